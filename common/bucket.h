@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/clock.h"
+
+/* bucket - a token bucket: `rate` tokens a second, at most `burst` saved. Pure; owned by one thread. */
+struct bucket {
+    double rate, burst, tokens;
+    struct mono last;
+};
+
+void bucket_init(struct bucket *b, double rate, double burst, struct mono now);
+bool bucket_take(struct bucket *b, struct mono now); /* false: none left */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include <stdint.h>
+
+/*
+ * hostinfo - what this process and this host use: for heartbeats and metrics. Reads /proc and sysinfo(2); one struct
+ * per caller, called at most once a second from one thread. A figure that cannot be had is −1.
+ */
+struct hostinfo {
+    double cpu_percent; /* of one core, since the last call */
+    double load1;
+    int64_t rss_bytes, mem_available_bytes;
+    int64_t fds_used, fds_max;
+    int64_t sockets_established, sockets_time_wait, sockets_close_wait; /* of the host's namespace */
+    int64_t ephemeral_ports; /* size of ip_local_port_range */
+    /* private to hostinfo */
+    int64_t last_cpu_ticks, last_ns;
+};
+void hostinfo_read(struct hostinfo *h);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include <check.h>
+#include <stdlib.h>
+
+/*
+ * check_main - the one main() of every unit test: CHECK_MAIN("name", tcase, tcase, …) with TESTS(name, test, …) above it.
+ *
+ *     TESTS(parsing, test_refuses_trailing_comma, test_reads_nested)
+ *     CHECK_MAIN("json", parsing)
+ */
+#define TESTS(group, ...)                                                                          \
+    static const TTest *const tests_##group[] = {__VA_ARGS__};                                     \
+    static TCase *group(void)                                                                      \
+    {                                                                                              \
+        TCase *tc = tcase_create(#group);                                                          \
+        tcase_set_timeout(tc, 60);                                                                 \
+        for (size_t i = 0; i < sizeof(tests_##group) / sizeof(tests_##group[0]); i++)              \
+            tcase_add_test(tc, tests_##group[i]);                                                  \
+        return tc;                                                                                 \
+    }
+
+typedef TCase *check_group_f(void);
+#define CHECK_MAIN(name, ...)                                                                      \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        check_group_f *const groups[] = {__VA_ARGS__};                                             \
+        Suite *s = suite_create(name);                                                             \
+        for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)                            \
+            suite_add_tcase(s, groups[i]());                                                       \
+        SRunner *r = srunner_create(s);                                                            \
+        srunner_run_all(r, CK_ENV);                                                                \
+        int failed = srunner_ntests_failed(r);                                                     \
+        srunner_free(r);                                                                           \
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                               \
+    }
