@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * strbuf - a growing byte buffer with a ceiling.
@@ -27,9 +28,26 @@ void strbuf_fini(struct strbuf *b);
 /* Empties, keeps the memory, clears overflow. */
 void strbuf_reset(struct strbuf *b);
 
-void strbuf_append(struct strbuf *b, const void *p, size_t n);
-void strbuf_puts(struct strbuf *b, const char *s);
-void strbuf_putc(struct strbuf *b, char c);
+/* Makes room for n more bytes; false and overflow when that passes the ceiling (or memory is out). */
+bool strbuf_grow(struct strbuf *b, size_t n);
+
+static inline void strbuf_append(struct strbuf *b, const void *p, size_t n)
+{
+    bool fits = n < b->cap - b->len && !b->overflow;
+    if (n == 0 || (!fits && !strbuf_grow(b, n)))
+        return;
+    memcpy(b->data + b->len, p, n);
+    b->len += n;
+    b->data[b->len] = '\0';
+}
+static inline void strbuf_puts(struct strbuf *b, const char *s)
+{
+    strbuf_append(b, s, strlen(s));
+}
+static inline void strbuf_putc(struct strbuf *b, char c)
+{
+    strbuf_append(b, &c, 1);
+}
 void strbuf_printf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
@@ -39,5 +57,5 @@ void strbuf_u64(struct strbuf *b, uint64_t v);
 void strbuf_consume(struct strbuf *b, size_t n);
 void strbuf_truncate(struct strbuf *b, size_t len);
 
-/* Hands over the bytes (caller frees) and empties the buffer. Never NULL. */
+/* Hands over the bytes (caller frees) and empties the buffer; overflow stays. Never NULL. */
 char *strbuf_take(struct strbuf *b, size_t *len);

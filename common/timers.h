@@ -18,6 +18,8 @@ struct timer {
 };
 struct timers {
     struct heap heap;
+    struct heap later;   /* armed by a callback for a time that is due already */
+    struct mono running; /* the `now` of the timers_run() under way */
 };
 
 void timers_init(struct timers *ts);
