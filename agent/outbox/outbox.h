@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/clock.h"
+#include "common/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * outbox - results that wait for the master's acknowledgement.
+ *
+ * Lives on the link thread. A result enters once, as its encoded record, is offered in order, and leaves only on ack.
+ * Every admitted task reserves a place first (a count and RESERVE bytes), so a finished probe always finds room; reserve refuses beyond max_results.
+ * After a lost connection outbox_rewind() offers everything again.
+ */
+struct outbox;
+struct outbox_item {
+    uint64_t task;
+    const char *ticket, *record; /* borrowed from the outbox until the ack */
+    size_t record_len;
+};
+
+struct outbox *outbox_create(size_t max_results, size_t max_bytes);
+void outbox_destroy(struct outbox **op); /* frees what is still unacknowledged */
+
+MUST_USE enum err outbox_reserve(struct outbox *o); /* ERR_FULL */
+void outbox_unreserve(struct outbox *o);            /* the task ended without a result */
+/* Uses up one reservation. The record is copied. ERR_EXISTS: a result of this task waits already (dropped, reservation returned). */
+MUST_USE enum err outbox_push(struct outbox *o, uint64_t task, const char *ticket,
+                              const char *record, size_t len);
+/* The oldest that was not offered on this connection; false when there is none. outbox_sent() moves on. */
+bool outbox_peek(const struct outbox *o, struct outbox_item *out);
+void outbox_sent(struct outbox *o);
+void outbox_rewind(struct outbox *o);
+bool outbox_ack(struct outbox *o, uint64_t task); /* false: unknown, a peer's mistake */
+/* Walks all that is unacknowledged, oldest first: for INFLIGHT. */
+void outbox_each(const struct outbox *o, void (*fn)(void *arg, const struct outbox_item *i), void *arg);
+
+struct outbox_stats {
+    size_t results, bytes, reserved, free_places; /* free_places: how many more reserve() would grant */
+};
+void outbox_stats(const struct outbox *o, struct outbox_stats *out);
