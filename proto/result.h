@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/clock.h"
+#include "common/json.h"
+#include "proto/cause.h"
+#include "proto/limits.h"
+#include <stdint.h>
+
+/*
+ * result - what one probe found, and its JSON record.
+ *
+ * Pure; a result belongs to one thread at a time. The agent fills the struct and encodes it; the master checks the
+ * record, keeps the words it needs (result_head) and stores the bytes as they came. All strings are valid UTF-8 and
+ * bounded by who fills them. A time that never happened is negative here and null in JSON.
+ */
+struct result_timings {
+    double dns_ms, connect_ms, tls_ms, send_ms, wait_ms, download_ms, total_ms;
+};
+void result_timings_init(struct result_timings *t); /* all "never happened" */
+
+struct result_hop { /* one redirect that was followed */
+    char *url;
+    int status;
+    char *ip;
+    uint16_t port;
+    struct result_timings t;
+};
+struct result_header {
+    char *name, *value;
+};
+struct result_tls {
+    char *version, *cipher, *subject, *issuer, *fingerprint_sha256; /* NULL = not known */
+    bool verified;
+    char *verify_error; /* OpenSSL's words, NULL when verified */
+    struct wall not_before, not_after; /* unset = not known */
+    char **alt_names;
+    unsigned n_alt_names;
+};
+struct result_http {
+    int status; /* 0 = none */
+    char *version; /* "1.0" "1.1" "2", NULL = none */
+    char *ip;
+    uint16_t port;
+    int64_t size_bytes; /* decoded body bytes read, −1 = none */
+    struct result_hop *hops;
+    unsigned n_hops;
+    struct result_header *headers;
+    unsigned n_headers;
+    char *body_sha256, *title, *body; /* NULL = none */
+    struct result_tls *tls;           /* NULL = no TLS was seen */
+};
+struct result_rr {
+    char *name, *type, *data; /* presentation form (RFC 1035 §5, RFC 3597) */
+    uint32_t ttl;
+};
+struct result_dns {
+    char *server; /* "1.1.1.1:53" */
+    char *transport; /* "udp" "tcp" */
+    bool truncated; /* a UDP answer had TC, so TCP was asked */
+    int rcode; /* −1 = no answer */
+    bool qr, aa, tc, rd, ra, ad, cd;
+    struct result_rr *sections[3]; /* answer, authority, additional */
+    unsigned n_sections[3];
+    int64_t size_bytes; /* of the reply, −1 = none */
+};
+struct result_check {
+    const char *check; /* literal: "status" "body_regex" … */
+    bool ok;
+    char *detail; /* NULL = none */
+};
+#define RESULT_CHECKS_MAX 16
+
+struct result {
+    uint64_t task;
+    char *ticket; /* NULL for a probe without a master */
+    enum outcome outcome;
+    enum cause cause;
+    char *message; /* one sentence with the particulars; NULL when ok */
+    struct wall started_at; /* unset = never started */
+    double queue_ms;
+    struct result_timings t;
+    struct result_http *http; /* at most one of the two */
+    struct result_dns *dns;
+    struct result_check checks[RESULT_CHECKS_MAX];
+    unsigned n_checks;
+};
+struct result *result_create(uint64_t task, const char *ticket);
+void result_destroy(struct result **rp);
+
+/* Sets outcome, cause and message; the outcome follows from the cause. CAUSE_NONE is ok. fmt may be NULL: the table's sentence. */
+void result_end(struct result *r, enum cause c, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void result_check_add(struct result *r, const char *check, bool ok, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Appends the record: {"outcome":…,"cause":…,"message":…,"started_at":…,"queue_ms":…,"timings":{…},"http":…,"dns":…,
+ * "checks":[…]}. now gives tls.days_left. Cut to fit RESULT_MAX_BYTES less the envelope: headers, then body, go first, and it says "cut":true. */
+void result_encode(const struct result *r, struct wall now, struct strbuf *b);
+
+/* The record of an end that no agent saw (expired, cancelled, undetermined by the master). */
+void result_encode_verdict(enum cause c, const char *message, struct strbuf *b);
+
+/* What the master keeps in columns. ERR_INVALID (with why) when it is not a record: outcome and cause words that do not belong together included.
+ * A cause word unknown here but well-formed is kept (a newer agent). */
+struct result_head {
+    enum outcome outcome;
+    char cause[CAUSE_MAX]; /* "" when ok */
+    double total_ms;       /* negative = none */
+};
+MUST_USE enum err result_head_parse(const struct json_node *record, struct result_head *out, char *why, size_t why_max);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/json.h"
+#include "common/strbuf.h"
+#include "proto/limits.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * target - one thing to probe: parsing, validation, defaults, and the canonical spec that travels and is stored.
+ *
+ * Pure; a target belongs to one thread. Everything a user gives is checked here, once, at the master; the agent runs
+ * the same parser over the spec of a TASK. Bounds: limits.h.
+ *
+ * A target in JSON is a URI string, or an object with exactly one of "url" (http, https) or "dns" (an RFC 4501 URI, or
+ * a bare name when "type" is given beside it) and options:
+ *   both   timeout_ms (1..30000), user_id
+ *   http   method, headers {name: value}, body, follow_redirects, max_redirects (0..5), ip_version (4, 6, "any"),
+ *          http_version ("auto", "1.1", "2"), verify_tls, body_limit, keep_body (bytes, 0..65536),
+ *          expect {status: [200, "2xx", …], body_regex, body_not_regex, max_total_ms, tls_min_days}
+ *   dns    type (name or number), resolver ("ADDR", "ADDR:PORT"), transport ("udp", "tcp"), recursion, dnssec,
+ *          expect {rcode: "NOERROR", min_answers, max_total_ms}
+ * A DNS URI is `dns:NAME?type=T` or `dns://ADDR[:PORT]/NAME?type=T` (class IN only; type defaults to A).
+ */
+enum target_kind { TARGET_HTTP, TARGET_DNS };
+enum ip_version { IP_ANY, IP_V4, IP_V6 };
+enum http_version { HTTP_AUTO, HTTP_1_1, HTTP_2 };
+
+struct target_header {
+    char *name, *value;
+};
+struct status_set {
+    uint8_t classes;    /* bit c: any c·100 … c·100+99, c = 1..5 */
+    uint16_t codes[32]; /* and these */
+    unsigned n_codes;
+};
+struct target_http {
+    bool https;
+    char *host; /* ASCII (IDN converted), lower case, no brackets, no trailing dot: the key of politeness */
+    uint16_t port;
+    char *method; /* upper case, default GET */
+    struct target_header *headers;
+    unsigned n_headers;
+    char *body; /* NULL = none */
+    size_t body_len;
+    bool follow_redirects, verify_tls;
+    int max_redirects;
+    enum ip_version ip_version;
+    enum http_version http_version;
+    int64_t body_limit, keep_body;
+    bool expect_status_set; /* else: any status under 400 is good */
+    struct status_set expect_status;
+    char *expect_body_regex, *expect_body_not_regex; /* PCRE2, compiled once here to see that they are valid */
+    int tls_min_days;                                /* −1 = not asked */
+};
+struct target_dns {
+    char *name; /* ASCII, lower case, no trailing dot ("" is the root) */
+    uint16_t type;
+    char *resolver; /* "ADDR:PORT" normalised, or NULL = the agent's */
+    bool tcp, recursion, dnssec;
+    int expect_rcode;       /* −1 = NOERROR is good, NXDOMAIN and others fail */
+    int expect_min_answers; /* −1 = not asked; then NODATA fails with dns_nodata */
+};
+struct target {
+    enum target_kind kind;
+    char *uri;     /* as the user gave it, trimmed */
+    char *user_id; /* NULL = none; never sent to agents */
+    int timeout_ms;
+    int64_t max_total_ms; /* −1 = not asked */
+    struct target_http http; /* kind says which of the two is filled */
+    struct target_dns dns;
+};
+
+struct target_problem {
+    const char *code; /* "bad_uri" "unknown_scheme" "bare_name" "unknown_field" "bad_value" "too_long" "bad_utf8" "bad_json" "empty" */
+    char detail[JSON_PROBLEM_MAX]; /* one sentence that names the thing and the fix */
+};
+
+/* Options that a batch gives to all its targets: the "defaults" object. NULL means the built-in ones. */
+struct target_defaults;
+MUST_USE enum err target_defaults_parse(const struct json_node *obj, struct target_defaults **out,
+                                        struct target_problem *p);
+void target_defaults_destroy(struct target_defaults **dp);
+
+/* One line of a text file, without its newline; surrounding blanks are trimmed. */
+MUST_USE enum err target_from_text(const char *line, size_t len, const struct target_defaults *d,
+                                   struct target **out, struct target_problem *p);
+/* A string or an object. */
+MUST_USE enum err target_from_json(const struct json_node *n, const struct target_defaults *d,
+                                   struct target **out, struct target_problem *p);
+void target_destroy(struct target **tp);
+
+/* The canonical spec: an object that target_from_json reads back to the same target (user_id left out); options that have their built-in value
+ * are left out. ERR_TOO_BIG over SPEC_MAX_BYTES leaves a partial text behind in b. */
+MUST_USE enum err target_encode(const struct target *t, struct strbuf *b);
+
+/* The key of the per-host budget: URL host, or the resolver that a DNS target names, or its name's own when none is named. */
+uint64_t target_host_hash(const struct target *t);
+
+/* May it run twice at once without harm (GET, HEAD, OPTIONS, DNS)? */
+bool target_safe(const struct target *t);
+
+bool status_set_has(const struct status_set *s, int status);
+
+/* RR types by name or number (RFC 3597 TYPEnnn too). */
+MUST_USE enum err rrtype_parse(const char *text, uint16_t *out);
+/* "AAAA", or "TYPE65280" for what has no name here; returns buf. */
+#define RRTYPE_TEXT_MAX 16
+const char *rrtype_format(uint16_t type, char buf[RRTYPE_TEXT_MAX]);
+MUST_USE enum err rcode_parse(const char *text, int *out); /* "NOERROR" … or a number 0..23 */
+const char *rcode_text(int rcode);                          /* NULL for an unknown one */
