@@ -7,7 +7,7 @@ set -eu
 BUILD="build-essential cmake ninja-build pkg-config ca-certificates curl
 libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libmicrohttpd-dev libcurl4-openssl-dev
 libc-ares-dev libcjson-dev libsqlite3-dev libyaml-dev libpcre2-dev libidn2-dev uthash-dev libssl-dev
-zlib1g-dev check nginx-light openssl"
+zlib1g-dev check nginx openssl"
 TESTS="clang clang-format libclang-rt-14-dev universal-ctags strace nftables iproute2 procps python3
 jq sqlite3 wrk redis-server"
 
@@ -17,20 +17,7 @@ die() {
     exit 1
 }
 
-# Another flavour of nginx than ours serves as well.
-installed() {
-    case $1 in
-    nginx-light)
-        for flavour in nginx-light nginx nginx-core nginx-full nginx-extras; do
-            is_ok "$flavour" && return 0
-        done
-        return 1
-        ;;
-    *) is_ok "$1" ;;
-    esac
-}
-
-is_ok() { printf '%s\n' "$have" | grep -qx "$1"; }
+installed() { printf '%s\n' "$have" | grep -qx "$1"; }
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -66,7 +53,6 @@ if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null 2>&1; then
 fi
 say "installing$missing"
 # An nginx or redis that came with this script shall not start by itself and take ports.
-export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 made_policy=
 if [ ! -e $policy ]; then
@@ -79,8 +65,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
+as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
 # shellcheck disable=SC2086 # a list of words
-as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
     die "apt-get could not install:$missing (its own words are above; is the network up?)"
 say "done"

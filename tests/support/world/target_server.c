@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * target_server - a small world to probe: web servers good and bad, tarpits, certificates of every
+ * kind, a name server.
+ *
+ *     target_server --dir DIR [--http PORT] [--dns PORT] [--stdin]
+ *
+ * Prints one line of JSON with all its ports when it is ready, and ends on SIGTERM or, with
+ * --stdin, when its standard input closes. DIR receives ca.pem, the authority of the good
+ * certificates.
+ */
+#include <getopt.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/support/world/certs.h"
+#include "tests/support/world/conn.h"
+#include "tests/support/world/dns.h"
+#include "tests/support/world/loop.h"
+#include "tests/support/world/routes.h"
+
+enum { BACKLOG = 4096 };
+
+static const char *dir = ".";
+static uint16_t http_port, want_dns_port;
+static bool watch_stdin;
+
+static const char *const tls_names[CERTS_KINDS] = {
+    [CERTS_GOOD] = "https",
+    [CERTS_EXPIRED] = "https_expired",
+    [CERTS_FUTURE] = "https_future",
+    [CERTS_WRONG_NAME] = "https_wrong_name",
+    [CERTS_SELF_SIGNED] = "https_self_signed",
+};
+
+/* A TLS alert: fatal, handshake_failure. */
+static const char tls_alert[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28};
+
+static void parse_options(int argc, char **argv)
+{
+    static const struct option options[] = {{"dir", required_argument, NULL, 'd'},
+                                            {"http", required_argument, NULL, 'h'},
+                                            {"dns", required_argument, NULL, 'n'},
+                                            {"stdin", no_argument, NULL, 's'},
+                                            {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 'd':
+            dir = optarg;
+            break;
+        case 'h':
+            http_port = (uint16_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'n':
+            want_dns_port = (uint16_t)strtoul(optarg, NULL, 10);
+            break;
+        case 's':
+            watch_stdin = true;
+            break;
+        default:
+            fprintf(stderr,
+                    "usage: target_server --dir DIR [--http PORT] [--dns PORT] [--stdin]\n");
+            exit(2);
+        }
+    }
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit r;
+    getrlimit(RLIMIT_NOFILE, &r);
+    r.rlim_cur = r.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static int listen_here(uint16_t port, int backlog)
+{
+    int fd = loop_listen("127.0.0.1", port, SOCK_STREAM, backlog);
+    loop_must(fd >= 0, "listening on 127.0.0.1");
+    return fd;
+}
+
+static void report(const char *name, int fd)
+{
+    printf("\"%s\":%u,", name, loop_port_of(fd));
+}
+
+static void serve_http(void)
+{
+    int fd = listen_here(http_port, BACKLOG);
+    conn_serve(fd, NULL, routes_do);
+    report("http", fd);
+    int v6 = loop_listen("::1", loop_port_of(fd), SOCK_STREAM, BACKLOG);
+    if (v6 >= 0)
+        conn_serve(v6, NULL, routes_do);
+    printf("\"v6\":%s,", v6 >= 0 ? "true" : "false");
+}
+
+static void serve_tls(void)
+{
+    certs_init(dir);
+    for (int kind = 0; kind < CERTS_KINDS; kind++) {
+        int fd = listen_here(0, BACKLOG);
+        conn_serve(fd, certs_context((enum certs_kind)kind), routes_do);
+        report(tls_names[kind], fd);
+    }
+}
+
+/*
+ * Nobody ever accepts here and the queue of one is filled by ourselves, so the kernel drops every
+ * further SYN. The two connections stay open as long as the program.
+ */
+static void serve_full(void)
+{
+    int fd = listen_here(0, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(loop_port_of(fd)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (int i = 0; i < 2; i++) {
+        int c = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        loop_must(c >= 0, "socket");
+        (void)connect(c, (struct sockaddr *)&to, sizeof(to));
+    }
+    report("full", fd);
+}
+
+static void serve_bad(void)
+{
+    int tarpit = listen_here(0, BACKLOG), alert = listen_here(0, BACKLOG),
+        reset = listen_here(0, BACKLOG);
+    conn_serve_tarpit(tarpit);
+    conn_serve_bytes(alert, tls_alert, sizeof(tls_alert));
+    conn_serve_reset(reset);
+    report("tarpit", tarpit);
+    report("tls_alert", alert);
+    report("reset", reset);
+    /* Bound and not listening: refuses, and nobody else can take the port. */
+    report("refused", listen_here(0, -1));
+    serve_full();
+}
+
+static void on_stdin(struct source *s, uint32_t events)
+{
+    char scratch[256];
+    if (read(s->fd, scratch, sizeof(scratch)) <= 0)
+        loop_stop();
+}
+
+int main(int argc, char **argv)
+{
+    static struct source input = {.fd = STDIN_FILENO, .ready = on_stdin};
+    parse_options(argc, argv);
+    raise_descriptor_limit();
+    loop_init();
+    printf("{");
+    serve_http();
+    serve_tls();
+    serve_bad();
+    dns_serve("127.0.0.1", want_dns_port);
+    if (watch_stdin)
+        loop_add(&input, EPOLLIN);
+    printf("\"dns\":%u,\"ca\":\"%s/ca.pem\",\"pid\":%d}\n", dns_port(), dir, (int)getpid());
+    fflush(stdout);
+    loop_run();
+    return 0;
+}
