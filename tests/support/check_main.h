@@ -10,9 +10,9 @@
  *     CHECK_MAIN("json", parsing)
  */
 #define TESTS(group, ...)                                                                          \
-    static const TTest *const tests_##group[] = {__VA_ARGS__};                                     \
     static TCase *group(void)                                                                      \
     {                                                                                              \
+        const TTest *const tests_##group[] = {__VA_ARGS__};                                        \
         TCase *tc = tcase_create(#group);                                                          \
         tcase_set_timeout(tc, 60);                                                                 \
         for (size_t i = 0; i < sizeof(tests_##group) / sizeof(tests_##group[0]); i++)              \
