@@ -183,7 +183,7 @@ static bool scan_array(struct json_scan *s)
 static bool scan_member(struct json_scan *s)
 {
     if (peek(s) != '"')
-        return fail(s, "member name expected");
+        return fail(s, s->p < s->end ? "member name expected" : "text ends too early");
     if (!json_scan_string(s))
         return false;
     json_scan_space(s);
