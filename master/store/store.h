@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/clock.h"
+#include "common/mailbox.h"
+#include "common/metrics.h"
+#include "proto/cause.h"
+#include "proto/message.h"
+#include "proto/ticket.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/*
+ * store - batches, tasks and results on disk: SQLite in WAL mode, one writer thread with group commit, reader threads.
+ *
+ * store_post() may be called from any thread; a request is caller-owned and in the store's hands until its done() runs, exactly once, on
+ * a store thread: it must be quick (post a letter, resume a connection) and then owns the request again. For a writer's
+ * request done() means committed (or err set and nothing of it written). Writer order: results, interactive opens, bulk rows, sweeps last. A failed fsync ends the process with
+ * a clear line, it never goes on (PLATFORM §5). Bounds: STORE_*.
+ */
+#define STORE_COMMIT_ROWS      1000          /* rows in one commit, at most */
+#define STORE_WRITER_LETTERS   16384
+#define STORE_WRITER_BYTES     (64u << 20)
+#define STORE_READER_LETTERS   4096
+#define STORE_READERS          2
+#define STORE_PAGE_ROWS        1000          /* rows of one page, at most */
+#define STORE_PAGE_BYTES       (4u << 20)    /* and bytes: a page may be shorter than asked */
+
+struct store;
+
+/* How a batch came in and what it asks for; strings are owned by the holder of the struct (batch_info_fini). */
+struct batch_info {
+    uint32_t num;
+    char uuid[UUID_TEXT_MAX];
+    char trace[TRACE_TEXT_MAX];
+    enum task_class cls;
+    int64_t deadline_s, per_host;
+    char *name;        /* NULL = none */
+    char *labels;      /* JSON object text, NULL = none */
+    char *agents;      /* JSON object text of the selection {"names":[…],"tags":{…}}, NULL = any agent */
+    struct wall created_at, opened_at, deadline_at, ended_at; /* unset = not yet */
+    uint64_t total, rejected, duplicates;
+    uint64_t ended[OUTCOME_COUNT]; /* terminal counts by outcome */
+    uint64_t low_water;            /* every ordinal under it has ended */
+    enum batch_mark { MARK_NONE, MARK_CANCEL, MARK_EXPIRE } mark; /* committed; the sweep may be under way */
+    enum cause mark_cause;
+};
+void batch_info_fini(struct batch_info *b);
+uint64_t batch_info_ended(const struct batch_info *b); /* sum over outcomes */
+
+static inline uint64_t task_id(uint32_t batch, uint32_t ordinal)
+{
+    return (uint64_t)batch << 32 | ordinal;
+}
+static inline uint32_t task_batch(uint64_t task)
+{
+    return (uint32_t)(task >> 32);
+}
+
+enum store_op {
+    /* writer */
+    STORE_UPLOAD_BEGIN,  /* upload.info in (num is given back), state receiving */
+    STORE_UPLOAD_ROWS,   /* upload.info.num, rows: appended with the next ordinals */
+    STORE_UPLOAD_COMMIT, /* opens the batch: total, opened_at, deadline_at given back in upload.info */
+    STORE_UPLOAD_ABORT,  /* forgets it; rows are deleted in chunks */
+    STORE_RESULTS,       /* results: verdict of each given back */
+    STORE_MARK,          /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
+    STORE_AGENT_SEEN,    /* agent: upsert name, tags, last_seen */
+    /* readers */
+    STORE_REFILL,       /* refill */
+    STORE_BATCH_GET,    /* by uuid: batch_get */
+    STORE_BATCH_LIST,   /* newest first: batch_list */
+    STORE_RESULTS_PAGE, /* results_page */
+    STORE_TASK_GET      /* task_get: spec, user_id and the result if there is one */
+};
+
+struct store_row { /* one accepted target of an upload; strings in one arena of the request */
+    const char *spec;
+    uint32_t spec_len;
+    const char *user_id; /* NULL = none */
+    uint64_t host_hash;
+};
+struct store_result { /* in: all but verdict */
+    uint64_t task;
+    const char *agent; /* NULL: the master's own verdict */
+    uint32_t attempt;  /* 0 for the master's own */
+    enum outcome outcome;
+    const char *cause; /* "" = none */
+    const char *record;
+    uint32_t record_len;
+    enum ack_verdict verdict; /* out: STORED or DUPLICATE (there was one already) or REJECTED (no such task) */
+};
+struct store_task { /* a refilled task */
+    uint64_t task, host_hash;
+    const char *spec;
+    uint32_t spec_len;
+};
+struct store_result_row {
+    uint64_t seq, task;
+    const char *agent, *cause, *record, *spec, *user_id; /* agent, user_id may be NULL */
+    uint32_t record_len, spec_len, attempt;
+    enum outcome outcome;
+};
+struct cause_count {
+    char cause[CAUSE_MAX];
+    uint64_t count;
+};
+#define CAUSE_COUNTS_MAX 64
+
+struct store_req {
+    struct letter letter; /* weight_bytes is set by store_post */
+    enum store_op op;
+    void (*done)(struct store_req *r);
+    void *arg;
+    enum err err;  /* out: ERR_NONE, ERR_NOT_FOUND, ERR_NO_SPACE (disk full: HTTP 507), ERR_IO, ERR_CLOSED */
+    char why[160]; /* out, when err: one sentence */
+    struct strbuf arena; /* in and out: the bytes that the rows point into; freed by store_req_destroy */
+    union {
+        struct {
+            struct batch_info info;
+            struct store_row *rows; /* heap; at most STORE_COMMIT_ROWS */
+            unsigned n_rows;
+        } upload;
+        struct {
+            struct store_result *items; /* heap; at most STORE_COMMIT_ROWS */
+            unsigned n;
+        } results;
+        struct {
+            uint32_t batch;
+            enum batch_mark mark;
+            enum cause cause;
+        } mark;
+        struct {
+            char *name, *tags_json, *instance;
+            struct wall at;
+        } agent;
+        struct {
+            uint32_t batch;
+            uint64_t after; /* task id: exclusive cursor (task_id(batch, 0) − 1 … : use from = first id to look at) */
+            unsigned limit;
+            struct store_task *tasks; /* out: those without a result, by id */
+            unsigned n;
+            uint64_t last;  /* out: highest id looked at: the next cursor */
+            bool exhausted; /* out: nothing lies behind `last` */
+        } refill;
+        struct {
+            char uuid[UUID_TEXT_MAX];
+            struct batch_info info; /* out */
+            struct cause_count causes[CAUSE_COUNTS_MAX]; /* out, by count descending */
+            unsigned n_causes;
+        } batch_get;
+        struct {
+            uint32_t before; /* batches with a smaller number; 0 = from the newest */
+            unsigned limit;
+            struct batch_info *infos; /* out */
+            unsigned n;
+        } batch_list;
+        struct {
+            uint32_t batch;
+            uint64_t after; /* seq */
+            unsigned limit;
+            int outcome; /* −1 = any */
+            char cause[CAUSE_MAX], agent[AGENT_NAME_MAX + 1]; /* "" = any */
+            struct store_result_row *rows; /* out */
+            unsigned n;
+            bool more; /* out: further rows are there now */
+        } results_page;
+        struct {
+            uint64_t task;
+            struct store_result_row row; /* out; record NULL = no result yet */
+        } task_get;
+    };
+};
+struct store_req *store_req_create(enum store_op op, void (*done)(struct store_req *), void *arg);
+void store_req_destroy(struct store_req **rp); /* frees the arena and all that the op's out-members own */
+
+/* Takes r. ERR_FULL (writer's mailbox: the caller waits, e.g. suspends its upload) or ERR_CLOSED: r stays with the caller. */
+MUST_USE enum err store_post(struct store *s, struct store_req *r);
+/* True while the writer's mailbox is under half of its bounds: the time to resume a suspended upload. */
+bool store_writer_has_room(struct store *s);
+
+struct store_config {
+    const char *dir; /* DIR/sonde.db; locked against a second master (ERR_BUSY) */
+    /* Store thread: ended more of a marked batch; the counts are those just committed. finished: nothing is left to sweep. */
+    void (*on_swept)(void *arg, uint32_t batch, enum outcome outcome, uint64_t count, bool finished);
+    /* Store thread: the writer made room (has_room turned true). */
+    void (*on_room)(void *arg);
+    void *arg;
+};
+/* What a starting master needs, read synchronously by store_open. */
+struct store_boot {
+    char store_id[UUID_TEXT_MAX];
+    uint64_t boot_epoch; /* counted up and committed by this open */
+    struct ticket_key keys[TICKET_KEYS_MAX];
+    unsigned n_keys;
+    struct batch_info *open; /* heap: batches that have not ended, by number; marked ones are swept on by the writer */
+    unsigned n_open;
+};
+void store_boot_fini(struct store_boot *b);
+
+/* Creates or migrates forward; sweeps away uploads that never ended. On error one sentence in why: ERR_BUSY, ERR_DENIED (directory not writable), ERR_VERSION (a newer schema), ERR_CORRUPT, ERR_IO. */
+MUST_USE enum err store_open(const struct store_config *c, struct store **out, struct store_boot *boot, char *why, size_t why_max);
+/* Commits what waits, answers everything with done(), joins the threads, checkpoints, closes. */
+void store_close(struct store **sp);
+
+struct store_stats {
+    struct histogram commit_ms;
+    struct counter commits, rows, results, duplicates;
+    struct gauge disk_full; /* 1 while the disk is full; it clears by itself */
+};
+struct store_stats *store_stats(struct store *s); /* atomics: any thread */
+void store_mailbox_stats(struct store *s, struct mailbox_stats *writer, struct mailbox_stats *reader);
+bool store_writable(struct store *s); /* for /readyz */
+
+/*
+ * `sonde-master check`: proves from the rows of DIR/sonde.db, offline or beside a running master (read only), that for each batch
+ * total = tasks, each task has at most one result, terminal counts match the results, an ended batch has a result for every task; integrity_check first.
+ * Prints findings to `to`; true when all holds.
+ */
+bool store_check(const char *dir, FILE *to);
