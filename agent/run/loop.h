@@ -8,7 +8,7 @@
 /*
  * loop - one worker's epoll loop: descriptors, timers, one wake, and `now`, read once per turn.
  *
- * Belongs to its worker thread; only loop_wake() may be called from others. A callback may add, change and remove any
+ * Belongs to its worker thread; only loop_wake() and loop_lag_ms() may be called from others. A callback may add, change and remove any
  * descriptor, its own included: what was removed gets no event any more, even from the same epoll_wait.
  */
 struct loop;
@@ -33,7 +33,7 @@ void loop_remove(struct loop *l, struct loop_fd *f); /* does not close; no effec
 struct timers *loop_timers(struct loop *l);
 struct mono loop_now(const struct loop *l);      /* of this turn */
 struct mono loop_now_fresh(struct loop *l);      /* read anew: for stamps that must be exact */
-double loop_lag_ms(const struct loop *l);        /* the longest turn of the last 5 s */
+double loop_lag_ms(const struct loop *l); /* the longest turn of the last 5 s, or that under way; any thread */
 
 void loop_run(struct loop *l);  /* until loop_stop() */
 void loop_stop(struct loop *l); /* own thread */
