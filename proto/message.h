@@ -7,10 +7,11 @@
 #include <stdint.h>
 
 /*
- * message - the lines of sonde.v1 (PROTOCOL.md): encoders that append one line with its newline, one decoder.
+ * message - the lines of sonde.v1 (PROTOCOL.md): encoders that append one line with its newline,
+ * one decoder.
  *
- * Pure; any thread. Decoded strings are borrowed from the message and live until message_fini(). Encoders only fail by
- * the strbuf's sticky overflow.
+ * Pure; any thread. Decoded strings are borrowed from the message and live until message_fini().
+ * Encoders only fail by the strbuf's sticky overflow.
  */
 /* clang-format off */
 #define MESSAGE_TABLE(X)                                                                           \
@@ -47,7 +48,7 @@ struct msg_hello {
     const char *agent, *instance, *run_id, *version, *store_id; /* store_id "" = none known */
     struct msg_tag tags[TAGS_MAX];
     unsigned n_tags;
-    const char *capabilities[16];
+    const char *capabilities[CAPABILITIES_MAX];
     unsigned n_capabilities;
     int64_t slots, workers, queue, outbox_results;
 };
@@ -61,8 +62,8 @@ struct msg_welcome {
     int proto;
     const char *session, *store_id;
     int64_t heartbeat_ms, timeout_ms;
-    struct window results; /* the result window at the start */
-    const char *deny[64];  /* CIDRs the agent must deny besides its own */
+    struct window results;      /* the result window at the start */
+    const char *deny[DENY_MAX]; /* CIDRs the agent must deny besides its own */
     unsigned n_deny;
     struct wall time;
 };
@@ -72,14 +73,16 @@ struct msg_verdict {
 };
 struct msg_heartbeat { /* figures that cannot be had are −1 */
     uint64_t seq;
-    struct window received, credit; /* TASK lines and bytes received; what the master may send up to */
+    struct window received,
+        credit; /* TASK lines and bytes received; what the master may send up to */
     double lag_ms;
     int64_t queue, running, slots, oldest_ms, outbox_results, outbox_bytes;
     double cpu_percent, load1;
-    int64_t rss_bytes, mem_available_bytes, fds_used, fds_max, established, time_wait, close_wait, ephemeral_ports, recvq_bytes,
-        sendq_bytes;
-    uint64_t drops, probes; /* lines or results dropped (never silently); probes ended since start */
-    const char *trouble;    /* one sentence when the agent is not well, "" otherwise */
+    int64_t rss_bytes, mem_available_bytes, fds_used, fds_max, established, time_wait, close_wait,
+        ephemeral_ports, recvq_bytes, sendq_bytes;
+    uint64_t drops,
+        probes;          /* lines or results dropped (never silently); probes ended since start */
+    const char *trouble; /* one sentence when the agent is not well, "" otherwise */
 };
 struct msg_heartbeat_ack {
     uint64_t seq;
@@ -99,7 +102,7 @@ struct msg_result {
     uint64_t task;
     const char *ticket;
     const struct json_node *record; /* decoded */
-    const char *record_text;        /* the bytes as they came, inside the line given to message_decode */
+    const char *record_text; /* the bytes as they came, inside the line given to message_decode */
     size_t record_len;
     bool has_credit;
     struct window credit;
@@ -148,10 +151,12 @@ struct message {
 };
 
 /*
- * line: without its newline, alive as long as the message. One sentence in why, and nothing to fini, on ERR_INVALID
- * (close with 1008) and on ERR_TOO_BIG: a line over the bound of its type (close with 1009).
+ * line: without its newline, alive as long as the message. One sentence in why, and nothing to
+ * fini, on ERR_INVALID (close with 1008) and on ERR_TOO_BIG: a line over the bound of its type
+ * (close with 1009).
  */
-MUST_USE enum err message_decode(const char *line, size_t len, struct message *out, char *why, size_t why_max);
+MUST_USE enum err message_decode(const char *line, size_t len, struct message *out, char *why,
+                                 size_t why_max);
 void message_fini(struct message *m);
 
 void msg_put_hello(struct strbuf *b, const struct msg_hello *m);
@@ -170,13 +175,14 @@ void msg_put_nack(struct strbuf *b, const struct msg_nack *m);
 void msg_put_release(struct strbuf *b, uint64_t task, const char *ticket);
 void msg_put_results_ack(struct strbuf *b, const struct msg_results_ack *m);
 void msg_put_cancel(struct strbuf *b, const uint64_t *tasks, unsigned n);
-void msg_put_text(struct strbuf *b, enum message_type t, const char *reason, int64_t reconnect_in_ms);
+void msg_put_text(struct strbuf *b, enum message_type t, const char *reason,
+                  int64_t reconnect_in_ms);
 
 bool agent_name_valid(const char *name);
 
 /*
- * Splits frames into lines: feed bytes as they come, take whole lines out. A line is bounded by LINE_MAX_BYTES, lines
- * that wait to be taken by four times that. Empty lines are skipped.
+ * Splits frames into lines: feed bytes as they come, take whole lines out. A line is bounded by
+ * LINE_MAX_BYTES, lines that wait to be taken by four times that. Empty lines are skipped.
  */
 struct line_buf {
     struct strbuf b;
@@ -186,5 +192,6 @@ void line_buf_init(struct line_buf *l);
 void line_buf_fini(struct line_buf *l);
 /* ERR_TOO_BIG: a line over the bound (close with 1009). */
 MUST_USE enum err line_buf_feed(struct line_buf *l, const char *p, size_t n);
-/* The next whole line without its newline, valid until the next feed; NULL when there is none. A frame's end also ends a line: feed a '\n' at FIN if the last byte is none. */
+/* The next whole line without its newline, valid until the next feed; NULL when there is none. A
+ * frame's end also ends a line: feed a '\n' at FIN if the last byte is none. */
 const char *line_buf_next(struct line_buf *l, size_t *len);
