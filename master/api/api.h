@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "master/core/core_req.h"
+#include "master/store/store.h"
+
+/*
+ * api - the HTTP API under /api/v1, /metrics, /healthz, /readyz: libmicrohttpd on its own port and thread.
+ *
+ * The api thread never waits: it asks the core (ask_core) or the store by mailbox, suspends the connection, and the answering thread resumes it.
+ * Uploads go line by line to the store's writer; when its mailbox is full the upload is suspended until api_on_room. Bounds: API_*.
+ */
+#define API_CONNECTIONS_MAX  1024
+#define API_PER_IP_MAX       256
+#define API_IDLE_S           30               /* without progress */
+#define API_BODY_SMALL       (4u << 20)       /* a JSON body up to here may have its members in any order */
+#define API_ERRORS_MAX       100              /* line errors in an answer */
+#define API_DUPLICATES_MAX   1000000          /* hashes kept to report duplicates */
+#define API_BODY_MAX_DEFAULT (1024ll << 20)
+
+struct api;
+struct api_config {
+    const char *listen; /* ADDR:PORT or unix:PATH */
+    const char *dir;    /* of the tokens */
+    struct store *store;
+    enum err (*ask_core)(void *arg, struct core_req *r); /* hub_post */
+    void *ask_arg;
+    struct core_stats *core_stats;
+    double (*hub_lag_ms)(void *arg);
+    struct mono (*hub_last_tick)(void *arg);
+    void *hub_arg;
+    int64_t body_max_bytes;
+    const char *trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For counts, NULL = none */
+};
+MUST_USE enum err api_create(const struct api_config *c, struct api **out, char *why, size_t why_max); /* ERR_BUSY: the port is in use */
+void api_on_room(void *api); /* any thread: the store's writer has room again; api may be NULL */
+void api_drain(struct api *a); /* new submissions get 503 with Retry-After; /readyz fails */
+void api_destroy(struct api **ap); /* waits for requests under way, at most 5 s */
+int api_port(struct api *a);
