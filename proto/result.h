@@ -9,9 +9,10 @@
 /*
  * result - what one probe found, and its JSON record.
  *
- * Pure; a result belongs to one thread at a time. The agent fills the struct and encodes it; the master checks the
- * record, keeps the words it needs (result_head) and stores the bytes as they came. All strings are valid UTF-8 and
- * bounded by who fills them. A time that never happened is negative here and null in JSON.
+ * Pure; a result belongs to one thread at a time. The agent fills the struct and encodes it; the
+ * master checks the record, keeps the words it needs (result_head) and stores the bytes as they
+ * came. All strings are valid UTF-8 and bounded by who fills them. A time that never happened is
+ * negative here and null in JSON.
  */
 struct result_timings {
     double dns_ms, connect_ms, tls_ms, send_ms, wait_ms, download_ms, total_ms;
@@ -31,13 +32,13 @@ struct result_header {
 struct result_tls {
     char *version, *cipher, *subject, *issuer, *fingerprint_sha256; /* NULL = not known */
     bool verified;
-    char *verify_error; /* OpenSSL's words, NULL when verified */
+    char *verify_error;                /* OpenSSL's words, NULL when verified */
     struct wall not_before, not_after; /* unset = not known */
     char **alt_names;
     unsigned n_alt_names;
 };
 struct result_http {
-    int status; /* 0 = none */
+    int status;    /* 0 = none */
     char *version; /* "1.0" "1.1" "2", NULL = none */
     char *ip;
     uint16_t port;
@@ -54,10 +55,10 @@ struct result_rr {
     uint32_t ttl;
 };
 struct result_dns {
-    char *server; /* "1.1.1.1:53" */
+    char *server;    /* "1.1.1.1:53" */
     char *transport; /* "udp" "tcp" */
-    bool truncated; /* a UDP answer had TC, so TCP was asked */
-    int rcode; /* −1 = no answer */
+    bool truncated;  /* a UDP answer had TC, so TCP was asked */
+    int rcode;       /* −1 = no answer */
     bool qr, aa, tc, rd, ra, ad, cd;
     struct result_rr *sections[3]; /* answer, authority, additional */
     unsigned n_sections[3];
@@ -75,7 +76,7 @@ struct result {
     char *ticket; /* NULL for a probe without a master */
     enum outcome outcome;
     enum cause cause;
-    char *message; /* one sentence with the particulars; NULL when ok */
+    char *message;          /* one sentence with the particulars; NULL when ok */
     struct wall started_at; /* unset = never started */
     double queue_ms;
     struct result_timings t;
@@ -87,24 +88,29 @@ struct result {
 struct result *result_create(uint64_t task, const char *ticket);
 void result_destroy(struct result **rp);
 
-/* Sets outcome, cause and message; the outcome follows from the cause. CAUSE_NONE is ok. fmt may be NULL: the table's sentence. */
+/* Sets outcome, cause and message; the outcome follows from the cause. CAUSE_NONE is ok. fmt may be
+ * NULL: the table's sentence. */
 void result_end(struct result *r, enum cause c, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void result_check_add(struct result *r, const char *check, bool ok, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Appends the record: {"outcome":…,"cause":…,"message":…,"started_at":…,"queue_ms":…,"timings":{…},"http":…,"dns":…,
- * "checks":[…]}. now gives tls.days_left. Cut to fit RESULT_MAX_BYTES less the envelope: headers, then body, go first, and it says "cut":true. */
+/* Appends the record:
+ * {"outcome":…,"cause":…,"message":…,"started_at":…,"queue_ms":…,"timings":{…},"http":…,"dns":…,
+ * "checks":[…]}. now gives tls.days_left. Cut to fit RESULT_MAX_BYTES less the envelope: headers,
+ * then body, go first, and it says "cut":true. */
 void result_encode(const struct result *r, struct wall now, struct strbuf *b);
 
 /* The record of an end that no agent saw (expired, cancelled, undetermined by the master). */
 void result_encode_verdict(enum cause c, const char *message, struct strbuf *b);
 
-/* What the master keeps in columns. ERR_INVALID (with why) when it is not a record: outcome and cause words that do not belong together included.
- * A cause word unknown here but well-formed is kept (a newer agent). */
+/* What the master keeps in columns. ERR_INVALID (with why) when it is not a record: outcome and
+ * cause words that do not belong together included. A cause word unknown here but well-formed is
+ * kept (a newer agent). */
 struct result_head {
     enum outcome outcome;
     char cause[CAUSE_MAX]; /* "" when ok */
     double total_ms;       /* negative = none */
 };
-MUST_USE enum err result_head_parse(const struct json_node *record, struct result_head *out, char *why, size_t why_max);
+MUST_USE enum err result_head_parse(const struct json_node *record, struct result_head *out,
+                                    char *why, size_t why_max);
