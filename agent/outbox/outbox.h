@@ -10,7 +10,9 @@
  * outbox - results that wait for the master's acknowledgement.
  *
  * Lives on the link thread. A result enters once, as its encoded record, is offered in order, and leaves only on ack.
- * Every admitted task reserves a place first (a count and RESERVE bytes), so a finished probe always finds room; reserve refuses beyond max_results.
+ * Every admitted task reserves a place first (a count and RESERVE bytes), so a finished probe always finds room; reserve refuses beyond max_results
+ * and beyond max_bytes. A record larger than its reservation is taken all the same and makes later reservations wait, so memory is bounded by
+ * max_bytes and RESULT_MAX_BYTES for each probe that was under way.
  * After a lost connection outbox_rewind() offers everything again.
  */
 struct outbox;
@@ -35,6 +37,9 @@ void outbox_rewind(struct outbox *o);
 bool outbox_ack(struct outbox *o, uint64_t task); /* false: unknown, a peer's mistake */
 /* Walks all that is unacknowledged, oldest first: for INFLIGHT. */
 void outbox_each(const struct outbox *o, void (*fn)(void *arg, const struct outbox_item *i), void *arg);
+
+/* Forgets every result (reservations stay): they belong to a store that is gone. Returns how many. */
+size_t outbox_clear(struct outbox *o);
 
 struct outbox_stats {
     size_t results, bytes, reserved, free_places; /* free_places: how many more reserve() would grant */
