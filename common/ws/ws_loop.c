@@ -51,24 +51,35 @@ static void emit_log(int level, const char *line)
     LOG(level == LLL_ERR ? LOG_ERROR : LOG_WARN, "lws", "message", LS("text", text));
 }
 
-/* A listener of our own on the address, closed at once: lws reports a port in use as success or as
- * "failed". */
-static bool tcp_address_in_use(const struct ip *ip, uint16_t port)
+static enum err listen_error(int error, const struct ip *ip, uint16_t port)
+{
+    char text[ADDR_TEXT_MAX];
+    if (error == EADDRINUSE)
+        return ERR_BUSY;
+    LOG(LOG_ERROR, "loop", "cannot_listen", LS("address", addr_format(ip, port, text)),
+        LS("problem", strerror(error)));
+    return ERR_SYSTEM;
+}
+
+/*
+ * A listener of our own on the address, closed at once: lws calls it a success when the address is
+ * not ours, and does not say why when the port is in use.
+ */
+static enum err try_listen(const struct ip *ip, uint16_t port)
 {
     struct sockaddr_storage ss;
     socklen_t len;
     int on = 1;
     int fd = socket(ip->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return false;
+        return listen_error(errno, ip, port);
     ip_to_sockaddr(ip, port, &ss, &len);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (ip->family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    bool busy =
-        (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, 1) != 0) && errno == EADDRINUSE;
+    enum err e = ERR_NONE;
+    if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, 1) != 0)
+        e = listen_error(errno, ip, port);
     close(fd);
-    return busy;
+    return e;
 }
 
 /* lws unlinks the path before it binds, which would take the socket away from a running server. */
@@ -86,18 +97,16 @@ static bool unix_path_in_use(const char *path)
     return busy;
 }
 
-static bool listen_in_use(const struct lws_context_creation_info *info)
+static enum err check_listen(const struct lws_context_creation_info *info)
 {
     struct ip ip = {.family = AF_INET};
     if (info->port == CONTEXT_PORT_NO_LISTEN || info->port == CONTEXT_PORT_NO_LISTEN_SERVER)
-        return false;
+        return ERR_NONE;
     if (lws_check_opt(info->options, LWS_SERVER_OPTION_UNIX_SOCK))
-        return info->iface != NULL && unix_path_in_use(info->iface);
-    if (info->port <= 0)
-        return false;
+        return info->iface != NULL && unix_path_in_use(info->iface) ? ERR_BUSY : ERR_NONE;
     if (info->iface != NULL && ip_parse(info->iface, &ip) != ERR_NONE)
-        return false; /* an interface name: left to lws */
-    return tcp_address_in_use(&ip, (uint16_t)info->port);
+        return ERR_NONE; /* an interface name: left to lws */
+    return try_listen(&ip, (uint16_t)info->port);
 }
 
 static void note_lag(struct ws_loop *l, struct mono now, double late_ms)
@@ -197,7 +206,7 @@ static enum err create_context(struct ws_loop *l, struct lws_context_creation_in
     if (l->lws != NULL)
         return ERR_NONE;
     LOG(LOG_ERROR, "loop", "no_context", LI("port", info->port), LS("iface", info->iface));
-    return listen_in_use(info) ? ERR_BUSY : ERR_SYSTEM;
+    return check_listen(info) == ERR_BUSY ? ERR_BUSY : ERR_SYSTEM;
 }
 
 enum err ws_loop_create(struct lws_context_creation_info *info, int tick_ms,
@@ -205,8 +214,9 @@ enum err ws_loop_create(struct lws_context_creation_info *info, int tick_ms,
 {
     REQUIRE(info != NULL && cb != NULL && out != NULL && tick_ms > 0);
     lws_set_log_level(LLL_ERR | LLL_WARN, emit_log);
-    if (listen_in_use(info))
-        return ERR_BUSY;
+    enum err e = check_listen(info);
+    if (e != ERR_NONE)
+        return e;
     struct ws_loop *l = mem_zalloc(sizeof(*l));
     l->cb = *cb;
     l->arg = arg;
@@ -215,7 +225,7 @@ enum err ws_loop_create(struct lws_context_creation_info *info, int tick_ms,
         free(l);
         return ERR_SYSTEM;
     }
-    enum err e = create_context(l, info);
+    e = create_context(l, info);
     if (e != ERR_NONE) {
         free_loop(l);
         return e;
