@@ -298,7 +298,8 @@ START_TEST(test_threads_share_the_limit_and_lines_stay_whole)
         PTOK(pthread_create(&threads[i], NULL, storm, NULL));
     for (int i = 0; i < THREADS; i++)
         PTOK(pthread_join(threads[i], NULL));
-    ck_assert_uint_eq(count(written(), " info storm e\n"), 10);
+    /* A line may tell already what another thread suppressed. */
+    ck_assert_uint_eq(count(written(), "Z info storm e"), 10);
     ck_assert_uint_eq(count(out, "\n"), 10);
 }
 END_TEST
