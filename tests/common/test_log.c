@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/utf8.h"
@@ -238,6 +239,31 @@ START_TEST(test_full_pipe_does_not_block)
 }
 END_TEST
 
+START_TEST(test_line_after_a_torn_one_starts_on_its_own)
+{
+    FILE *file = tmpfile();
+    struct rlimit before, small;
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 10, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    log_init(LOG_INFO, LOG_TEXT, fileno(file));
+
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    LOG(LOG_INFO, "a", "torn");
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    LOG(LOG_INFO, "a", "whole");
+
+    ssize_t n = pread(fileno(file), out, sizeof(out) - 1, 0);
+    ck_assert_int_gt(n, 11 + TS_LEN);
+    out[n] = '\0';
+    ck_assert_int_eq(out[10], '\n');
+    ck_assert_str_eq(out + 11 + TS_LEN, " info a whole\n");
+    ck_assert_uint_eq(log_lost(), 1);
+    fclose(file);
+}
+END_TEST
+
 /* ---- the limit of a place; its second is set by hand, so that no test waits for a clock */
 
 static const struct log_field no_fields[] = {{.kind = LOG_F_END}};
@@ -311,8 +337,9 @@ TESTS(lines, test_text_line_has_time_level_area_event_fields, test_line_without_
       test_level_names_parse, test_long_value_is_cut_and_the_next_field_kept,
       test_fields_that_do_not_fit_are_left_out_and_told, test_errno_is_kept,
       test_failing_descriptor_counts_the_line_as_lost, test_full_pipe_does_not_block,
-      test_a_place_writes_ten_lines_a_second, test_next_second_tells_what_was_suppressed_once,
-      test_places_are_limited_apart, test_threads_share_the_limit_and_lines_stay_whole)
+      test_line_after_a_torn_one_starts_on_its_own, test_a_place_writes_ten_lines_a_second,
+      test_next_second_tells_what_was_suppressed_once, test_places_are_limited_apart,
+      test_threads_share_the_limit_and_lines_stay_whole)
 
 static TCase *all(void)
 {
