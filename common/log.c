@@ -10,11 +10,15 @@
 
 #include "common/utf8.h"
 
+/*
+ * A line is at most PIPE_BUF long, up to which a write(2) into a pipe does not mix with others'. A
+ * value is cut after VALUE_MAX_BYTES of escaped text and then ends in "...". TAIL_BYTES are kept
+ * free of fields for what ends a line.
+ */
 #define LINES_PER_SECOND 10
-#define LINE_MAX_BYTES   4096 /* PIPE_BUF: a write(2) up to it does not mix with others' in a pipe \
-                               */
-#define VALUE_MAX_BYTES 1024  /* after escaping; a longer value is cut and ends in "..." */
-#define TAIL_BYTES      64    /* kept free of fields, for what ends a line */
+#define LINE_MAX_BYTES   4096
+#define VALUE_MAX_BYTES  1024
+#define TAIL_BYTES       64
 
 static _Atomic int min_level = LOG_INFO;
 static _Atomic int line_format = LOG_TEXT;
