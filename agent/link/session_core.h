@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "agent/link/session.h"
+#include "agent/outbox/outbox.h"
+#include "proto/ticket.h"
+#include <uthash.h>
+
+/* session_core - what session.c (states, time), session_in.c (lines in) and session_out.c (lines
+ * out) share; nobody else. */
+
+struct held { /* a task admitted and not ended */
+    UT_hash_handle hh;
+    uint64_t task;
+    char ticket[TICKET_TEXT_MAX], trace[MESSAGE_ID_MAX + 1];
+    bool doomed; /* its result is wanted by nobody: the master said drop, or its store is gone */
+};
+
+struct session {
+    struct session_ops ops;
+    void *arg;
+    enum session_state state;
+
+    /* who we are */
+    char *agent, *instance, *run_id, *version;
+    struct msg_tag tags[TAGS_MAX];
+    unsigned n_tags;
+    int64_t slots, workers, queue;
+
+    /* what outlives a connection */
+    struct held *held;
+    struct outbox *outbox;
+    char store_id[MESSAGE_ID_MAX + 1];
+    bool leaving, parted; /* session_drain() was called; BYE was sent or is moot */
+    struct mono leaving_since;
+    int64_t reconnect_ms;
+    uint64_t drops, released, nacked, unknown_messages, unknown_acks;
+
+    /* this connection */
+    char session_id[MESSAGE_ID_MAX + 1];
+    struct line_buf in;
+    struct strbuf hello;   /* HELLO and INFLIGHT lines */
+    struct strbuf control; /* NACK, RELEASE, DRAIN, BYE */
+    size_t hello_taken, control_taken;
+    int64_t heartbeat_ms, timeout_ms;
+    struct window received, credit,
+        told; /* credit: what we would grant; told: what the master knows */
+    struct window results_window, results_sent;
+    struct mono heard_at, beat_at, ticked_at, no_credit_until;
+    bool beat_due;
+    uint64_t beat_seq;
+    double rtt_ms;
+
+    /* rate of TASK bytes */
+    struct mono rate_at;
+    uint64_t rate_bytes;
+    double rate;
+};
+
+/* session.c */
+void session_enter(struct session *s, enum session_state to, const char *why);
+void session_close(struct session *s, uint16_t code, const char *reason); /* → CLOSING */
+void session_refresh_credit(struct session *s, struct mono now);
+void session_settled(struct session *s, struct mono now); /* the verdicts are complete */
+struct held *session_find(struct session *s, uint64_t task);
+void session_doom(struct session *s, struct held *h);
+
+/* session_in.c */
+void session_take_line(struct session *s, const char *line, size_t len, struct mono now);
+
+/* session_out.c */
+void session_put_hello(struct session *s);
+void session_put_release(struct session *s, uint64_t task, const char *ticket, struct mono now);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/link/session_core.h"
+#include "common/log.h"
+#include <string.h>
+
+/* What a control line may have at most: the figures of a heartbeat with its trouble. */
+#define CONTROL_LINE_MAX 4096
+/* A handed-back task comes again at once if the credit says so; that would be a loop at full speed.
+ */
+#define RELEASE_PAUSE_MS 250
+
+static const char *const capabilities[] = {"http", "dns"};
+
+static void put_held(struct session *s)
+{
+    for (struct held *h = s->held; h; h = h->hh.next) {
+        struct msg_inflight i = {.task = h->task, .ticket = h->ticket, .state = INFLIGHT_RUNNING};
+        msg_put_inflight(&s->hello, &i);
+    }
+}
+
+static void put_done(void *arg, const struct outbox_item *item)
+{
+    struct session *s = arg;
+    struct msg_inflight i = {.task = item->task, .ticket = item->ticket, .state = INFLIGHT_DONE};
+    msg_put_inflight(&s->hello, &i);
+}
+
+/* All of it is written at once, so that what ends meanwhile does not change a list that is half
+ * sent. */
+void session_put_hello(struct session *s)
+{
+    struct outbox_stats o;
+    outbox_stats(s->outbox, &o);
+    struct msg_hello m = {.proto_min = PROTO_VERSION_MIN,
+                          .proto_max = PROTO_VERSION_MAX,
+                          .agent = s->agent,
+                          .instance = s->instance,
+                          .run_id = s->run_id,
+                          .version = s->version,
+                          .store_id = s->store_id,
+                          .n_tags = s->n_tags,
+                          .n_capabilities = ARRAY_LEN(capabilities),
+                          .slots = s->slots,
+                          .workers = s->workers,
+                          .queue = s->queue,
+                          .outbox_results = (int64_t)o.results};
+    memcpy(m.tags, s->tags, sizeof(m.tags));
+    memcpy(m.capabilities, capabilities, sizeof(capabilities));
+    msg_put_hello(&s->hello, &m);
+    put_held(s);
+    outbox_each(s->outbox, put_done, s);
+    msg_put_inflight_end(&s->hello);
+    REQUIRE(!s->hello.overflow);
+}
+
+void session_put_release(struct session *s, uint64_t task, const char *ticket, struct mono now)
+{
+    s->released++;
+    s->no_credit_until = mono_add_ms(now, RELEASE_PAUSE_MS);
+    msg_put_release(&s->control, task, ticket);
+}
+
+/* Moves whole lines, at most what a frame holds, from b to the frame. */
+static void move_lines(struct strbuf *b, size_t *taken, struct strbuf *frame)
+{
+    size_t room = frame->len < FRAME_COALESCE_BYTES ? FRAME_COALESCE_BYTES - frame->len : 0;
+    size_t n = b->len - *taken;
+    if (n > room) {
+        const char *end = memrchr(b->data + *taken, '\n', room);
+        n = end ? (size_t)(end + 1 - (b->data + *taken)) : 0;
+    }
+    strbuf_append(frame, b->data + *taken, n);
+    *taken += n;
+    if (*taken == b->len) {
+        strbuf_reset(b);
+        *taken = 0;
+    }
+}
+
+static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono now)
+{
+    struct outbox_stats o;
+    outbox_stats(s->outbox, &o);
+    struct msg_heartbeat m = {.trouble = ""};
+    s->ops.figures(s->arg, &m, now);
+    m.seq = ++s->beat_seq;
+    m.received = s->received;
+    m.credit = s->told = s->credit;
+    m.outbox_results = (int64_t)o.results;
+    m.outbox_bytes = (int64_t)o.bytes;
+    m.drops += s->drops;
+    msg_put_heartbeat(frame, &m);
+    s->beat_due = false;
+    s->beat_at = now;
+}
+
+/* Half of what the master may still send is new to it: worth a line of its own. */
+static bool credit_worth_telling(const struct session *s)
+{
+    uint64_t count = s->credit.count - s->told.count, bytes = s->credit.bytes - s->told.bytes;
+    return (count > 0 && count * 2 >= s->credit.count - s->received.count) ||
+           (bytes > 0 && bytes * 2 >= s->credit.bytes - s->received.bytes);
+}
+
+static void put_credit(struct session *s, struct strbuf *frame)
+{
+    s->told = s->credit;
+    msg_put_credit(frame, s->told);
+}
+
+/* The next result, if the master's window has room: like tasks, one line may pass the byte window's
+ * end. */
+static bool next_result(const struct session *s, struct outbox_item *item)
+{
+    return s->results_sent.count < s->results_window.count &&
+           s->results_sent.bytes < s->results_window.bytes && outbox_peek(s->outbox, item);
+}
+
+static bool fits(const struct strbuf *frame, const struct outbox_item *item)
+{
+    return frame->len == 0 ||
+           frame->len + item->record_len + RESULT_ENVELOPE_MAX + CONTROL_LINE_MAX <=
+               FRAME_COALESCE_BYTES;
+}
+
+static size_t put_result(struct session *s, struct strbuf *frame, const struct outbox_item *item,
+                         bool with_credit)
+{
+    size_t before = frame->len;
+    struct msg_result m = {.task = item->task,
+                           .ticket = item->ticket,
+                           .record_text = item->record,
+                           .record_len = item->record_len,
+                           .has_credit = with_credit,
+                           .credit = s->credit};
+    msg_put_result(frame, &m);
+    return frame->len - before;
+}
+
+static void put_results(struct session *s, struct strbuf *frame)
+{
+    struct outbox_item item, next;
+    bool more = next_result(s, &item) && fits(frame, &item);
+    while (more) {
+        size_t before = frame->len;
+        size_t len = put_result(s, frame, &item, false);
+        s->results_sent.count++;
+        s->results_sent.bytes += len;
+        outbox_sent(s->outbox);
+        more = next_result(s, &next) && fits(frame, &next);
+        if (!more) { /* the last one carries the credit: written again, as its size is part of the
+                        window */
+            s->results_sent.bytes -= len;
+            strbuf_truncate(frame, before);
+            s->results_sent.bytes += put_result(s, frame, &item, true);
+            s->told = s->credit;
+        }
+        item = next;
+    }
+}
+
+static bool settled(const struct session *s)
+{
+    return s->state == SESSION_READY || s->state == SESSION_DRAINING;
+}
+
+bool session_wants_write(struct session *s, struct mono now)
+{
+    struct outbox_item item;
+    switch (s->state) {
+    case SESSION_OFFLINE:
+    case SESSION_CLOSING:
+        return false;
+    case SESSION_GREETING:
+    case SESSION_SETTLING:
+        return s->hello.len > 0;
+    case SESSION_READY:
+    case SESSION_DRAINING:
+        return s->control.len > 0 || s->beat_due || credit_worth_telling(s) ||
+               next_result(s, &item);
+    case SESSION_PARTING:
+        return true;
+    }
+    UNREACHABLE("session state");
+}
+
+void session_produce(struct session *s, struct strbuf *frame, struct mono now)
+{
+    REQUIRE(frame->len == 0 && frame->max >= SESSION_FRAME_MAX);
+    if (s->control.overflow && s->state != SESSION_OFFLINE && s->state != SESSION_CLOSING)
+        session_close(s, CLOSE_GOING_AWAY, "more to hand back than can wait");
+    if (s->state == SESSION_GREETING || s->state == SESSION_SETTLING)
+        move_lines(&s->hello, &s->hello_taken, frame);
+    if (settled(s) && s->beat_due)
+        put_heartbeat(s, frame, now);
+    if (settled(s) || s->state == SESSION_PARTING)
+        move_lines(&s->control, &s->control_taken, frame);
+    if (settled(s)) {
+        session_refresh_credit(s, now);
+        size_t before = frame->len;
+        put_results(s, frame);
+        if (frame->len == before && credit_worth_telling(s))
+            put_credit(s, frame);
+    }
+    if (s->state == SESSION_PARTING && frame->len == 0) {
+        s->parted = true;
+        session_close(s, CLOSE_NORMAL, "drained");
+    }
+    REQUIRE(!frame->overflow);
+}
