@@ -2,6 +2,7 @@
 #pragma once
 #include "agent/run/loop.h"
 #include "common/cidr.h"
+#include "common/list.h"
 #include "proto/cause.h"
 #include "proto/target.h"
 
