@@ -11,7 +11,9 @@
  *
  * Main thread, at start. Precedence: argv, then environment, then file, then the table's default. The name in the file
  * is the flag's without "--"; the environment name is SONDE_ + upper case with '-' as '_'. An unknown key is an error
- * with file, line and column; an unknown flag names the nearest known one. Values are checked here, once.
+ * with file, line and column; an unknown flag names the nearest known one. Values are checked here, once. A stronger
+ * source replaces the whole list of a weaker one; in the environment a list is separated by commas. An empty variable
+ * counts as unset.
  */
 enum option_kind {
     OPT_FLAG,   /* bool */

@@ -11,7 +11,8 @@
  * signals or spin), a tick, a cross-thread wake, a lag meter, and the one shutdown order that leaves nothing behind.
  *
  * Belongs to the thread that calls ws_loop_run(); only ws_loop_wake() and ws_loop_stop() may be called from others.
- * Callbacks run on that thread.
+ * Callbacks run on that thread. Handles that the caller puts on the loop must be closed by the caller (at the latest in
+ * a callback that also calls ws_loop_stop()), else ws_loop_run() does not return.
  */
 struct ws_loop;
 struct ws_loop_callbacks {
