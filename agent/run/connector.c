@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/run/connector.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/require.h"
+
+#define ATTEMPT_DELAY_MS 250 /* RFC 8305 §5: the recommended Connection Attempt Delay */
+
+static void try_next(struct connector *c);
+
+/* No source address for this destination (IPv6 switched off) gives the same errno as no free port;
+ * a UDP socket, which has its own ports, tells them apart. */
+static bool has_source_address(const struct ip *ip)
+{
+    struct sockaddr_storage sa;
+    socklen_t len;
+    int fd = socket(ip->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    ip_to_sockaddr(ip, 9, &sa, &len);
+    bool has = connect(fd, (struct sockaddr *)&sa, len) == 0;
+    close(fd);
+    return has;
+}
+
+static enum cause cause_of_errno(int errnum, const struct ip *ip)
+{
+    switch (errnum) {
+    case ECONNREFUSED:
+        return CAUSE_connect_refused;
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+        return CAUSE_connect_reset;
+    case ETIMEDOUT:
+        return CAUSE_connect_timeout;
+    case EMFILE:
+    case ENFILE:
+        return CAUSE_agent_fd_exhausted;
+    case ENOBUFS:
+    case ENOMEM:
+        return CAUSE_agent_memory;
+    case EADDRNOTAVAIL:
+    case EAGAIN:
+        return has_source_address(ip) ? CAUSE_agent_ports_exhausted : CAUSE_unreachable;
+    case ENETDOWN:
+        return CAUSE_agent_network_down;
+    default:
+        return CAUSE_unreachable;
+    }
+}
+
+/* Of several failures the one that says most is kept: our own fault (not every address was tried,
+ * so another agent must), then the target's answer, then silence of the route, then policy. */
+static int cause_rank(enum cause c)
+{
+    if (c == CAUSE_NONE)
+        return -1;
+    if (cause_where(c) == WHERE_AGENT)
+        return 3;
+    if (cause_where(c) == WHERE_POLICY)
+        return 0;
+    return c == CAUSE_unreachable ? 1 : 2;
+}
+
+static void note_failure(struct connector *c, const struct ip *ip, enum cause cause,
+                         const char *words)
+{
+    char text[ADDR_TEXT_MAX];
+    if (cause_rank(cause) < cause_rank(c->cause))
+        return;
+    c->cause = cause;
+    snprintf(c->detail, sizeof(c->detail), "%s: %s", addr_format(ip, c->port, text), words);
+}
+
+static void attempt_close(struct connect_attempt *a)
+{
+    if (!a->f.added)
+        return;
+    loop_remove(a->owner->loop, &a->f);
+    close(a->f.fd);
+    a->owner->open--;
+}
+
+static void release(struct connector *c)
+{
+    for (unsigned i = 0; i < c->n_attempts; i++)
+        attempt_close(&c->attempts[i]);
+    REQUIRE(c->open == 0);
+    timer_disarm(loop_timers(c->loop), &c->pace);
+    timer_disarm(loop_timers(c->loop), &c->deadline);
+}
+
+static void finish(struct connector *c)
+{
+    REQUIRE(c->loop != NULL && (c->fd >= 0) == (c->cause == CAUSE_NONE && !c->cancelled));
+    release(c);
+    c->loop = NULL;
+    c->done(c);
+}
+
+static void on_finish_timer(struct timer *t, struct mono now)
+{
+    finish(CONTAINER_OF(t, struct connector, pace));
+}
+
+static void on_pace(struct timer *t, struct mono now)
+{
+    try_next(CONTAINER_OF(t, struct connector, pace));
+}
+
+static void on_deadline(struct timer *t, struct mono now)
+{
+    struct connector *c = CONTAINER_OF(t, struct connector, deadline);
+    for (unsigned i = 0; i < c->next; i++)
+        if (c->attempts[i].f.added)
+            note_failure(c, &c->attempts[i].ip, CAUSE_connect_timeout, "no answer");
+    if (c->cause == CAUSE_NONE)
+        note_failure(c, &c->attempts[0].ip, CAUSE_connect_timeout, "no time was left");
+    finish(c);
+}
+
+/* A connect() to a free local port can meet itself (TCP simultaneous open): nobody listens there.
+ */
+static bool met_itself(int fd)
+{
+    struct sockaddr_storage local = {0}, remote = {0};
+    socklen_t local_len = sizeof(local), remote_len = sizeof(remote);
+    if (getsockname(fd, (struct sockaddr *)&local, &local_len) != 0 ||
+        getpeername(fd, (struct sockaddr *)&remote, &remote_len) != 0)
+        return false;
+    return local_len == remote_len && memcmp(&local, &remote, local_len) == 0;
+}
+
+static int socket_error(int fd)
+{
+    int errnum = 0;
+    socklen_t len = sizeof(errnum);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
+        return errno;
+    if (errnum == 0 && met_itself(fd))
+        return ECONNREFUSED;
+    return errnum;
+}
+
+static void win(struct connector *c, struct connect_attempt *a)
+{
+    c->fd = a->f.fd;
+    c->ip = a->ip;
+    c->cause = CAUSE_NONE;
+    c->detail[0] = '\0';
+    c->connected_at = loop_now_fresh(c->loop);
+    loop_remove(c->loop, &a->f);
+    c->open--;
+    finish(c);
+}
+
+static void on_attempt(struct loop_fd *f, uint32_t events)
+{
+    struct connect_attempt *a = CONTAINER_OF(f, struct connect_attempt, f);
+    struct connector *c = a->owner;
+    int errnum = socket_error(f->fd);
+    if (errnum == 0 && (events & EPOLLOUT) && !(events & EPOLLERR)) {
+        win(c, a);
+        return;
+    }
+    if (errnum == 0)
+        errnum = ECONNRESET; /* hung up between the handshake and our look */
+    note_failure(c, &a->ip, cause_of_errno(errnum, &a->ip), strerror(errnum));
+    attempt_close(a);
+    try_next(c);
+}
+
+/* 0, or an errno: nothing is left open then. */
+static int attempt_open(struct connector *c, struct connect_attempt *a, enum cause *denied)
+{
+    struct sockaddr_storage sa;
+    socklen_t len;
+    int fd = socket(a->ip.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    ip_to_sockaddr(&a->ip, c->port, &sa, &len);
+    *denied = policy_check(c->policy, &a->ip, c->port);
+    if (*denied || (connect(fd, (struct sockaddr *)&sa, len) != 0 && errno != EINPROGRESS)) {
+        int errnum = *denied ? EACCES : errno;
+        close(fd);
+        return errnum;
+    }
+    if (!loop_add(c->loop, &a->f, fd, EPOLLOUT, on_attempt)) {
+        close(fd);
+        return ENOBUFS;
+    }
+    c->open++;
+    return 0;
+}
+
+/* True when an attempt is under way. */
+static bool attempt_start(struct connector *c, struct connect_attempt *a)
+{
+    enum cause denied = CAUSE_NONE;
+    int errnum = attempt_open(c, a, &denied);
+    if (errnum == 0)
+        return true;
+    if (denied)
+        note_failure(c, &a->ip, denied, "denied by policy");
+    else
+        note_failure(c, &a->ip, cause_of_errno(errnum, &a->ip), strerror(errnum));
+    return false;
+}
+
+/* Starts the next address that can be started; when none is left and none is open, the end. The end
+ * is told from the loop, because the caller may be connector_start(). */
+static void try_next(struct connector *c)
+{
+    struct timers *ts = loop_timers(c->loop);
+    while (c->next < c->n_attempts) {
+        struct connect_attempt *a = &c->attempts[c->next++];
+        if (!attempt_start(c, a))
+            continue;
+        if (c->next < c->n_attempts)
+            timer_arm(ts, &c->pace, mono_add_ms(loop_now(c->loop), ATTEMPT_DELAY_MS), on_pace);
+        return;
+    }
+    if (c->open == 0)
+        timer_arm(ts, &c->pace, loop_now(c->loop), on_finish_timer);
+}
+
+void connector_start(struct connector *c, struct loop *l, struct policy *p, const struct ip *addrs,
+                     unsigned n_addrs, uint16_t port, struct mono deadline)
+{
+    REQUIRE(c->loop == NULL && c->done != NULL);
+    REQUIRE(n_addrs > 0 && n_addrs <= RESOLVE_ADDRS_MAX);
+    c->fd = -1;
+    c->cause = CAUSE_NONE;
+    c->detail[0] = '\0';
+    c->cancelled = false;
+    c->connected_at = (struct mono){0};
+    c->loop = l;
+    c->policy = p;
+    c->port = port;
+    c->n_attempts = n_addrs;
+    c->next = c->open = 0;
+    for (unsigned i = 0; i < n_addrs; i++)
+        c->attempts[i] = (struct connect_attempt){.owner = c, .ip = addrs[i]};
+    timer_arm(loop_timers(l), &c->deadline, deadline, on_deadline);
+    try_next(c);
+}
+
+void connector_cancel(struct connector *c)
+{
+    REQUIRE(c->loop != NULL);
+    release(c);
+    c->cancelled = true;
+    c->next = c->n_attempts;
+    timer_arm(loop_timers(c->loop), &c->pace, loop_now(c->loop), on_finish_timer);
+}

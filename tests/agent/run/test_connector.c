@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/run/connector.h"
+
+#include "tests/support/check_main.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* A listener on loopback; port 0 in `closed_port` means none. */
+static int listen_on(const char *addr, uint16_t *port)
+{
+    struct ip ip;
+    struct sockaddr_storage sa;
+    socklen_t len;
+    ck_assert_int_eq(ip_parse(addr, &ip), ERR_NONE);
+    ip_to_sockaddr(&ip, 0, &sa, &len);
+    int fd = socket(ip.family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, len), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    len = sizeof(sa);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    ck_assert(ip_from_sockaddr((struct sockaddr *)&sa, &ip, port));
+    return fd;
+}
+
+static uint16_t closed_port(void)
+{
+    uint16_t port;
+    close(listen_on("127.0.0.1", &port));
+    return port;
+}
+
+struct run {
+    struct loop *l;
+    struct policy *p;
+    struct connector c;
+    unsigned calls;
+    bool starting;
+};
+
+static void on_done(struct connector *c)
+{
+    struct run *r = c->arg;
+    ck_assert(!r->starting);
+    r->calls++;
+    loop_stop(r->l);
+}
+
+static void setup(struct run *r, bool dev)
+{
+    *r = (struct run){.l = loop_create(NULL, NULL)};
+    r->p = policy_create(&(struct policy_config){.dev = dev});
+    r->c.done = on_done;
+    r->c.arg = r;
+}
+
+static void go(struct run *r, const char *const *addrs, unsigned n, uint16_t port, int deadline_ms)
+{
+    struct ip ips[RESOLVE_ADDRS_MAX];
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_int_eq(ip_parse(addrs[i], &ips[i]), ERR_NONE);
+    r->starting = true;
+    connector_start(&r->c, r->l, r->p, ips, n, port, mono_add_ms(mono_now(), deadline_ms));
+    r->starting = false;
+}
+
+static void teardown(struct run *r)
+{
+    ck_assert_uint_eq(r->calls, 1);
+    if (r->c.fd >= 0)
+        close(r->c.fd);
+    policy_destroy(&r->p);
+    loop_destroy(&r->l);
+}
+
+static void ends_with(const char *const *addrs, unsigned n, uint16_t port, bool dev,
+                      enum cause want)
+{
+    struct run r;
+    setup(&r, dev);
+    go(&r, addrs, n, port, 5000);
+    loop_run(r.l);
+    ck_assert_int_eq(r.c.cause, want);
+    ck_assert_int_eq(r.c.fd >= 0, want == CAUSE_NONE);
+    ck_assert_int_eq(r.c.detail[0] != '\0', want != CAUSE_NONE);
+    teardown(&r);
+}
+
+START_TEST(test_connects)
+{
+    uint16_t port;
+    int fd = listen_on("127.0.0.1", &port);
+    ends_with((const char *const[]){"127.0.0.1"}, 1, port, true, CAUSE_NONE);
+    close(fd);
+}
+END_TEST
+
+START_TEST(test_refusal_is_connect_refused)
+{
+    ends_with((const char *const[]){"127.0.0.1"}, 1, closed_port(), true, CAUSE_connect_refused);
+}
+END_TEST
+
+START_TEST(test_next_address_wins_after_a_refusal)
+{
+    uint16_t port;
+    int fd = listen_on("127.0.0.1", &port);
+    ends_with((const char *const[]){"127.0.0.2", "127.0.0.1"}, 2, port, true, CAUSE_NONE);
+    close(fd);
+}
+END_TEST
+
+START_TEST(test_denied_address_is_policy_address)
+{
+    uint16_t port;
+    int fd = listen_on("127.0.0.1", &port);
+    ends_with((const char *const[]){"127.0.0.1", "10.0.0.1"}, 2, port, false, CAUSE_policy_address);
+    ck_assert_int_lt(accept(fd, NULL, NULL), 0); /* nothing arrived */
+    ck_assert_int_eq(errno, EAGAIN);
+    close(fd);
+}
+END_TEST
+
+START_TEST(test_denied_address_is_skipped_for_an_allowed_one)
+{
+    uint16_t port;
+    int fd = listen_on("127.0.0.1", &port);
+    ends_with((const char *const[]){"10.0.0.1", "127.0.0.1"}, 2, port, true, CAUSE_NONE);
+    close(fd);
+}
+END_TEST
+
+START_TEST(test_failure_of_the_target_outweighs_policy)
+{
+    ends_with((const char *const[]){"127.0.0.1", "10.0.0.1"}, 2, closed_port(), true,
+              CAUSE_connect_refused);
+}
+END_TEST
+
+/* A listener whose queue is full does not answer the SYN. */
+static int fill_listener(const char *addr, uint16_t *port, int fill[2])
+{
+    struct ip ip;
+    struct sockaddr_storage sa;
+    socklen_t len;
+    int fd = listen_on(addr, port);
+    ck_assert_int_eq(listen(fd, 0), 0);
+    ck_assert_int_eq(ip_parse(addr, &ip), ERR_NONE);
+    ip_to_sockaddr(&ip, *port, &sa, &len);
+    for (int i = 0; i < 2; i++) {
+        fill[i] = socket(ip.family, SOCK_STREAM | (i ? SOCK_NONBLOCK : 0), 0);
+        int rc = connect(fill[i], (struct sockaddr *)&sa, len);
+        ck_assert(rc == 0 || errno == EINPROGRESS);
+    }
+    return fd;
+}
+
+START_TEST(test_silence_is_connect_timeout)
+{
+    struct run r;
+    uint16_t port;
+    int fill[2], fd = fill_listener("127.0.0.1", &port, fill);
+    setup(&r, true);
+    go(&r, (const char *const[]){"127.0.0.1"}, 1, port, 60);
+    loop_run(r.l);
+    ck_assert_int_eq(r.c.cause, CAUSE_connect_timeout);
+    teardown(&r);
+    close(fd);
+    close(fill[0]);
+    close(fill[1]);
+}
+END_TEST
+
+START_TEST(test_silent_address_does_not_hold_up_the_next)
+{
+    struct run r;
+    uint16_t port;
+    int fill[2], fd = fill_listener("127.0.0.2", &port, fill);
+    struct sockaddr_in sa = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int good = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(good, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    ck_assert_int_eq(listen(good, 8), 0);
+    setup(&r, true);
+    go(&r, (const char *const[]){"127.0.0.2", "127.0.0.1"}, 2, port, 5000);
+    loop_run(r.l);
+    ck_assert_int_eq(r.c.cause, CAUSE_NONE);
+    ck_assert_int_eq(r.c.ip.bytes[3], 1);
+    teardown(&r);
+    close(fd);
+    close(good);
+    close(fill[0]);
+    close(fill[1]);
+}
+END_TEST
+
+START_TEST(test_cancel_calls_back_once)
+{
+    struct run r;
+    uint16_t port;
+    int fill[2], fd = fill_listener("127.0.0.1", &port, fill);
+    setup(&r, true);
+    go(&r, (const char *const[]){"127.0.0.1"}, 1, port, 5000);
+    connector_cancel(&r.c);
+    ck_assert_uint_eq(r.calls, 0);
+    loop_run(r.l);
+    ck_assert(r.c.cancelled);
+    ck_assert_int_eq(r.c.fd, -1);
+    teardown(&r);
+    close(fd);
+    close(fill[0]);
+    close(fill[1]);
+}
+END_TEST
+
+START_TEST(test_no_descriptors_is_the_agents_fault)
+{
+    struct run r;
+    struct rlimit old, none;
+    uint16_t port = closed_port();
+    setup(&r, true);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = 3;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    go(&r, (const char *const[]){"127.0.0.1"}, 1, port, 5000);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    loop_run(r.l);
+    ck_assert_int_eq(r.c.cause, CAUSE_agent_fd_exhausted);
+    teardown(&r);
+}
+END_TEST
+
+TESTS(racing, test_connects, test_refusal_is_connect_refused,
+      test_next_address_wins_after_a_refusal, test_silence_is_connect_timeout,
+      test_silent_address_does_not_hold_up_the_next, test_cancel_calls_back_once)
+TESTS(wall, test_denied_address_is_policy_address,
+      test_denied_address_is_skipped_for_an_allowed_one,
+      test_failure_of_the_target_outweighs_policy, test_no_descriptors_is_the_agents_fault)
+CHECK_MAIN("connector", racing, wall)
