@@ -230,23 +230,6 @@ static void take_lines(struct session *s, struct mono now)
         session_take_line(s, line, len, now);
 }
 
-void session_on_bytes(struct session *s, const char *p, size_t n, bool final, struct mono now)
-{
-    if (!reading(s))
-        return;
-    s->heard_at = now;
-    enum err e = line_buf_feed(&s->in, p, n);
-    if (e == ERR_NONE && final && (n == 0 || p[n - 1] != '\n'))
-        e = line_buf_feed(&s->in, "\n", 1);
-    if (e != ERR_NONE) {
-        session_close(s, CLOSE_TOO_BIG, "a line over the limit");
-        return;
-    }
-    take_lines(s, now);
-    if (reading(s))
-        session_refresh_credit(s, now);
-}
-
 static bool empty_handed(const struct session *s)
 {
     struct outbox_stats o;
@@ -281,6 +264,25 @@ static void go_on_leaving(struct session *s, struct mono now)
         return;
     if (empty_handed(s) || patience_over(s, now))
         part(s);
+}
+
+void session_on_bytes(struct session *s, const char *p, size_t n, bool final, struct mono now)
+{
+    if (!reading(s))
+        return;
+    s->heard_at = now;
+    enum err e = line_buf_feed(&s->in, p, n);
+    if (e == ERR_NONE && final && (n == 0 || p[n - 1] != '\n'))
+        e = line_buf_feed(&s->in, "\n", 1);
+    if (e != ERR_NONE) {
+        session_close(s, CLOSE_TOO_BIG, "a line over the limit");
+        return;
+    }
+    take_lines(s, now);
+    if (!reading(s))
+        return;
+    session_refresh_credit(s, now);
+    go_on_leaving(s, now);
 }
 
 static void begin_draining(struct session *s)
