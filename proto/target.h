@@ -7,20 +7,21 @@
 #include <stdint.h>
 
 /*
- * target - one thing to probe: parsing, validation, defaults, and the canonical spec that travels and is stored.
+ * target - one thing to probe: parsing, validation, defaults, and the canonical spec that travels
+ * and is stored.
  *
- * Pure; a target belongs to one thread. Everything a user gives is checked here, once, at the master; the agent runs
- * the same parser over the spec of a TASK. Bounds: limits.h.
+ * Pure; a target belongs to one thread. Everything a user gives is checked here, once, at the
+ * master; the agent runs the same parser over the spec of a TASK. Bounds: limits.h.
  *
- * A target in JSON is a URI string, or an object with exactly one of "url" (http, https) or "dns" (an RFC 4501 URI, or
- * a bare name when "type" is given beside it) and options:
- *   both   timeout_ms (1..30000), user_id
- *   http   method, headers {name: value}, body, follow_redirects, max_redirects (0..5), ip_version (4, 6, "any"),
- *          http_version ("auto", "1.1", "2"), verify_tls, body_limit, keep_body (bytes, 0..65536),
- *          expect {status: [200, "2xx", …], body_regex, body_not_regex, max_total_ms, tls_min_days}
- *   dns    type (name or number), resolver ("ADDR", "ADDR:PORT"), transport ("udp", "tcp"), recursion, dnssec,
- *          expect {rcode: "NOERROR", min_answers, max_total_ms}
- * A DNS URI is `dns:NAME?type=T` or `dns://ADDR[:PORT]/NAME?type=T` (class IN only; type defaults to A).
+ * A target in JSON is a URI string, or an object with exactly one of "url" (http, https) or "dns"
+ * (an RFC 4501 URI, or a bare name when "type" is given beside it) and options: both   timeout_ms
+ * (1..30000), user_id http   method, headers {name: value}, body, follow_redirects, max_redirects
+ * (0..5), ip_version (4, 6, "any"), http_version ("auto", "1.1", "2"), verify_tls, body_limit,
+ * keep_body (bytes, 0..65536), expect {status: [200, "2xx", …], body_regex, body_not_regex,
+ * max_total_ms, tls_min_days} dns    type (name or number), resolver ("ADDR", "ADDR:PORT"),
+ * transport ("udp", "tcp"), recursion, dnssec, expect {rcode: "NOERROR", min_answers, max_total_ms}
+ * A DNS URI is `dns:NAME?type=T` or `dns://ADDR[:PORT]/NAME?type=T` (class IN only; type defaults
+ * to A).
  */
 enum target_kind { TARGET_HTTP, TARGET_DNS };
 enum ip_version { IP_ANY, IP_V4, IP_V6 };
@@ -36,7 +37,8 @@ struct status_set {
 };
 struct target_http {
     bool https;
-    char *host; /* ASCII (IDN converted), lower case, no brackets, no trailing dot: the key of politeness */
+    char *host; /* ASCII (IDN converted), lower case, no brackets, no trailing dot: the key of
+                   politeness */
     uint16_t port;
     char *method; /* upper case, default GET */
     struct target_header *headers;
@@ -50,8 +52,9 @@ struct target_http {
     int64_t body_limit, keep_body;
     bool expect_status_set; /* else: any status under 400 is good */
     struct status_set expect_status;
-    char *expect_body_regex, *expect_body_not_regex; /* PCRE2, compiled once here to see that they are valid */
-    int tls_min_days;                                /* −1 = not asked */
+    char *expect_body_regex,
+        *expect_body_not_regex; /* PCRE2, compiled once here to see that they are valid */
+    int tls_min_days;           /* −1 = not asked */
 };
 struct target_dns {
     char *name; /* ASCII, lower case, no trailing dot ("" is the root) */
@@ -66,17 +69,19 @@ struct target {
     char *uri;     /* as the user gave it, trimmed */
     char *user_id; /* NULL = none; never sent to agents */
     int timeout_ms;
-    int64_t max_total_ms; /* −1 = not asked */
+    int64_t max_total_ms;    /* −1 = not asked */
     struct target_http http; /* kind says which of the two is filled */
     struct target_dns dns;
 };
 
 struct target_problem {
-    const char *code; /* "bad_uri" "unknown_scheme" "bare_name" "unknown_field" "bad_value" "too_long" "bad_utf8" "bad_json" "empty" */
+    const char *code; /* "bad_uri" "unknown_scheme" "bare_name" "unknown_field" "bad_value"
+                         "too_long" "bad_utf8" "bad_json" "empty" */
     char detail[JSON_PROBLEM_MAX]; /* one sentence that names the thing and the fix */
 };
 
-/* Options that a batch gives to all its targets: the "defaults" object. NULL means the built-in ones. */
+/* Options that a batch gives to all its targets: the "defaults" object. NULL means the built-in
+ * ones. */
 struct target_defaults;
 MUST_USE enum err target_defaults_parse(const struct json_node *obj, struct target_defaults **out,
                                         struct target_problem *p);
@@ -90,11 +95,13 @@ MUST_USE enum err target_from_json(const struct json_node *n, const struct targe
                                    struct target **out, struct target_problem *p);
 void target_destroy(struct target **tp);
 
-/* The canonical spec: an object that target_from_json reads back to the same target (user_id left out); options that have their built-in value
- * are left out. ERR_TOO_BIG over SPEC_MAX_BYTES leaves a partial text behind in b. */
+/* The canonical spec: an object that target_from_json reads back to the same target (user_id left
+ * out); options that have their built-in value are left out. ERR_TOO_BIG over SPEC_MAX_BYTES leaves
+ * a partial text behind in b. */
 MUST_USE enum err target_encode(const struct target *t, struct strbuf *b);
 
-/* The key of the per-host budget: URL host, or the resolver that a DNS target names, or its name's own when none is named. */
+/* The key of the per-host budget: URL host, or the resolver that a DNS target names, or its name's
+ * own when none is named. */
 uint64_t target_host_hash(const struct target *t);
 
 /* May it run twice at once without harm (GET, HEAD, OPTIONS, DNS)? */
@@ -108,4 +115,4 @@ MUST_USE enum err rrtype_parse(const char *text, uint16_t *out);
 #define RRTYPE_TEXT_MAX 16
 const char *rrtype_format(uint16_t type, char buf[RRTYPE_TEXT_MAX]);
 MUST_USE enum err rcode_parse(const char *text, int *out); /* "NOERROR" … or a number 0..23 */
-const char *rcode_text(int rcode);                          /* NULL for an unknown one */
+const char *rcode_text(int rcode);                         /* NULL for an unknown one */

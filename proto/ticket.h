@@ -5,14 +5,16 @@
 #include <stdint.h>
 
 /*
- * ticket - the proof that the master leased this task to this agent, so that leases need no disk write.
+ * ticket - the proof that the master leased this task to this agent, so that leases need no disk
+ * write.
  *
- * Text: KEYID.EPOCH.COUNTER.MAC, MAC = first 16 bytes (hex) of HMAC-SHA256(key, batch UUID ‖ task ‖ agent ‖ epoch ‖
- * counter), each part length-prefixed. EPOCH is the master's boot count, COUNTER counts leases within it. Owned by the hub thread.
+ * Text: KEYID.EPOCH.COUNTER.MAC, MAC = first 16 bytes (hex) of HMAC-SHA256(key, batch UUID ‖ task ‖
+ * agent ‖ epoch ‖ counter), each part length-prefixed. EPOCH is the master's boot count, COUNTER
+ * counts leases within it. Owned by the hub thread.
  */
-#define TICKET_TEXT_MAX 96
+#define TICKET_TEXT_MAX  96
 #define TICKET_KEY_BYTES 32
-#define TICKET_KEYS_MAX 32
+#define TICKET_KEYS_MAX  32
 
 struct lease_no {
     uint64_t epoch, counter;
@@ -22,7 +24,9 @@ struct ticket_key {
     uint8_t bytes[TICKET_KEY_BYTES];
 };
 struct ticket_ring; /* the newest key signs, all verify */
-struct ticket_ring *ticket_ring_create(const struct ticket_key *keys, size_t n); /* 1 ≤ n ≤ TICKET_KEYS_MAX; the last is the newest */
+struct ticket_ring *
+ticket_ring_create(const struct ticket_key *keys,
+                   size_t n); /* 1 ≤ n ≤ TICKET_KEYS_MAX; the last is the newest */
 void ticket_ring_destroy(struct ticket_ring **rp);
 
 void ticket_make(struct ticket_ring *r, const char *batch_uuid, uint64_t task, const char *agent,

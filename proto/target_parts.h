@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "proto/target.h"
+
+/*
+ * target_parts - what the files of target share; only target*.c include it. Pure; any thread.
+ *
+ * The parsers fill a target that came from target_new(); on failure the caller destroys it. Nothing
+ * that may hold a password is quoted in a problem.
+ */
+
+/* Fills p and returns ERR_INVALID. */
+enum err target_problem(struct target_problem *p, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* At most SHOWN_MAX bytes of s as a person may see them, with "…" where they were cut. Returns buf.
+ */
+#define SHOWN_MAX 80
+const char *target_show(const char *s, size_t n, char buf[SHOWN_MAX + 4]);
+
+/* t->uri is "http://…" or "https://…": fills https, host, port. */
+MUST_USE enum err target_read_url(struct target *t, struct target_problem *p);
+
+/* What the URI itself said, so that an option beside it cannot contradict it. */
+struct dns_given {
+    bool type, resolver;
+};
+/* t->uri is "dns:…": fills name, and type and resolver where it names them. */
+MUST_USE enum err target_read_dns_uri(struct target *t, struct dns_given *given,
+                                      struct target_problem *p);
+/* A name as it stands in a DNS URI: percent-encoded, maybe IDN. */
+MUST_USE enum err target_read_dns_name(struct target *t, const char *text, size_t len,
+                                       struct target_problem *p);
+/* "ADDR" or "ADDR:PORT" to its one form, port 53 by default; NULL when it is neither. Caller frees.
+ */
+char *target_resolver(const char *text);
+/* RR types that ask for a transfer or belong to the transport cannot be probed. */
+bool rrtype_probeable(uint16_t type);
+
+/* IDN to ASCII, lower case, one trailing dot off, lengths checked; NULL with the problem. Caller
+ * frees. */
+char *target_ascii_name(const char *s, size_t n, struct target_problem *p);
+
+/* A target of this kind with the defaults' options, or the built-in ones. */
+struct target *target_new(enum target_kind kind, const struct target_defaults *d);
+
+/*
+ * The options of this kind, read over those that t has; fields of the other kind are passed over.
+ * c's first problem stays in c.
+ */
+void target_read_http_options(struct json_cur *c, struct target *t);
+void target_read_dns_options(struct json_cur *c, struct target *t, const struct dns_given *given);
+
+/* Which fields an object may have. */
+enum field_scope { FIELDS_HTTP = 1, FIELDS_DNS = 2, FIELDS_TARGET = 4 };
+/* Refuses the first field that is unknown, or known only to the other kind. */
+MUST_USE enum err target_check_fields(const struct json_node *obj, unsigned scope,
+                                      struct target_problem *p);
