@@ -10,7 +10,7 @@
  * cidr - IP addresses, prefixes, and ADDR:PORT in their text forms. Pure; any thread.
  */
 struct ip {
-    int family; /* AF_INET or AF_INET6 */
+    int family;        /* AF_INET or AF_INET6 */
     uint8_t bytes[16]; /* network order; 4 used for AF_INET */
 };
 struct cidr {
@@ -27,9 +27,11 @@ bool ip_equal(const struct ip *a, const struct ip *b);
 MUST_USE enum err cidr_parse(const char *text, struct cidr *out);
 bool cidr_contains(const struct cidr *c, const struct ip *ip); /* families must match */
 
-void ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *out, socklen_t *len);
+void ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *out,
+                    socklen_t *len);
 bool ip_from_sockaddr(const struct sockaddr *sa, struct ip *ip, uint16_t *port); /* false: not IP */
 
 /* "1.2.3.4:53", "[::1]:53", or without port (then default_port). ERR_INVALID. */
-MUST_USE enum err addr_parse(const char *text, uint16_t default_port, struct ip *ip, uint16_t *port);
+MUST_USE enum err addr_parse(const char *text, uint16_t default_port, struct ip *ip,
+                             uint16_t *port);
 char *addr_format(const struct ip *ip, uint16_t port, char buf[ADDR_TEXT_MAX]);

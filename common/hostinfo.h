@@ -3,16 +3,17 @@
 #include <stdint.h>
 
 /*
- * hostinfo - what this process and this host use: for heartbeats and metrics. Reads /proc and sysinfo(2); one struct
- * per caller, called at most once a second from one thread. A figure that cannot be had is −1.
+ * hostinfo - what this process and this host use: for heartbeats and metrics. Reads /proc and
+ * sysinfo(2); one struct per caller, called at most once a second from one thread. A figure that
+ * cannot be had is −1.
  */
 struct hostinfo {
     double cpu_percent; /* of one core, since the last call */
     double load1;
     int64_t rss_bytes, mem_available_bytes;
     int64_t fds_used, fds_max;
-    /* Of the host's namespace. The kernel's cheap figure for "established" has those in CLOSE_WAIT in it; counting
-     * these apart would mean a walk over every socket, so it stays −1. */
+    /* Of the host's namespace. The kernel's cheap figure for "established" has those in CLOSE_WAIT
+     * in it; counting these apart would mean a walk over every socket, so it stays −1. */
     int64_t sockets_established, sockets_time_wait, sockets_close_wait;
     int64_t ephemeral_ports; /* size of ip_local_port_range */
     /* private to hostinfo */

@@ -5,10 +5,11 @@
 #include <stdint.h>
 
 /*
- * metrics - counters, gauges and histograms, and their Prometheus text form (exposition format 0.0.4).
+ * metrics - counters, gauges and histograms, and their Prometheus text form (exposition format
+ * 0.0.4).
  *
- * Values are atomics: any thread adds, any thread reads. The tables are static; labels other than a fixed set are
- * written by hand with metrics_sample().
+ * Values are atomics: any thread adds, any thread reads. The tables are static; labels other than a
+ * fixed set are written by hand with metrics_sample().
  */
 struct counter {
     _Atomic uint64_t v;

@@ -3,7 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* sockinfo - what the kernel knows of a TCP socket (tcp(7), SIOCINQ, SIOCOUTQ, TCP_INFO). Any thread. */
+/* sockinfo - what the kernel knows of a TCP socket (tcp(7), SIOCINQ, SIOCOUTQ, TCP_INFO). Any
+ * thread. */
 struct sockinfo {
     int64_t recvq_bytes, sendq_bytes; /* −1: not known */
     double rtt_ms, rttvar_ms;
@@ -11,5 +12,6 @@ struct sockinfo {
 };
 bool sockinfo_read(int fd, struct sockinfo *out);
 
-/* Keepalive 20/3/5, TCP_USER_TIMEOUT 20 s, TCP_NOTSENT_LOWAT 16 KiB, TCP_NODELAY. Best effort (unix sockets: none). */
+/* Keepalive 20/3/5, TCP_USER_TIMEOUT 20 s, TCP_NOTSENT_LOWAT 16 KiB, TCP_NODELAY. Best effort (unix
+ * sockets: none). */
 void sockinfo_tune_link(int fd);
