@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Batches through nginx: every task ends once, with its cause, and the counts add up at every moment."""
+import csv
+import gzip
+import io
+import json
+
+import mix
+from harness import check_sum, ended, equal, expect, short
+
+
+def submit_ndjson(w, targets, query=""):
+    body = "".join(json.dumps(t) + "\n" for t in targets)
+    return w.api.must("POST", "batches" + query, body, 202, type="application/x-ndjson").json
+
+
+def run_mix(w, count, timeout):
+    w.fleet()
+    targets, causes = mix.targets(w.targets, count)
+    answer = submit_ndjson(w, targets)
+    equal((answer["accepted"], answer["rejected"]), (count, 0), "accepted, rejected")
+    polls = []
+    w.wait_batch(answer["id"], timeout, at_poll=polls.append)
+    expect(all(a["ok"] <= b["ok"] for a, b in zip(polls, polls[1:])), "a count went backwards")
+    results = w.one_result_each(answer["id"], count)
+    wrong = mix.wrong_causes(results, causes)
+    expect(not wrong, f"{len(wrong)} results have another cause than their target gives:", wrong[:5])
+    expect(len({r["agent"] for r in results}) == 2, "only one of the two agents worked")
+    w.master_proc.stop()
+    w.check_store()
+
+
+@short
+def test_1000_mixed_targets_end_once_with_their_cause(w):
+    run_mix(w, 1000, 60)
+
+
+def test_20000_mixed_targets_through_nginx_with_two_agents(w):
+    run_mix(w, 20000, 240)
+
+
+@short
+def test_results_as_pages_ndjson_and_csv_are_the_same(w):
+    w.fleet(agents=("a1",))
+    targets, _ = mix.targets(w.targets, 250)
+    batch = w.api.submit(targets)
+    w.wait_batch(batch, 60)
+    pages = sorted(r["task"] for r in w.api.results(batch))
+    with w.case("NDJSON by its ending, closed by a line with the count"):
+        lines = w.api.must("GET", f"batches/{batch}/results.ndjson").text.splitlines()
+        equal(sorted(json.loads(line)["task"] for line in lines[:-1]), pages, "tasks")
+        expect("250" in lines[-1] and "task" not in json.loads(lines[-1]), "the last line is", lines[-1])
+    with w.case("NDJSON by Accept"):
+        r = w.api.must("GET", f"batches/{batch}/results", headers={"Accept": "application/x-ndjson"})
+        equal(len(r.text.splitlines()), 251, "lines")
+    with w.case("CSV with a head row"):
+        rows = list(csv.reader(io.StringIO(w.api.must("GET", f"batches/{batch}/results.csv").text)))
+        expect("task" in rows[0] and "cause" in rows[0], "the head is", rows[0])
+        column = rows[0].index("task")
+        equal(sorted(r[column] for r in rows[1:251]), pages, "tasks")
+    with w.case("filtered by outcome and cause"):
+        r = w.api.must("GET", f"batches/{batch}/results?outcome=failed&cause=http_4xx&limit=1000").json["results"]
+        expect(r and all(x["cause"] == "http_4xx" for x in r), "the filter let through", r[:2])
+    with w.case("one task with its result"):
+        task = w.api.must("GET", f"tasks/{pages[0]}").json
+        equal(task["task"] if "task" in task else task["id"], pages[0], "the task")
+
+
+@short
+def test_text_batch_names_bad_lines_and_keeps_the_good(w):
+    w.fleet(agents=("a1",))
+    good = w.url("/ok")
+    lines = ["# a comment", good, "not a target", "", "ftp://x.test/", good, "http://", "dns:a.ok.test?type=A"]
+    with w.case("bad lines are reported by number and do not spoil the others"):
+        answer = w.api.submit_text(lines)
+        equal((answer["accepted"], answer["rejected"]), (3, 3), "accepted, rejected")
+        equal([e["line"] for e in answer["errors"]], [3, 5, 7], "lines")
+        expect(all(e["code"] and e["detail"] for e in answer["errors"]), answer["errors"])
+        equal(answer["duplicates"], 1, "duplicates")
+        counts = w.wait_batch(answer["id"], 30)
+        equal(counts["ok"], 3, "ok")
+    with w.case("strict=1 refuses all of it"):
+        r = w.api.post("batches?strict=1", "\n".join(lines), type="text/plain")
+        expect(r.status == 400 or r.status == 422, r)
+        equal([e["line"] for e in r.json["errors"]], [3, 5, 7], "lines")
+    with w.case("gzip"):
+        body = gzip.compress((good + "\n").encode() * 5)
+        r = w.api.must("POST", "batches", body, 202, type="text/plain", headers={"Content-Encoding": "gzip"})
+        equal(r.json["accepted"], 5, "accepted")
+    with w.case("csv with a head row"):
+        r = w.api.must("POST", "batches", f"url,user_id\n{good},one\n{good},two\n", 202, type="text/csv")
+        w.wait_batch(r.json["id"], 30)
+        equal({x["user_id"] for x in w.api.results(r.json["id"])}, {"one", "two"}, "user ids")
+
+
+@short
+def test_cancel_reaches_what_runs(w):
+    w.fleet()
+    hosts = [{"url": f"http://c{i}.ok.test:{w.targets['tarpit']}/", "timeout_ms": 30000} for i in range(400)]
+    batch = w.api.submit(hosts, per_host=0)
+    w.wait_for(lambda: w.api.counts(batch)["running"] > 100, 20, "the tarpits run")
+    w.api.must("POST", f"batches/{batch}/cancel", status=202)
+    # 30 s would be the probes' own end: the cancel must come long before.
+    counts = w.wait_batch(batch, 10)
+    equal(counts["cancelled"], 400, "cancelled")
+    results = w.one_result_each(batch, 400)
+    equal({r["cause"] for r in results}, {"cancelled_by_user"}, "causes")
+    good = w.api.submit([w.url("/ok")] * 20)
+    equal(w.wait_batch(good, 10)["ok"], 20, "ok: the slots must be free again")
+
+
+@short
+def test_upload_cut_off_leaves_nothing(w):
+    """A body that ends too soon opens no batch."""
+    import socket
+
+    w.fleet(agents=())
+    before = len(w.api.must("GET", "batches").json["batches"])
+    with socket.create_connection(("127.0.0.1", w.port["api"])) as s:
+        head = f"POST /api/v1/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {w.api.token}\r\n"
+        s.sendall((head + "Content-Type: text/plain\r\nContent-Length: 100000\r\n\r\n").encode())
+        s.sendall(b"http://127.0.0.1/ok\n" * 500)
+    after = w.api.must("GET", "batches").json["batches"]
+    equal(len(after), before, "batches")
+    batch = w.api.submit_text(["http://127.0.0.1/ok"])["id"]
+    check_sum(w.api.counts(batch))
+    equal(ended(w.api.counts(batch)), 0, "ended without an agent")

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""kill -9 of anything in mid-batch: the batch ends, with one result for each task."""
+import time
+
+import mix
+from harness import ended, equal, expect, short
+
+
+def slow_mix(w, count):
+    """Long enough to be killed in the middle: a third takes a second each."""
+    targets, causes = mix.targets(w.targets, count)
+    for i in range(0, count, 3):
+        targets[i] = {"url": f"http://s{i}.ok.test:{w.targets['http']}/slow/1000", "user_id": f"row-{i}"}
+        causes[f"row-{i}"] = None
+    return w.api.submit(targets), causes
+
+
+def in_the_middle(w, batch, total):
+    def middle():
+        done = ended(w.api.counts(batch))
+        expect(done < total, "the batch ended too soon to be disturbed")
+        return done > total // 10
+
+    w.wait_for(middle, 30, "the batch is in its middle")
+
+
+def finish(w, batch, causes, timeout):
+    w.wait_batch(batch, timeout)
+    results = w.one_result_each(batch, len(causes))
+    wrong = mix.wrong_causes(results, causes)
+    expect(not wrong, f"{len(wrong)} results have another cause than their target gives:", wrong[:5])
+    w.master_proc.stop()
+    w.check_store()
+    return results
+
+
+SMALL = ("--workers", "1", "--slots", "64")
+
+
+@short
+def test_agent_killed_in_mid_batch(w):
+    agents = w.fleet(agent_options=SMALL)
+    batch, causes = slow_mix(w, 1500)
+    in_the_middle(w, batch, 1500)
+    agents[0].kill9()
+    results = finish(w, batch, causes, 60)
+    expect(any(r["attempt"] > 1 for r in results), "nothing was run a second time: the kill hit nothing")
+
+
+@short
+def test_agent_killed_and_started_again_in_mid_batch(w):
+    agents = w.fleet(agents=("a1",), agent_options=SMALL)
+    batch, causes = slow_mix(w, 600)
+    in_the_middle(w, batch, 600)
+    agents[0].kill9()
+    w.agent("a1", *SMALL)
+    finish(w, batch, causes, 60)
+
+
+@short
+def test_master_killed_in_mid_batch(w):
+    w.fleet(agent_options=SMALL)
+    batch, causes = slow_mix(w, 1500)
+    in_the_middle(w, batch, 1500)
+    w.master_proc.kill9()
+    w.master()
+    finish(w, batch, causes, 90)
+
+
+def test_master_killed_again_and_again(w):
+    w.fleet(agent_options=SMALL)
+    batch, causes = slow_mix(w, 3000)
+    for _ in range(4):
+        w.wait_for(lambda: w.api.counts(batch)["running"] > 0, 30, "work goes on")
+        time.sleep(0.7)  # a moment of its life; any will do
+        w.master_proc.kill9()
+        w.master()
+    finish(w, batch, causes, 120)
+
+
+@short
+def test_nginx_killed_in_mid_batch(w):
+    w.fleet(agent_options=SMALL)
+    batch, causes = slow_mix(w, 1500)
+    in_the_middle(w, batch, 1500)
+    w.kill_nginx()
+    w.nginx()
+    finish(w, batch, causes, 60)
+
+
+def test_flapping_connection_keeps_its_leases(w):
+    """The link is cut five times while probes run: the same process takes its leases back, so each runs once."""
+    w.fleet(agent_options=("--workers", "1", "--slots", "256"))
+    requests = w.requests()
+    batch = w.api.submit([f"http://f{i}.ok.test:{w.targets['http']}/slow/9000" for i in range(200)], defaults={"timeout_ms": 30000})
+    w.wait_for(lambda: w.requests() - requests >= 200, 20, "all run")
+    sessions = {w.api.agent(n)["session"] for n in ("a1", "a2")}
+    for _ in range(3):
+        w.kill_nginx()
+        w.nginx()
+        for name in ("a1", "a2"):
+            w.wait_agent(name)
+    expect(not sessions & {w.api.agent(n)["session"] for n in ("a1", "a2")}, "the sessions did not change: nothing was cut")
+    equal(w.wait_batch(batch, 60)["ok"], 200, "ok")
+    equal({r["attempt"] for r in w.one_result_each(batch, 200)}, {1}, "attempts")
+    equal(w.requests() - requests, 200, "requests that the target saw")
