@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/run/worker.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent/run/curl_loop.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define CANCELS_PER_SLOT                                                                           \
+    2 /* a cancel crosses with the job's end at most once before the owner knows */
+
+struct worker {
+    struct worker_config c;
+    pthread_t thread;
+    struct mailbox *inbox; /* struct order */
+    struct probe_env env;
+    struct slot *slots;
+    struct list idle, busy; /* slots */
+    bool stopping;
+};
+
+struct slot {
+    struct list_node node;
+    struct worker *w;
+    struct job *job;
+    struct probe *probe;
+    const struct probe_kind *kind;
+    struct timer late;      /* ends a job whose deadline has passed before its start */
+    bool cancelled, capped; /* capped: the task's deadline comes before the probe's own time-out */
+};
+
+enum order_kind { ORDER_RUN, ORDER_CANCEL, ORDER_STOP };
+struct order {
+    struct letter letter;
+    enum order_kind kind;
+    struct job *job;
+    uint64_t task;
+};
+
+static void slot_release(struct slot *s)
+{
+    struct worker *w = s->w;
+    s->job = NULL;
+    s->probe = NULL;
+    list_remove(&w->busy, &s->node);
+    list_push_front(&w->idle, &s->node);
+    if (w->stopping && list_empty(&w->busy))
+        loop_stop(w->env.loop);
+}
+
+static void slot_end(struct slot *s, enum job_end end)
+{
+    struct job *j = s->job;
+    REQUIRE(j != NULL && s->w != NULL);
+    j->end = end;
+    struct mailbox *ended = s->w->c.ended;
+    slot_release(s);
+    enum err e = mailbox_post_reply(ended, &j->letter); /* j is the owner's from here on */
+    REQUIRE(e == ERR_NONE);
+}
+
+static bool is_timeout(enum cause c)
+{
+    return c == CAUSE_dns_timeout || c == CAUSE_connect_timeout || c == CAUSE_tls_timeout ||
+           c == CAUSE_response_timeout || c == CAUSE_body_timeout;
+}
+
+static void on_probe_done(struct probe *p, void *arg)
+{
+    struct slot *s = arg;
+    REQUIRE(s->job != NULL && s->probe == p);
+    struct result *r = s->job->result;
+    if (s->capped && is_timeout(r->cause)) /* it was our deadline, not the target's slowness */
+        result_end(r, CAUSE_deadline, "the task's deadline passed while it ran: %s", r->message);
+    slot_end(s, s->cancelled ? JOB_CANCELLED : JOB_DONE);
+}
+
+static void on_late(struct timer *t, struct mono now)
+{
+    struct slot *s = CONTAINER_OF(t, struct slot, late);
+    result_end(s->job->result, CAUSE_deadline, NULL);
+    slot_end(s, JOB_DONE);
+}
+
+static void slot_start(struct slot *s)
+{
+    struct worker *w = s->w;
+    struct job *j = s->job;
+    struct mono now = loop_now_fresh(w->env.loop);
+    struct mono own = mono_add_ms(now, j->target->timeout_ms);
+    s->cancelled = false;
+    s->capped = mono_before(j->deadline_at, own);
+    j->result->started_at = wall_now();
+    j->result->queue_ms = mono_diff_ms_f(now, j->admitted_at);
+    if (!mono_before(now, j->deadline_at)) {
+        timer_arm(loop_timers(w->env.loop), &s->late, now, on_late);
+        return;
+    }
+    s->kind = w->c.pool->kinds[j->target->kind];
+    s->probe = s->kind->start(&w->env, j->target, j->result, s->capped ? j->deadline_at : own,
+                              on_probe_done, s);
+    REQUIRE(s->probe != NULL);
+}
+
+static void slot_cancel(struct slot *s)
+{
+    if (s->cancelled || !s->probe)
+        return;
+    s->cancelled = true;
+    s->kind->cancel(s->probe);
+}
+
+static void run(struct worker *w, struct job *j)
+{
+    struct list_node *n = list_pop_front(&w->idle);
+    REQUIRE(n != NULL && j != NULL); /* the owner counts our slots */
+    struct slot *s = CONTAINER_OF(n, struct slot, node);
+    list_push_back(&w->busy, n);
+    s->job = j;
+    slot_start(s);
+}
+
+static void cancel(struct worker *w, uint64_t task)
+{
+    LIST_EACH (&w->busy, n) {
+        struct slot *s = CONTAINER_OF(n, struct slot, node);
+        if (s->job->task == task)
+            slot_cancel(s);
+    }
+}
+
+static void stop(struct worker *w)
+{
+    w->stopping = true;
+    LIST_EACH (&w->busy, n)
+        slot_cancel(CONTAINER_OF(n, struct slot, node));
+    if (list_empty(&w->busy))
+        loop_stop(w->env.loop);
+}
+
+static void obey(struct worker *w, const struct order *o)
+{
+    switch (o->kind) {
+    case ORDER_RUN:
+        run(w, o->job);
+        return;
+    case ORDER_CANCEL:
+        cancel(w, o->task);
+        return;
+    case ORDER_STOP:
+        stop(w);
+        return;
+    }
+    UNREACHABLE("no such order");
+}
+
+static void on_wake(void *arg)
+{
+    struct worker *w = arg;
+    struct list orders;
+    list_init(&orders);
+    mailbox_take_all(w->inbox, &orders);
+    for (struct list_node *n; (n = list_pop_front(&orders));) {
+        struct order *o = CONTAINER_OF(n, struct order, letter.node);
+        obey(w, o);
+        free(o);
+    }
+}
+
+static void *thread_main(void *arg)
+{
+    struct worker *w = arg;
+    char name[16];
+    snprintf(name, sizeof(name), "worker-%u", w->c.index);
+    pthread_setname_np(pthread_self(), name);
+    loop_run(w->env.loop);
+    return NULL;
+}
+
+static void wake_loop(void *arg)
+{
+    loop_wake(arg);
+}
+
+static bool env_setup(struct worker *w)
+{
+    struct probe_env *env = &w->env;
+    const struct pool_config *p = w->c.pool;
+    env->policy = p->policy;
+    env->ca_file = p->ca_file;
+    env->resolver_servers = p->resolver;
+    env->loop = loop_create(on_wake, w);
+    if (!env->loop)
+        return false;
+    env->resolver = resolver_create(env->loop, &(struct resolver_config){.servers = p->resolver});
+    env->curl = curl_loop_create(env->loop);
+    if (!env->resolver || !env->curl)
+        return false;
+    for (unsigned k = 0; k < ARRAY_LEN(p->kinds); k++)
+        if (p->kinds[k] && p->kinds[k]->setup && !p->kinds[k]->setup(env, &env->state[k]))
+            return false;
+    return true;
+}
+
+static void env_teardown(struct worker *w)
+{
+    struct probe_env *env = &w->env;
+    const struct pool_config *p = w->c.pool;
+    for (unsigned k = 0; k < ARRAY_LEN(p->kinds); k++)
+        if (p->kinds[k] && p->kinds[k]->teardown && env->state[k])
+            p->kinds[k]->teardown(env, env->state[k]);
+    curl_loop_destroy(&env->curl);
+    if (env->resolver)
+        resolver_destroy(&env->resolver);
+    loop_destroy(&env->loop);
+}
+
+static void slots_init(struct worker *w)
+{
+    w->slots = mem_array(w->c.slots, sizeof(*w->slots));
+    list_init(&w->idle);
+    list_init(&w->busy);
+    for (unsigned i = 0; i < w->c.slots; i++) {
+        w->slots[i].w = w;
+        list_push_back(&w->idle, &w->slots[i].node);
+    }
+}
+
+static void worker_free(struct worker **wp)
+{
+    struct worker *w = *wp;
+    env_teardown(w);
+    mailbox_destroy(&w->inbox);
+    free(w->slots);
+    free(w);
+    *wp = NULL;
+}
+
+struct worker *worker_create(const struct worker_config *c)
+{
+    REQUIRE(c->slots > 0 && c->pool != NULL && c->ended != NULL);
+    struct worker *w = mem_zalloc(sizeof(*w));
+    w->c = *c;
+    slots_init(w);
+    if (env_setup(w)) {
+        size_t letters = (size_t)c->slots * (1 + CANCELS_PER_SLOT) + 1;
+        w->inbox = mailbox_create("worker", letters, SIZE_MAX, wake_loop, w->env.loop);
+        if (pthread_create(&w->thread, NULL, thread_main, w) == 0)
+            return w;
+    }
+    LOG(LOG_ERROR, "pool", "no_worker", LU("worker", c->index),
+        LS("detail", "out of descriptors, memory or threads, or a library could not start"));
+    worker_free(&w);
+    return NULL;
+}
+
+static void post(struct worker *w, struct order o)
+{
+    struct order *copy = mem_dup(&o, sizeof(o));
+    enum err e = mailbox_post_reply(w->inbox, &copy->letter);
+    REQUIRE(e == ERR_NONE);
+}
+
+void worker_stop(struct worker *w)
+{
+    post(w, (struct order){.kind = ORDER_STOP});
+    PTOK(pthread_join(w->thread, NULL));
+    on_wake(w); /* frees what crossed with the stop */
+    REQUIRE(list_empty(&w->busy));
+}
+
+void worker_destroy(struct worker **wp)
+{
+    if (*wp)
+        worker_free(wp);
+}
+
+void worker_run_job(struct worker *w, struct job *j)
+{
+    post(w, (struct order){.kind = ORDER_RUN, .job = j});
+}
+
+void worker_cancel(struct worker *w, uint64_t task)
+{
+    post(w, (struct order){.kind = ORDER_CANCEL, .task = task});
+}
+
+unsigned worker_index(const struct worker *w)
+{
+    return w->c.index;
+}
+
+double worker_lag_ms(const struct worker *w)
+{
+    return loop_lag_ms(w->env.loop);
+}
