@@ -56,7 +56,7 @@ class Runner:
 def discover():
     for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
         module = importlib.import_module(os.path.basename(path)[:-3])
-        for name, function in vars(module).items():
+        for name, function in list(vars(module).items()):
             if name.startswith("test_") and callable(function):
                 yield f"{module.__name__[5:]}.{name[5:]}", function
 

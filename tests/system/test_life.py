@@ -144,14 +144,12 @@ SLOTS = ("--workers", "1", "--slots", "16")
 def test_agent_drains_on_sigterm(w):
     agents = w.fleet(agent_options=SLOTS)
     batch = running_batch(w)
-    requests = w.requests()
     agents[0].signal(signal.SIGTERM)
     equal(agents[0].wait(40), 0, "exit code")
     equal(w.wait_batch(batch, 60)["ok"], 60, "ok")
     results = w.one_result_each(batch, 60)
-    # What ran was finished and what had not started went back: no probe was made twice.
-    equal(w.requests() - requests, 60 - min(60, requests), "requests from then on") if requests < 0 else None
     expect(any(r["agent"] == "a1" for r in results), "the drained agent finished nothing")
+    # What ran was finished and what had not started went back: no probe was made twice.
     equal(w.requests(), 60, "requests that the target saw")
 
 

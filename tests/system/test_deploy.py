@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""What deploy/ hands to people: it is valid, it lets through what it should, and the quickstart runs to its end."""
+import http.server
+import os
+import re
+import subprocess
+import threading
+import time
+
+from harness import TOP, Api, Failed, equal, expect, free_port
+
+DEPLOY = os.path.join(TOP, "deploy")
+
+
+def read(*parts):
+    with open(os.path.join(DEPLOY, *parts), encoding="utf-8") as f:
+        return f.read()
+
+
+def make_certificate(w):
+    r = w.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=x",
+               "-keyout", w.path("key"), "-out", w.path("crt")])
+    equal(r.returncode, 0, "openssl")
+
+
+def real_conf(w, api, agents, port):
+    """deploy/nginx/sonde.conf with nothing changed but its ports and paths."""
+    text = read("nginx", "sonde.conf")
+    text = text.replace("/etc/nginx/sonde.crt", w.path("crt")).replace("/etc/nginx/sonde.key", w.path("key"))
+    text = text.replace("127.0.0.1:8700", f"127.0.0.1:{api}").replace("127.0.0.1:8701", f"127.0.0.1:{agents}")
+    text = re.sub(r"listen \[::\].*;", "", text)
+    text = text.replace("listen 80;", f"listen 127.0.0.1:{free_port()};")
+    text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
+    user = "user root;" if os.getuid() == 0 else ""
+    temp = "".join(f"{n}_temp_path {w.path('t-' + n)};" for n in ("proxy", "client_body", "fastcgi", "uwsgi", "scgi"))
+    with open(w.path("nginx.conf"), "w", encoding="utf-8") as f:
+        f.write(f"{user} daemon off; pid {w.path('pid')}; events {{}} http {{ access_log off; {temp} {text} }}")
+    return ["nginx", "-p", w.dir, "-c", w.path("nginx.conf"), "-e", w.path("nginx-error.log")]
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with the headers and the length of the body that reached it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_any(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        body = "".join(f"{k.lower()}: {v}\n" for k, v in self.headers.items()).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_any
+
+    def log_message(self, *args):
+        pass
+
+
+def test_nginx_configuration_for_real_installs(w):
+    from harness import Proc, listens
+    import http.client
+    import ssl
+
+    make_certificate(w)
+    echo = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=echo.serve_forever, daemon=True).start()
+    port = free_port()
+    argv = real_conf(w, echo.server_port, echo.server_port, port)
+    with w.case("nginx -t"):
+        r = w.run(argv + ["-t"])
+        expect(r.returncode == 0, r.stderr, open(w.path("nginx-error.log"), encoding="utf-8").read())
+    Proc(w, "nginx", argv)
+    w.wait_for(lambda: listens(port), 10, "nginx listens")
+
+    def call(method, path, headers, body=None):
+        context = ssl._create_unverified_context()  # pylint: disable=protected-access
+        c = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+        try:
+            c.request(method, path, body, headers)
+            r = c.getresponse()
+            return r.status, r.read().decode()
+        finally:
+            c.close()
+
+    more = {"X-Forwarded-For": "6.6.6.6", "X-Evil": "yes", "Authorization": "Bearer t"}
+    with w.case("/ws: only the headers that are named, and no body"):
+        status, got = call("GET", "/ws", {**more, "Upgrade": "websocket", "Cookie": "a=b"}, "hello")
+        equal(status, 200, "status")
+        expect("x-evil" not in got and "cookie" not in got and "content-length" not in got, got)
+        expect("authorization: Bearer t" in got and "upgrade: websocket" in got, got)
+        expect("x-forwarded-for: 127.0.0.1\n" in got, got)
+    with w.case("/ws: without an upgrade nothing gets through"):
+        equal(call("GET", "/ws", {})[0], 426, "status")
+    with w.case("the API: X-Forwarded-For is overwritten"):
+        _, got = call("POST", "/api/v1/batches", more, "x" * 100000)
+        expect("x-forwarded-for: 127.0.0.1\n" in got and "6.6.6.6" not in got, got)
+        expect("content-length: 100000" in got, got)
+    echo.shutdown()
+
+
+def seconds(text, name):
+    return [int(v) for v in re.findall(rf"{name}\s+(\d+)s;", text)]
+
+
+def test_nginx_timeouts_fit_the_heartbeat(w):
+    """Above three heartbeats, and not so long that they hide a dead link."""
+    for name in ("sonde.conf", "quickstart.conf.in"):
+        with w.case(name):
+            text = read("nginx", name)
+            for directive in ("send_timeout", "proxy_read_timeout", "proxy_send_timeout"):
+                values = seconds(text, rf"(?<![a-z_]){directive}")
+                expect(values and all(15 < v <= 90 for v in values), directive, values)
+            expect("proxy_socket_keepalive on" in re.sub(r"\s+", " ", text), "no proxy_socket_keepalive")
+            expect("$proxy_add_x_forwarded_for" not in text, "X-Forwarded-For is appended to")
+
+
+def test_dependencies_that_are_there_cost_nothing(w):
+    began = time.monotonic()
+    r = w.run([os.path.join(DEPLOY, "install-deps.sh"), "--tests"], timeout=20)
+    equal((r.returncode, r.stdout + r.stderr), (0, ""), "exit code and output")
+    expect(time.monotonic() - began < 5, "it took", time.monotonic() - began, "s")
+
+
+def mixed_file(w):
+    with open(w.path("targets.txt"), "w", encoding="ascii") as f:
+        f.write(f"{w.url('/ok')}\n{w.url('/status/404')}\n{w.url('/ok', port='https_expired')}\n")
+    return w.path("targets.txt")
+
+
+def test_quickstart_once(w):
+    if w.build != os.path.join(TOP, "build"):
+        from harness import Skipped
+
+        raise Skipped("the quickstart builds into build/, and another build directory was asked for")
+    w.world()
+    script = os.path.join(DEPLOY, "quickstart.sh")
+    with w.case("with a file of targets"):
+        r = w.run([script, mixed_file(w), "--once"], timeout=300)
+        expect(r.returncode == 0, r.returncode, r.stdout[-3000:], r.stderr[-3000:])
+        for word in ("http_4xx", "tls_untrusted", "404"):
+            expect(word in r.stdout, f"{word} is not in what it shows:", r.stdout[-3000:])
+    with w.case("with its own targets"):
+        r = w.run([script, "--once"], timeout=300)
+        expect(r.returncode == 0, r.returncode, r.stdout[-3000:], r.stderr[-3000:])
+        for word in ("http_4xx", "http_5xx", "tls_", "connect_refused"):
+            expect(word in r.stdout, f"{word} is not in what it shows:", r.stdout[-3000:])
+    with w.case("a file that is not there"):
+        r = w.run([script, "/nonexistent"], timeout=60)
+        expect(r.returncode == 1 and "/nonexistent" in r.stderr, r.returncode, r.stderr)
+    with w.case("nothing is left running"):
+        left = subprocess.run(["pgrep", "-f", os.path.join(TOP, "build", "quickstart") + "/"], capture_output=True, text=True, check=False)
+        equal(left.stdout, "", "processes")
+
+
+def test_quickstart_ends_cleanly_on_ctrl_c(w):
+    if w.build != os.path.join(TOP, "build"):
+        from harness import Skipped
+
+        raise Skipped("the quickstart builds into build/, and another build directory was asked for")
+    from harness import Proc
+    import signal
+
+    w.world()
+    q = Proc(w, "quickstart", [os.path.join(DEPLOY, "quickstart.sh"), mixed_file(w)])
+    w.wait_for(lambda: "SONDE_URL=" in q.log() or not q.alive(), 120, "the quickstart says how to go on")
+    url = re.search(r"SONDE_URL=http://127.0.0.1:(\d+)", q.log())
+    if not url:
+        raise Failed(q.log()[-3000:])
+    equal(Api(int(url.group(1)), None).get("/readyz").status, 200, "readyz")
+    q.signal(signal.SIGINT)
+    equal(q.wait(60), 0, "exit code")
