@@ -4,20 +4,24 @@
 #include <stdbool.h>
 
 /*
- * probe_cmd - `sonde-agent probe TARGET`: one probe here and now, without a master, to see what this agent sees.
+ * probe_cmd - `sonde-agent probe TARGET`: one probe here and now, without a master, to see what
+ * this agent sees.
  *
- * Main thread of a process that does nothing else. It builds a pool of one worker with one slot, waits for the one result, and
- * prints it to stdout: a table for people, or the JSON record on one line. Problems with the options go to stderr.
+ * Main thread of a process that does nothing else. It builds a pool of one worker with one slot,
+ * waits for the one result, and prints it to stdout: a table for people, or the JSON record on one
+ * line. Problems with the options go to stderr.
  */
 struct probe_cmd_options {
-    const char *target;    /* as the user gave it: http://, https://, dns:, or a bare name when type is given */
-    const char *type;      /* RR type by name or number, NULL = the URI's */
-    int timeout_ms;        /* 0 = the target's default */
+    const char *target; /* as the user gave it: http://, https://, dns:, or a bare name when type is
+                           given */
+    const char *type;   /* RR type by name or number, NULL = the URI's */
+    int timeout_ms;     /* 0 = the target's default */
     bool as_json;
     const char *resolver;  /* ADDR[:PORT][,…], NULL = /etc/resolv.conf */
     const char *ca_file;   /* NULL = the system's bundle */
     struct policy *policy; /* borrowed */
 };
 
-/* The exit code: 0 ok, 1 the probe failed, was refused or undetermined, 2 the options make no target. */
+/* The exit code: 0 ok, 1 the probe failed, was refused or undetermined, 2 the options make no
+ * target. */
 int probe_cmd_run(const struct probe_cmd_options *o);
