@@ -8,19 +8,23 @@
 #include "proto/ticket.h"
 
 /*
- * core - the master's brain: fleet, batches, leases, dispatch. A pure machine: (state, event, now) → (state, actions).
+ * core - the master's brain: fleet, batches, leases, dispatch. A pure machine: (state, event, now)
+ * → (state, actions).
  *
- * It sees no socket, clock, thread, random source or disk. The hub thread (or the simulator) feeds events and carries out the actions of
- * struct core_ops. Nothing here blocks; every call is bounded work. A session is named by a number that is never reused.
- * Bounds: CORE_*. The parts: fleet.c (agents and sessions), batch.c, lease.c, dispatch.c (fair turns, credit), polite.c (per-host budget).
+ * It sees no socket, clock, thread, random source or disk. The hub thread (or the simulator) feeds
+ * events and carries out the actions of struct core_ops. Nothing here blocks; every call is bounded
+ * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
+ * (agents and sessions), batch.c, lease.c, dispatch.c (fair turns, credit), polite.c (per-host
+ * budget).
  */
-#define CORE_WINDOW_TASKS   65536 /* queued tasks in memory, all batches together */
-#define CORE_WINDOW_BATCH   8192  /* and of one batch, so that many batches fit */
-#define CORE_REFILL_ROWS    1000
-#define CORE_AGENTS_MAX     20000
-#define CORE_RESULT_WINDOW  4096                /* results an agent may send beyond what is stored, by count … */
-#define CORE_RESULT_BYTES   (8u * 1024 * 1024)  /* … and bytes */
-#define CORE_FRAME_BYTES    FRAME_COALESCE_BYTES
+#define CORE_WINDOW_TASKS  65536       /* queued tasks in memory, all batches together */
+#define CORE_WINDOW_BATCH  8192        /* and of one batch, so that many batches fit */
+#define CORE_WINDOW_BYTES  (64u << 20) /* of specs in memory: over it nothing is refilled */
+#define CORE_REFILL_ROWS   1000
+#define CORE_AGENTS_MAX    20000
+#define CORE_RESULT_WINDOW 4096 /* results an agent may send beyond what is stored, by count … */
+#define CORE_RESULT_BYTES  (8u * 1024 * 1024) /* … and bytes */
+#define CORE_FRAME_BYTES   FRAME_COALESCE_BYTES
 
 typedef uint64_t session_id;
 
@@ -35,20 +39,24 @@ struct core_result { /* one result on its way to the store; strings borrowed dur
     size_t record_len;
 };
 
+/* Actions. None may call back into the core: they note what is to be done, or do it, and return. */
 struct core_ops {
     /* There are bytes for this session: call core_produce() when its socket is writable. */
     void (*want_write)(void *arg, session_id s);
     /* Close it (after what core_produce still gives); core_session_closed() follows in any case. */
     void (*close)(void *arg, session_id s, int code, const char *reason);
-    /* Read up to `limit` tasks without a result behind `after`; answer with core_refilled(). At most one per batch is under way. */
+    /* Read up to `limit` tasks without a result behind `after`; answer with core_refilled(). At
+     * most one per batch is under way. */
     void (*refill)(void *arg, uint32_t batch, uint64_t after, unsigned limit);
-    /* Store it (copied); answer with core_stored() once it is committed. Never refused: its count is bounded by the result windows. */
+    /* Store it (copied); answer with core_stored() once it is committed. Never refused: its count
+     * is bounded by the result windows. */
     void (*store)(void *arg, const struct core_result *r);
     /* Commit a mark and sweep; core_swept() tells the progress. */
     void (*mark)(void *arg, uint32_t batch, bool cancel, enum cause cause);
     /* An agent said HELLO: remember it. */
     void (*agent_seen)(void *arg, const char *name, const char *tags_json, const char *instance);
-    /* One thing that people should know: logged and kept. kind is one word; fields end with a zeroed one. */
+    /* One thing that people should know: logged and kept. kind is one word; fields end with a
+     * zeroed one. */
     void (*event)(void *arg, const char *kind, const char *agent, const char *detail);
     /* A waiter's batch has ended (core_wait). */
     void (*ended)(void *arg, uint32_t batch, void *waiter);
@@ -59,12 +67,13 @@ struct core_config {
     uint64_t boot_epoch;
     const struct ticket_key *keys;
     unsigned n_keys;
-    uint64_t seed; /* for session ids and GOAWAY jitter */
+    uint64_t seed;     /* for session ids and GOAWAY jitter */
     struct cidr *deny; /* sent to agents in WELCOME */
     unsigned n_deny;
 };
 struct core;
-struct core *core_create(const struct core_config *c, const struct core_ops *ops, void *arg, struct mono now);
+struct core *core_create(const struct core_config *c, const struct core_ops *ops, void *arg,
+                         struct mono now);
 void core_destroy(struct core **cp);
 
 /* ---- batches */
@@ -72,7 +81,7 @@ struct core_batch { /* strings are copied */
     uint32_t num;
     const char *uuid, *trace;
     enum task_class cls;
-    int64_t per_host; /* 0 = no limit */
+    int64_t per_host;               /* 0 = no limit */
     const char *const *agent_names; /* any of these; none = any agent */
     unsigned n_agent_names;
     const struct msg_tag *tags; /* all of these */
@@ -80,7 +89,9 @@ struct core_batch { /* strings are copied */
     uint64_t total, ended[OUTCOME_COUNT];
     uint64_t low_water;
     int64_t deadline_in_ms;
-    bool marked; /* cancelled or expired before a restart: the store sweeps it on */
+    bool marked;  /* cancelled or expired before a restart: the store sweeps it on */
+    bool resumed; /* it was open before this start: agents may still run its tasks, they get the
+                     grace to say so */
 };
 void core_batch_open(struct core *c, const struct core_batch *b, struct mono now);
 
@@ -89,35 +100,48 @@ struct core_task {
     const char *spec; /* copied */
     size_t spec_len;
 };
-void core_refilled(struct core *c, uint32_t batch, const struct core_task *tasks, unsigned n, uint64_t last, bool exhausted, struct mono now);
-void core_stored(struct core *c, uint64_t task, session_id s, enum outcome o, enum ack_verdict v, size_t record_len, struct mono now);
-void core_swept(struct core *c, uint32_t batch, enum outcome o, uint64_t count, bool finished, struct mono now);
+void core_refilled(struct core *c, uint32_t batch, const struct core_task *tasks, unsigned n,
+                   uint64_t last, bool exhausted, struct mono now);
+/* record_len: as it was given to ops.store (the result window counts bytes of records). */
+void core_stored(struct core *c, uint64_t task, session_id s, enum outcome o, enum ack_verdict v,
+                 size_t record_len, struct mono now);
+void core_swept(struct core *c, uint32_t batch, enum outcome o, uint64_t count, bool finished,
+                struct mono now);
 
 struct core_counts {
     uint64_t total, queued, running, ended[OUTCOME_COUNT];
-    double rate; /* tasks ended a second, lately */
-    int64_t eta_s; /* −1 = not known */
+    double rate;           /* tasks ended a second, lately */
+    int64_t eta_s;         /* −1 = not known */
     const char *waits_for; /* one sentence while it does not advance, "" otherwise: static text */
     bool marked;
 };
 /* False: not open here (ended, or unknown): the store's row is the truth. */
 bool core_batch_counts(struct core *c, uint32_t batch, struct core_counts *out);
-bool core_cancel(struct core *c, uint32_t batch, struct mono now); /* false: not open; true again and again is fine */
-/* ops.ended(waiter) follows once, when the batch has ended (at once if it has). core_unwait forgets a waiter. */
+bool core_cancel(struct core *c, uint32_t batch,
+                 struct mono now); /* false: not open; true again and again is fine */
+/* ops.ended(waiter) follows once, when the batch has ended (at once if it has). core_unwait forgets
+ * a waiter. */
 void core_wait(struct core *c, uint32_t batch, void *waiter);
 void core_unwait(struct core *c, uint32_t batch, void *waiter);
 
-/* ---- sessions: an upgraded connection whose token may speak for `agents` (comma-separated, NULL = any name) */
-session_id core_session_open(struct core *c, const char *allowed_agents, const char *peer, struct mono now);
+/* ---- sessions: an upgraded connection whose token may speak for `agents` (comma-separated, NULL =
+ * any name) */
+session_id core_session_open(struct core *c, const char *allowed_agents, const char *peer,
+                             struct mono now);
 /* One line without newline. The core closes the session itself on a bad one. */
 void core_session_line(struct core *c, session_id s, const char *line, size_t len, struct mono now);
 /* Bytes that came without a whole line yet: life of the link. */
 void core_session_alive(struct core *c, session_id s, struct mono now);
 void core_session_closed(struct core *c, session_id s, const char *cause, struct mono now);
-/* Fills frame up to max bytes (whole lines; control before tasks); false: nothing to say. Called again while it returns true. */
+/*
+ * Fills frame with whole lines, control before tasks, until it holds max bytes: the last TASK line
+ * may pass max by TASK_MAX_BYTES. False: nothing more to say now. True: call again when the socket
+ * is writable.
+ */
 bool core_produce(struct core *c, session_id s, struct strbuf *frame, size_t max, struct mono now);
 
-/* Once a second or more often: liveness, graces, deadlines, refills, rates. own_lag_ms: how late the caller's loop is (an overslept master convicts no one). */
+/* Once a second or more often: liveness, graces, deadlines, refills, rates. own_lag_ms: how late
+ * the caller's loop is (an overslept master convicts no one). */
 void core_tick(struct core *c, double own_lag_ms, struct mono now);
 
 /* No new work goes out; agents are told GOAWAY/BYE by core_goodbye. */
@@ -135,8 +159,9 @@ struct agent_view {
     bool slow;
     struct msg_heartbeat hb; /* the last; trouble inside is NULL (see above) */
     bool has_hb;
-    int64_t heartbeat_age_ms, heartbeat_gap_max_ms, connected_ms; /* gap_max: the longest between two heartbeats of this session */
-    double rtt_ms; /* of HEARTBEAT and its ACK, −1 = none */
+    int64_t heartbeat_age_ms, heartbeat_gap_max_ms,
+        connected_ms; /* gap_max: the longest between two heartbeats of this session */
+    double rtt_ms;    /* of HEARTBEAT and its ACK, −1 = none */
     uint64_t credit_left, in_flight, leases, sent_tasks, results, reconnects;
 };
 /* name NULL: all, by name. */
@@ -144,8 +169,10 @@ unsigned core_agents(struct core *c, const char *name, struct mono now, struct a
 void core_views_free(struct agent_view *v, unsigned n);
 
 struct core_stats {
-    struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open, queued_tasks, running_tasks, window_tasks, waiting_store;
-    struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected, results_late, nacks, releases, over_window,
-        bad_messages, unknown_messages, sessions_total, disconnects, agents_dead;
+    struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open,
+        queued_tasks, running_tasks, window_tasks, waiting_store;
+    struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
+        results_late, nacks, releases, over_window, bad_messages, unknown_messages, sessions_total,
+        disconnects, agents_dead;
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

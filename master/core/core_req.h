@@ -6,17 +6,18 @@
 /*
  * core_req - what other threads ask of the core, by mailbox to the hub thread.
  *
- * Caller-owned; in the hub's hands between the post and done(), which runs exactly once on the hub thread, must be quick, and owns the request again.
- * Everything in `out` parts belongs to the request and is freed by its owner.
+ * Caller-owned; in the hub's hands between the post and done(), which runs exactly once on the hub
+ * thread, must be quick, and owns the request again. Everything in `out` parts belongs to the
+ * request and is freed by its owner.
  */
 #define CORE_REQS_MAX 16384 /* letters in the hub's request mailbox */
 
 enum core_req_op {
-    REQ_BATCH_OPENED,  /* opened: a committed upload enters the core */
-    REQ_BATCH_COUNTS,  /* batch → counts, found */
-    REQ_CANCEL,        /* batch → found */
-    REQ_WAIT,          /* batch, wait_ms: done when it ended, or timed out (found = ended) */
-    REQ_AGENTS         /* agent name or NULL → views */
+    REQ_BATCH_OPENED, /* opened: a committed upload enters the core */
+    REQ_BATCH_COUNTS, /* batch → counts, found */
+    REQ_CANCEL,       /* batch → found */
+    REQ_WAIT,         /* batch, wait_ms: done when it ended, or timed out (found = ended) */
+    REQ_AGENTS        /* agent name or NULL → views */
 };
 struct core_req {
     struct letter letter;

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/core.h"
+
+#include "master/core/state.h"
+#include <math.h>
+#include <string.h>
+
+/*
+ * Batches and the tasks they own. A batch holds a window of its tasks in memory and reads on from
+ * its cursor; what has ended is known by count only.
+ */
+
+struct batch *batch_find(struct core *c, uint32_t num)
+{
+    struct batch *b = NULL;
+    HASH_FIND(hh, c->batches, &num, sizeof(num), b);
+    return b;
+}
+
+struct task *task_find(struct core *c, uint64_t id)
+{
+    struct task *t = NULL;
+    HASH_FIND(hh, c->tasks, &id, sizeof(id), t);
+    return t;
+}
+
+uint64_t batch_ended(const struct batch *b)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        n += b->ended[i];
+    return n;
+}
+
+/* ---- tasks */
+
+struct task *task_new(struct core *c, struct batch *b, uint64_t id, uint64_t host_hash)
+{
+    REQUIRE(!task_find(c, id));
+    struct task *t = mem_zalloc(sizeof(*t));
+    t->id = id;
+    t->batch = b;
+    t->host_hash = host_hash;
+    t->state = TASK_STORING; /* in no queue until someone puts it there */
+    HASH_ADD(hh, c->tasks, id, sizeof(t->id), t);
+    list_push_back(&b->tasks, &t->batch_node);
+    gauge_set(&c->stats.window_tasks, (int64_t)++c->window_tasks);
+    return t;
+}
+
+void task_free(struct core *c, struct task *t)
+{
+    REQUIRE(!list_linked(&t->node) && !t->agent && !t->host);
+    HASH_DEL(c->tasks, t);
+    list_remove(&t->batch->tasks, &t->batch_node);
+    gauge_set(&c->stats.window_tasks, (int64_t)--c->window_tasks);
+    c->window_bytes -= t->spec_len;
+    free(t->spec);
+    free(t);
+}
+
+static struct list *ready_list(struct core *c, struct task *t)
+{
+    if (t->deaths >= DEATHS_ALONE)
+        return &c->alone;
+    return t->retry ? &t->batch->retry : &t->batch->ready;
+}
+
+static void batch_activate(struct core *c, struct batch *b)
+{
+    bool has = !list_empty(&b->ready) || !list_empty(&b->retry);
+    if (has && !list_linked(&b->active))
+        list_push_back(&c->active[b->cls], &b->active);
+    if (!has && list_linked(&b->active))
+        list_remove(&c->active[b->cls], &b->active);
+}
+
+void batch_queue(struct core *c, struct task *t, bool front)
+{
+    REQUIRE(!list_linked(&t->node) && t->spec && !t->agent && !t->running);
+    t->state = TASK_READY;
+    if (front)
+        list_push_front(ready_list(c, t), &t->node);
+    else
+        list_push_back(ready_list(c, t), &t->node);
+    c->ready++;
+    batch_activate(c, t->batch);
+}
+
+void task_unready(struct core *c, struct task *t)
+{
+    REQUIRE(t->state == TASK_READY);
+    list_remove(ready_list(c, t), &t->node);
+    c->ready--;
+    batch_activate(c, t->batch);
+    t->state = TASK_STORING;
+}
+
+void task_unqueue(struct core *c, struct task *t)
+{
+    if (t->state == TASK_READY) {
+        task_unready(c, t);
+        polite_wake(c, t->host_hash);
+        return;
+    }
+    REQUIRE(t->state == TASK_WAITING);
+    polite_unwait(c, t);
+    t->state = TASK_STORING;
+}
+
+void task_set_running(struct task *t, bool running)
+{
+    if (t->running == running)
+        return;
+    t->running = running;
+    t->batch->running += running ? 1 : -1ull;
+}
+
+/* ---- opening */
+
+static void batch_copy_selection(struct batch *b, const struct core_batch *in)
+{
+    b->agent_names = mem_array(in->n_agent_names + 1, sizeof(char *));
+    for (unsigned i = 0; i < in->n_agent_names; i++)
+        b->agent_names[b->n_agent_names++] = mem_strdup(in->agent_names[i]);
+    b->tags = mem_array(in->n_tags + 1, sizeof(*b->tags));
+    for (unsigned i = 0; i < in->n_tags; i++)
+        b->tags[b->n_tags++] =
+            (struct msg_tag){mem_strdup(in->tags[i].key), mem_strdup(in->tags[i].value)};
+}
+
+static void batch_init(struct batch *b, const struct core_batch *in, struct mono now)
+{
+    b->num = in->num;
+    snprintf(b->uuid, sizeof(b->uuid), "%s", in->uuid);
+    snprintf(b->trace, sizeof(b->trace), "%s", in->trace);
+    b->cls = in->cls;
+    b->per_host = in->per_host;
+    b->total = in->total;
+    memcpy(b->ended, in->ended, sizeof(b->ended));
+    b->cursor = ((uint64_t)in->num << 32) + in->low_water;
+    if (b->cursor > (uint64_t)in->num << 32)
+        b->cursor--; /* exclusive */
+    else
+        b->cursor = ((uint64_t)in->num << 32) - 1;
+    b->deadline_at = mono_add_ms(now, in->deadline_in_ms);
+    b->marked = in->marked;
+    b->rate_ended = batch_ended(b);
+    list_init(&b->tasks);
+    list_init(&b->ready);
+    list_init(&b->retry);
+    list_init(&b->tombs);
+    list_init(&b->waiters);
+}
+
+void core_batch_open(struct core *c, const struct core_batch *in, struct mono now)
+{
+    REQUIRE(!batch_find(c, in->num));
+    struct batch *b = mem_zalloc(sizeof(*b));
+    batch_init(b, in, now);
+    batch_copy_selection(b, in);
+    /* What was running before a restart is still running at its agents: they have the grace to say
+     * so. */
+    if (in->resumed)
+        b->hold_until = mono_add_ms(now, ORPHAN_GRACE_MS);
+    HASH_ADD(hh, c->batches, num, sizeof(b->num), b);
+    gauge_set(&c->stats.batches_open, (int64_t)HASH_COUNT(c->batches));
+    batch_refill(c, b, now);
+    batch_end_if_done(c, b);
+}
+
+/* ---- the window */
+
+static size_t batch_queued(const struct batch *b)
+{
+    return b->ready.count + b->retry.count + b->waiting;
+}
+
+void batch_refill(struct core *c, struct batch *b, struct mono now)
+{
+    if (b->marked || b->exhausted || b->refilling || c->draining)
+        return;
+    if (batch_queued(b) > CORE_WINDOW_BATCH - CORE_REFILL_ROWS)
+        return;
+    if (c->window_tasks > CORE_WINDOW_TASKS || c->window_bytes > CORE_WINDOW_BYTES)
+        return;
+    b->refilling = true;
+    c->ops.refill(c->arg, b->num, b->cursor, CORE_REFILL_ROWS);
+}
+
+static void batch_bury(struct core *c, struct batch *b)
+{
+    struct list_node *n;
+    while ((n = list_pop_front(&b->tombs)))
+        task_free(c, CONTAINER_OF(n, struct task, node));
+}
+
+static void batch_take_in(struct core *c, struct batch *b, const struct core_task *in)
+{
+    if (in->task >> 32 != b->num)
+        return;
+    struct task *t = task_find(c, in->task);
+    if (t && t->spec)
+        return;
+    if (!t) {
+        t = task_new(c, b, in->task, in->host_hash);
+    } else if (t->state != TASK_LEASED) {
+        return; /* on its way to the store, or ended while this was read */
+    }
+    t->host_hash = in->host_hash;
+    t->spec = mem_dup(in->spec, in->spec_len);
+    t->spec_len = (uint32_t)in->spec_len;
+    c->window_bytes += t->spec_len;
+    if (t->state != TASK_LEASED)
+        batch_queue(c, t, false);
+}
+
+void core_refilled(struct core *c, uint32_t num, const struct core_task *tasks, unsigned n,
+                   uint64_t last, bool exhausted, struct mono now)
+{
+    struct batch *b = batch_find(c, num);
+    if (!b)
+        return;
+    REQUIRE(b->refilling);
+    b->refilling = false;
+    bool rewound = b->rewind_to != 0;
+    if (!b->marked) {
+        for (unsigned i = 0; i < n; i++)
+            batch_take_in(c, b, &tasks[i]);
+        b->cursor = rewound && b->rewind_to < last ? b->rewind_to : last;
+        b->exhausted = exhausted && b->cursor == last;
+    }
+    b->rewind_to = 0;
+    batch_bury(c, b);
+    batch_refill(c, b, now);
+    dispatch_wake(c);
+}
+
+/* The task must be read again: it was taken up after a restart without its spec. */
+void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now)
+{
+    if (b->refilling) {
+        if (!b->rewind_to || b->rewind_to > id - 1)
+            b->rewind_to = id - 1;
+        return;
+    }
+    if (b->cursor > id - 1)
+        b->cursor = id - 1;
+    b->exhausted = false;
+    batch_refill(c, b, now);
+}
+
+/* ---- ending */
+
+void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n)
+{
+    b->ended[o] += n;
+    REQUIRE(batch_ended(b) <= b->total);
+}
+
+static void batch_drop_task(struct core *c, struct task *t)
+{
+    switch (t->state) {
+    case TASK_READY:
+    case TASK_WAITING:
+        task_unqueue(c, t);
+        break;
+    case TASK_LEASED:
+        lease_drop(c, t);
+        break;
+    case TASK_STORING:
+        if (list_linked(&t->node))
+            list_remove(&t->batch->tombs, &t->node);
+        break;
+    }
+    task_set_running(t, false);
+}
+
+static void batch_free(struct core *c, struct batch *b)
+{
+    LIST_EACH_SAFE (&b->tasks, n, tmp) {
+        struct task *t = CONTAINER_OF(n, struct task, batch_node);
+        batch_drop_task(c, t);
+        task_free(c, t);
+    }
+    REQUIRE(!list_linked(&b->active) && b->waiting == 0 && list_empty(&b->waiters));
+    HASH_DEL(c->batches, b);
+    gauge_set(&c->stats.batches_open, (int64_t)HASH_COUNT(c->batches));
+    for (unsigned i = 0; i < b->n_agent_names; i++)
+        free(b->agent_names[i]);
+    for (unsigned i = 0; i < b->n_tags; i++) {
+        free((char *)b->tags[i].key);
+        free((char *)b->tags[i].value);
+    }
+    free(b->agent_names);
+    free(b->tags);
+    free(b);
+}
+
+static void batch_release_waiters(struct core *c, struct batch *b, bool tell)
+{
+    struct list_node *n;
+    while ((n = list_pop_front(&b->waiters))) {
+        struct waiter *w = CONTAINER_OF(n, struct waiter, node);
+        if (tell)
+            c->ops.ended(c->arg, b->num, w->who);
+        free(w);
+    }
+}
+
+void batch_end_if_done(struct core *c, struct batch *b)
+{
+    if (batch_ended(b) < b->total)
+        return;
+    c->ops.event(c->arg, "batch_ended", NULL, b->uuid);
+    batch_release_waiters(c, b, true);
+    batch_free(c, b);
+}
+
+void batch_destroy_all(struct core *c)
+{
+    struct batch *b, *tmp;
+    HASH_ITER(hh, c->batches, b, tmp)
+    {
+        batch_release_waiters(c, b, false);
+        batch_free(c, b);
+    }
+}
+
+void core_stored(struct core *c, uint64_t id, session_id sid, enum outcome o, enum ack_verdict v,
+                 size_t record_len, struct mono now)
+{
+    REQUIRE(c->storing > 0);
+    c->storing--;
+    if (sid)
+        fleet_stored(c, sid, id, v, record_len);
+    struct batch *b = batch_find(c, (uint32_t)(id >> 32));
+    struct task *t = task_find(c, id);
+    if (v == ACK_STORED)
+        counter_add(&c->stats.results_stored, 1);
+    if (v == ACK_DUPLICATE)
+        counter_add(&c->stats.results_duplicate, 1);
+    if (t && !t->ended)
+        lease_ended(c, t);
+    if (b && v == ACK_STORED) {
+        batch_count(c, b, o, 1);
+        batch_end_if_done(c, b);
+    }
+    dispatch_wake(c);
+}
+
+/* ---- cancel and deadline */
+
+void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause)
+{
+    REQUIRE(!b->marked);
+    b->marked = true;
+    LIST_EACH_SAFE (&b->tasks, n, tmp) {
+        struct task *t = CONTAINER_OF(n, struct task, batch_node);
+        if (t->state == TASK_STORING) { /* the store decides which comes first */
+            task_set_running(t, false);
+            continue;
+        }
+        if (t->state == TASK_LEASED)
+            fleet_cancel(c, t->agent, t->id);
+        batch_drop_task(c, t);
+        task_free(c, t);
+    }
+    c->ops.mark(c->arg, b->num, cancel, cause);
+}
+
+bool core_cancel(struct core *c, uint32_t num, struct mono now)
+{
+    struct batch *b = batch_find(c, num);
+    if (!b)
+        return false;
+    if (!b->marked) {
+        c->ops.event(c->arg, "batch_cancelled", NULL, b->uuid);
+        batch_mark(c, b, true, CAUSE_cancelled_by_user);
+        dispatch_wake(c);
+    }
+    return true;
+}
+
+void core_swept(struct core *c, uint32_t num, enum outcome o, uint64_t count, bool finished,
+                struct mono now)
+{
+    struct batch *b = batch_find(c, num);
+    if (!b)
+        return;
+    batch_count(c, b, o, count);
+    batch_end_if_done(c, b);
+}
+
+/* ---- clockwork */
+
+static void batch_deadline(struct core *c, struct batch *b, struct mono now)
+{
+    if (b->marked || mono_before(now, mono_add_ms(b->deadline_at, DEADLINE_GRACE_MS)))
+        return;
+    c->ops.event(c->arg, "batch_deadline", NULL, b->uuid);
+    batch_mark(c, b, false, b->had_agent ? CAUSE_deadline : CAUSE_no_agent);
+}
+
+void batch_tick(struct core *c, struct mono now)
+{
+    double dt = mono_diff_ms_f(now, c->last_tick) / 1000.0;
+    double keep = exp(-dt / RATE_TAU_S);
+    struct batch *b, *tmp;
+    HASH_ITER(hh, c->batches, b, tmp)
+    {
+        uint64_t ended = batch_ended(b);
+        double rate = dt > 0 ? (double)(ended - b->rate_ended) / dt : b->rate;
+        b->rate = b->rate * keep + rate * (1 - keep);
+        b->rate_ended = ended;
+        if (!b->had_agent)
+            b->had_agent = fleet_matching(c, b) > 0;
+        batch_deadline(c, b, now);
+        batch_refill(c, b, now);
+    }
+}
+
+/* ---- views and waiters */
+
+static const char *batch_waits_for(struct core *c, struct batch *b, struct mono now)
+{
+    if (b->marked)
+        return "its remaining tasks are being ended";
+    if (b->running > 0)
+        return "";
+    if (mono_before(now, b->hold_until))
+        return "the grace after a restart: agents report what they still run";
+    if (fleet_matching(c, b) == 0)
+        return "an agent that matches its selection: none is connected";
+    if (b->waiting > 0 && b->ready.count + b->retry.count == 0)
+        return "its hosts: all are at their per_host budget";
+    if (b->ready.count + b->retry.count > 0)
+        return "credit: all matching agents are full";
+    return "the store: its tasks are being read";
+}
+
+bool core_batch_counts(struct core *c, uint32_t num, struct core_counts *out)
+{
+    struct batch *b = batch_find(c, num);
+    if (!b)
+        return false;
+    uint64_t ended = batch_ended(b);
+    REQUIRE(ended + b->running <= b->total);
+    *out = (struct core_counts){.total = b->total,
+                                .running = b->running,
+                                .queued = b->total - b->running - ended,
+                                .rate = b->rate,
+                                .eta_s = -1,
+                                .waits_for = batch_waits_for(c, b, c->last_tick),
+                                .marked = b->marked};
+    memcpy(out->ended, b->ended, sizeof(out->ended));
+    if (b->rate > 0.01)
+        out->eta_s = (int64_t)((double)(b->total - ended) / b->rate + 0.5);
+    return true;
+}
+
+void core_wait(struct core *c, uint32_t num, void *who)
+{
+    struct batch *b = batch_find(c, num);
+    if (!b) {
+        c->ops.ended(c->arg, num, who);
+        return;
+    }
+    struct waiter *w = mem_zalloc(sizeof(*w));
+    w->who = who;
+    list_push_back(&b->waiters, &w->node);
+}
+
+void core_unwait(struct core *c, uint32_t num, void *who)
+{
+    struct batch *b = batch_find(c, num);
+    if (!b)
+        return;
+    LIST_EACH_SAFE (&b->waiters, n, tmp) {
+        struct waiter *w = CONTAINER_OF(n, struct waiter, node);
+        if (w->who != who)
+            continue;
+        list_remove(&b->waiters, n);
+        free(w);
+    }
+}
+
+static bool has_tag(const struct agent *a, const struct msg_tag *want)
+{
+    for (unsigned i = 0; i < a->n_tags; i++)
+        if (strcmp(a->tags[i].key, want->key) == 0)
+            return strcmp(a->tags[i].value, want->value) == 0;
+    return false;
+}
+
+bool batch_matches(const struct batch *b, const struct agent *a)
+{
+    bool named = b->n_agent_names == 0;
+    for (unsigned i = 0; i < b->n_agent_names && !named; i++)
+        named = strcmp(b->agent_names[i], a->name) == 0;
+    for (unsigned i = 0; i < b->n_tags && named; i++)
+        named = has_tag(a, &b->tags[i]);
+    return named;
+}

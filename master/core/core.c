@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/core.h"
+
+#include "master/core/state.h"
+#include <string.h>
+
+/* The door of the core: lines in, frames out, the clockwork. */
+
+struct core *core_create(const struct core_config *cfg, const struct core_ops *ops, void *arg,
+                         struct mono now)
+{
+    REQUIRE(cfg->n_deny <= 64);
+    struct core *c = mem_zalloc(sizeof(*c));
+    c->ops = *ops;
+    c->arg = arg;
+    snprintf(c->store_id, sizeof(c->store_id), "%s", cfg->store_id);
+    c->epoch = cfg->boot_epoch;
+    c->tickets = ticket_ring_create(cfg->keys, cfg->n_keys);
+    rng_init(&c->rng, cfg->seed);
+    if (cfg->n_deny)
+        memcpy(c->deny, cfg->deny, cfg->n_deny * sizeof(*cfg->deny));
+    c->n_deny = cfg->n_deny;
+    list_init(&c->session_list);
+    list_init(&c->hungry);
+    list_init(&c->alone);
+    for (int cls = 0; cls < TASK_CLASSES; cls++)
+        list_init(&c->active[cls]);
+    c->last_tick = now;
+    c->fleet_epoch = 1;
+    return c;
+}
+
+void core_destroy(struct core **cp)
+{
+    struct core *c = *cp;
+    if (!c)
+        return;
+    batch_destroy_all(c);
+    fleet_destroy_all(c);
+    REQUIRE(!c->tasks && !c->hosts && c->ready == 0);
+    ticket_ring_destroy(&c->tickets);
+    free(c);
+    *cp = NULL;
+}
+
+/* ---- lines in */
+
+static void bad_line(struct core *c, struct session *s, const char *why)
+{
+    counter_add(&c->stats.bad_messages, 1);
+    c->ops.event(c->arg, "bad_message", s->agent ? s->agent->name : NULL, why);
+    fleet_close(c, s, CLOSE_POLICY, why);
+}
+
+static void on_hello_phase(struct core *c, struct session *s, const struct message *m,
+                           struct mono now)
+{
+    if (s->state == SESSION_NEW && m->type == MSG_HELLO)
+        fleet_hello(c, s, &m->hello, now);
+    else if (s->state == SESSION_INFLIGHT && m->type == MSG_INFLIGHT)
+        lease_inflight(c, s, &m->inflight, now);
+    else if (s->state == SESSION_INFLIGHT && m->type == MSG_INFLIGHT_END)
+        fleet_inflight_end(c, s, now);
+    else
+        bad_line(c, s, "a session begins with HELLO, INFLIGHT lines and INFLIGHT_END, each once");
+}
+
+static void on_drain(struct core *c, struct session *s)
+{
+    s->agent->draining = true;
+    c->fleet_epoch++;
+    c->ops.event(c->arg, "agent_draining", s->agent->name, "");
+}
+
+static void on_result(struct core *c, struct session *s, const struct msg_result *m,
+                      struct mono now)
+{
+    if (s->received.count >= s->granted.count || s->received.bytes >= s->granted.bytes) {
+        counter_add(&c->stats.over_window, 1);
+        fleet_close(c, s, CLOSE_POLICY, "more results than the result window allows");
+        return;
+    }
+    s->received.count++;
+    s->received.bytes += m->record_len;
+    lease_result(c, s, m, now);
+    if (m->has_credit)
+        fleet_credit(c, s, m->credit);
+}
+
+static void on_ready_phase(struct core *c, struct session *s, const struct message *m,
+                           struct mono now)
+{
+    switch (m->type) {
+    case MSG_CREDIT:
+        fleet_credit(c, s, m->credit);
+        break;
+    case MSG_HEARTBEAT:
+        fleet_heartbeat(c, s, &m->heartbeat, now);
+        break;
+    case MSG_RESULT:
+        on_result(c, s, &m->result, now);
+        break;
+    case MSG_NACK:
+    case MSG_RELEASE:
+        lease_nack(c, s, &m->nack, m->type == MSG_RELEASE, now);
+        dispatch_wake(c);
+        break;
+    case MSG_DRAIN:
+        on_drain(c, s);
+        break;
+    case MSG_BYE:
+        fleet_bye(c, s, m->text.reason, now);
+        break;
+    default:
+        bad_line(c, s, "a message that only a master sends, or HELLO again");
+        break;
+    }
+}
+
+void core_session_line(struct core *c, session_id id, const char *line, size_t len, struct mono now)
+{
+    struct session *s = fleet_session(c, id);
+    if (!s || s->state == SESSION_CLOSING)
+        return;
+    s->last_rx = now;
+    struct message m;
+    char why[160];
+    if (message_decode(line, len, &m, why, sizeof(why)) != ERR_NONE) {
+        bad_line(c, s, why);
+        return;
+    }
+    if (m.type == MSG_UNKNOWN)
+        counter_add(&c->stats.unknown_messages, 1);
+    else if (s->state == SESSION_READY)
+        on_ready_phase(c, s, &m, now);
+    else
+        on_hello_phase(c, s, &m, now);
+    message_fini(&m);
+}
+
+void core_session_alive(struct core *c, session_id id, struct mono now)
+{
+    struct session *s = fleet_session(c, id);
+    if (s)
+        s->last_rx = now;
+}
+
+/* ---- frames out */
+
+static void put_acks(struct core *c, struct session *s)
+{
+    for (size_t at = 0; at < s->n_acks; at += ACK_TASKS_MAX) {
+        size_t n = s->n_acks - at < ACK_TASKS_MAX ? s->n_acks - at : ACK_TASKS_MAX;
+        msg_put_results_ack(&s->control,
+                            &(struct msg_results_ack){.acks = s->acks + at,
+                                                      .n = (unsigned)n,
+                                                      .results = fleet_result_window(c, s)});
+    }
+    s->n_acks = 0;
+}
+
+/* Moves whole lines, at least one when there is any. */
+static void move_lines(struct strbuf *from, struct strbuf *to, size_t max)
+{
+    if (from->len == 0)
+        return;
+    size_t n = from->len < max ? from->len : max;
+    const char *end = memrchr(from->data, '\n', n);
+    if (!end)
+        end = memchr(from->data, '\n', from->len);
+    REQUIRE(end);
+    n = (size_t)(end - from->data) + 1;
+    strbuf_append(to, from->data, n);
+    strbuf_consume(from, n);
+}
+
+bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t max, struct mono now)
+{
+    struct session *s = fleet_session(c, id);
+    if (!s)
+        return false;
+    if (s->n_acks)
+        put_acks(c, s);
+    if (s->control.overflow) {
+        fleet_control(c, s);
+        return false;
+    }
+    move_lines(&s->control, frame, max);
+    if (s->control.len > 0)
+        return true;
+    if (s->state != SESSION_READY || frame->len >= max)
+        return s->state == SESSION_READY;
+    return dispatch_fill(c, s, frame, max, now);
+}
+
+/* ---- clockwork */
+
+void core_tick(struct core *c, double own_lag_ms, struct mono now)
+{
+    c->own_lag_ms = own_lag_ms;
+    fleet_tick(c, now);
+    batch_tick(c, now);
+    c->last_tick = now;
+    int64_t running = 0;
+    struct batch *b, *tmp;
+    HASH_ITER(hh, c->batches, b, tmp)
+    {
+        running += (int64_t)b->running;
+    }
+    gauge_set(&c->stats.running_tasks, running);
+    gauge_set(&c->stats.queued_tasks, (int64_t)c->ready);
+    gauge_set(&c->stats.waiting_store, (int64_t)c->storing);
+    dispatch_wake(c);
+}
+
+void core_drain(struct core *c, struct mono now)
+{
+    c->draining = true;
+}
+
+bool core_drained(struct core *c)
+{
+    return c->storing == 0;
+}
+
+struct core_stats *core_stats(struct core *c)
+{
+    return &c->stats;
+}

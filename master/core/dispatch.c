@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/state.h"
+
+/*
+ * Whose turn it is. Agents pull: when a session's socket is writable and its credit is not used up,
+ * it gets the next tasks. Between the classes the weights decide (smooth weighted turns), inside a
+ * class batches take turns task by task. A sixteenth of an agent's window is never given to bulk.
+ */
+#define QUANTUM_MAX                                                                                \
+    64 /* tasks of one frame: agents that are hungry at the same time share what there is */
+
+static const int class_weight[TASK_CLASSES] = {
+    [CLASS_INTERACTIVE] = 8, [CLASS_SCHEDULE] = 4, [CLASS_BULK] = 1};
+
+bool dispatch_can_take(const struct core *c, const struct session *s)
+{
+    return s->state == SESSION_READY && !s->suspect && !c->draining && !s->agent->draining &&
+           s->sent.count < s->credit.count && s->sent.bytes < s->credit.bytes;
+}
+
+/* ---- which task */
+
+static bool may_retry(struct core *c, const struct task *t, const struct agent *a, struct mono now)
+{
+    return t->avoid != a || !mono_before(now, t->avoid_until) || fleet_matching(c, t->batch) <= 1;
+}
+
+static struct task *first_for(struct core *c, struct batch *b, const struct agent *a,
+                              struct mono now)
+{
+    int looked = 0;
+    LIST_EACH (&b->retry, n) {
+        struct task *t = CONTAINER_OF(n, struct task, node);
+        if (may_retry(c, t, a, now))
+            return t;
+        if (++looked == RETRY_SCAN)
+            break;
+    }
+    struct list_node *n = list_first(&b->ready);
+    return n ? CONTAINER_OF(n, struct task, node) : NULL;
+}
+
+static bool batch_open_for(const struct batch *b, const struct agent *a, struct mono now)
+{
+    return !mono_before(now, b->hold_until) && mono_before(now, b->deadline_at) &&
+           batch_matches(b, a);
+}
+
+static bool class_allowed(const struct session *s, enum task_class cls)
+{
+    uint64_t left = s->credit.count - s->sent.count;
+    return cls != CLASS_BULK || left > (uint64_t)s->agent->window / 16;
+}
+
+static struct task *class_first(struct core *c, struct session *s, enum task_class cls,
+                                struct mono now)
+{
+    if (!class_allowed(s, cls))
+        return NULL;
+    LIST_EACH (&c->active[cls], n) {
+        struct batch *b = CONTAINER_OF(n, struct batch, active);
+        struct task *t = batch_open_for(b, s->agent, now) ? first_for(c, b, s->agent, now) : NULL;
+        if (t)
+            return t;
+    }
+    return NULL;
+}
+
+/* Smooth weighted round robin over the classes that have something for this agent. */
+static struct task *next_turn(struct core *c, struct session *s, struct mono now)
+{
+    struct task *first[TASK_CLASSES];
+    int total = 0, best = -1;
+    for (int cls = 0; cls < TASK_CLASSES; cls++) {
+        first[cls] = class_first(c, s, cls, now);
+        if (!first[cls])
+            continue;
+        total += class_weight[cls];
+        c->class_turn[cls] += class_weight[cls];
+        if (best < 0 || c->class_turn[cls] > c->class_turn[best])
+            best = cls;
+    }
+    if (best < 0)
+        return NULL;
+    c->class_turn[best] -= total;
+    return first[best];
+}
+
+/* Takes it out of its queue; its batch goes to the end of the turn. */
+static void take_turn(struct core *c, struct task *t)
+{
+    struct batch *b = t->batch;
+    task_unready(c, t);
+    if (!list_linked(&b->active))
+        return;
+    list_remove(&c->active[b->cls], &b->active);
+    list_push_back(&c->active[b->cls], &b->active);
+}
+
+static struct task *pick(struct core *c, struct session *s, struct mono now)
+{
+    struct task *t;
+    while ((t = next_turn(c, s, now))) { /* each turn shortens a queue: bounded by the window */
+        take_turn(c, t);
+        if (polite_enter(c, t))
+            return t;
+    }
+    return NULL;
+}
+
+/* A task that saw two process deaths runs with no bystanders: one agent is emptied for it. */
+static struct task *pick_alone(struct core *c, struct session *s, struct mono now)
+{
+    struct agent *a = s->agent;
+    if (list_empty(&c->alone) || (c->alone_agent && c->alone_agent != a))
+        return NULL;
+    LIST_EACH (&c->alone, n) {
+        struct task *t = CONTAINER_OF(n, struct task, node);
+        if (!batch_open_for(t->batch, a, now))
+            continue;
+        c->alone_agent = a;
+        if (!list_empty(&a->leases))
+            return NULL;
+        task_unready(c, t);
+        return t; /* its host's budget is not asked: it is the only one here */
+    }
+    return NULL;
+}
+
+/* ---- sending */
+
+static void send_task(struct core *c, struct session *s, struct task *t, struct strbuf *frame,
+                      struct mono now)
+{
+    struct batch *b = t->batch;
+    char ticket[TICKET_TEXT_MAX];
+    lease_take(c, t, s->agent, now);
+    ticket_make(c->tickets, b->uuid, t->id, s->agent->name, t->lease, ticket);
+    int64_t left = mono_diff_ms(b->deadline_at, now);
+    struct msg_task m = {.task = t->id,
+                         .ticket = ticket,
+                         .trace = b->trace,
+                         .cls = b->cls,
+                         .deadline_in_ms = left > 1 ? left : 1,
+                         .spec_text = t->spec,
+                         .spec_len = t->spec_len};
+    size_t before = frame->len;
+    msg_put_task(frame, &m);
+    REQUIRE(!frame->overflow);
+    s->sent.count++;
+    s->sent.bytes += frame->len - before;
+    s->agent->sent_tasks++;
+    counter_add(&c->stats.dispatched, 1);
+}
+
+static void set_hungry(struct core *c, struct session *s, bool hungry)
+{
+    if (hungry == list_linked(&s->hungry_node))
+        return;
+    if (hungry)
+        list_push_back(&c->hungry, &s->hungry_node);
+    else
+        list_remove(&c->hungry, &s->hungry_node);
+}
+
+void dispatch_forget(struct core *c, struct session *s)
+{
+    set_hungry(c, s, false);
+}
+
+static size_t quantum(const struct core *c)
+{
+    size_t alive = c->session_list.count ? c->session_list.count : 1;
+    size_t share = (c->ready + alive - 1) / alive;
+    return share < 1 ? 1 : share > QUANTUM_MAX ? QUANTUM_MAX : share;
+}
+
+static void refill_after(struct core *c, struct batch *b, struct mono now)
+{
+    if (b->ready.count < CORE_WINDOW_BATCH / 2)
+        batch_refill(c, b, now);
+}
+
+/* True: more could follow at once. */
+bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size_t max,
+                   struct mono now)
+{
+    set_hungry(c, s, false);
+    if (!dispatch_can_take(c, s))
+        return false;
+    for (size_t n = quantum(c); n > 0; n--) {
+        if (!dispatch_can_take(c, s))
+            return false;
+        if (frame->len >= max)
+            return true;
+        struct task *t = pick_alone(c, s, now);
+        if (!t && c->alone_agent != s->agent)
+            t = pick(c, s, now);
+        if (!t) {
+            set_hungry(c, s, true);
+            return false;
+        }
+        send_task(c, s, t, frame, now);
+        refill_after(c, t->batch, now);
+    }
+    return true;
+}
+
+static bool selective(const struct core *c)
+{
+    for (int cls = 0; cls < TASK_CLASSES; cls++) {
+        LIST_EACH (&c->active[cls], n) {
+            const struct batch *b = CONTAINER_OF(n, struct batch, active);
+            if (b->n_agent_names || b->n_tags || !list_empty(&b->retry))
+                return true;
+        }
+    }
+    return false;
+}
+
+void dispatch_wake(struct core *c)
+{
+    if (list_empty(&c->hungry) || c->ready == 0)
+        return;
+    size_t wake = selective(c) || c->ready > c->hungry.count ? c->hungry.count : c->ready;
+    for (; wake > 0; wake--) {
+        struct session *s = CONTAINER_OF(list_first(&c->hungry), struct session, hungry_node);
+        set_hungry(c, s, false);
+        c->ops.want_write(c->arg, s->id);
+    }
+}
+
+void dispatch_hungry(struct core *c, struct session *s)
+{
+    if (dispatch_can_take(c, s))
+        set_hungry(c, s, true);
+    dispatch_wake(c);
+}

@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/state.h"
+#include <string.h>
+
+/*
+ * Agents and their sessions. An agent outlives its sessions: a lost connection orphans its leases
+ * for the grace, the same process (run_id) takes them back, BYE or another process ends them at
+ * once.
+ *
+ *   session:  NEW ──HELLO──► INFLIGHT ──INFLIGHT_END──► READY        any ──close──► CLOSING
+ * ──closed──► gone agent:    no session ─► orphaned (leases, until the grace ends) ─► gone (no
+ * leases)
+ */
+#define RESULTS_SHARED       65536u /* result windows of all sessions together */
+#define RESULTS_SHARED_BYTES (64u * 1024 * 1024)
+#define RESULTS_LEAST        64u
+#define RESULTS_LEAST_BYTES  (2u * RESULT_MAX_BYTES)
+
+static void session_enter(struct core *c, struct session *s, enum session_state to)
+{
+    s->state = to;
+}
+
+struct session *fleet_session(struct core *c, session_id id)
+{
+    struct session *s = NULL;
+    HASH_FIND(hh, c->sessions, &id, sizeof(id), s);
+    return s;
+}
+
+void fleet_control(struct core *c, struct session *s)
+{
+    if (s->control.overflow) {
+        fleet_close(c, s, CLOSE_WRITE_STALLED, "too many control lines wait for this agent");
+        return;
+    }
+    c->ops.want_write(c->arg, s->id);
+}
+
+void fleet_close(struct core *c, struct session *s, int code, const char *reason)
+{
+    if (s->state == SESSION_CLOSING)
+        return;
+    session_enter(c, s, SESSION_CLOSING);
+    dispatch_forget(c, s);
+    if (s->agent)
+        snprintf(s->agent->last_disconnect, sizeof(s->agent->last_disconnect), "%s", reason);
+    c->ops.close(c->arg, s->id, code, reason);
+}
+
+/* ---- sessions come and go */
+
+session_id core_session_open(struct core *c, const char *allowed_agents, const char *peer,
+                             struct mono now)
+{
+    struct session *s = mem_zalloc(sizeof(*s));
+    do {
+        s->id = rng_next(&c->rng);
+    } while (s->id == 0 || fleet_session(c, s->id));
+    s->allowed_agents = mem_strdup(allowed_agents);
+    snprintf(s->peer, sizeof(s->peer), "%s", peer);
+    s->opened_at = s->last_rx = now;
+    strbuf_init(&s->control, CONTROL_MAX_BYTES);
+    strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
+    HASH_ADD(hh, c->sessions, id, sizeof(s->id), s);
+    list_push_back(&c->session_list, &s->node);
+    counter_add(&c->stats.sessions_total, 1);
+    gauge_set(&c->stats.sessions, (int64_t)c->session_list.count);
+    return s->id;
+}
+
+static void session_free(struct core *c, struct session *s)
+{
+    dispatch_forget(c, s);
+    HASH_DEL(c->sessions, s);
+    list_remove(&c->session_list, &s->node);
+    gauge_set(&c->stats.sessions, (int64_t)c->session_list.count);
+    strbuf_fini(&s->control);
+    strbuf_fini(&s->verdicts);
+    free(s->allowed_agents);
+    free(s->acks);
+    free(s->reported);
+    free(s);
+}
+
+/* The agent has no session any more; its leases wait for the same process until the grace after the
+ * last frame. */
+static void agent_detach(struct core *c, struct agent *a, struct session *s, const char *cause)
+{
+    a->session = NULL;
+    a->orphan_until = mono_add_ms(s->last_rx, ORPHAN_GRACE_MS);
+    c->fleet_epoch++;
+    if (!a->last_disconnect[0] || s->state != SESSION_CLOSING)
+        snprintf(a->last_disconnect, sizeof(a->last_disconnect), "%s", cause);
+    counter_add(&c->stats.disconnects, 1);
+    c->ops.event(c->arg, "agent_disconnected", a->name, a->last_disconnect);
+}
+
+void core_session_closed(struct core *c, session_id id, const char *cause, struct mono now)
+{
+    struct session *s = fleet_session(c, id);
+    if (!s)
+        return;
+    if (s->agent && s->agent->session == s)
+        agent_detach(c, s->agent, s, cause);
+    session_free(c, s);
+}
+
+/* ---- agents */
+
+static void free_tags(struct agent *a)
+{
+    for (unsigned i = 0; i < a->n_tags; i++) {
+        free((char *)a->tags[i].key);
+        free((char *)a->tags[i].value);
+    }
+    free(a->tags);
+    a->tags = NULL;
+    a->n_tags = 0;
+}
+
+static void agent_free(struct core *c, struct agent *a)
+{
+    REQUIRE(list_empty(&a->leases) && !a->session);
+    if (c->alone_agent == a)
+        c->alone_agent = NULL;
+    HASH_DEL(c->agents, a);
+    free_tags(a);
+    free(a);
+}
+
+/* Room for one more name: forgets one that is gone and holds nothing. */
+static bool agents_make_room(struct core *c)
+{
+    if (HASH_COUNT(c->agents) < CORE_AGENTS_MAX)
+        return true;
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        if (a->session || !list_empty(&a->leases))
+            continue;
+        agent_free(c, a);
+        return true;
+    }
+    return false;
+}
+
+static struct agent *agent_get(struct core *c, const char *name)
+{
+    struct agent *a = NULL;
+    HASH_FIND_STR(c->agents, name, a);
+    if (a || !agents_make_room(c))
+        return a;
+    a = mem_zalloc(sizeof(*a));
+    snprintf(a->name, sizeof(a->name), "%s", name);
+    list_init(&a->leases);
+    HASH_ADD_STR(c->agents, name, a);
+    return a;
+}
+
+void fleet_agent_lost(struct core *c, struct agent *a, bool died, struct mono now)
+{
+    enum lease_loss why = died ? LOSS_DEATH : LOSS_GRACE;
+    LIST_EACH_SAFE (&a->leases, n, tmp) {
+        lease_lost(c, CONTAINER_OF(n, struct task, node), why, CAUSE_agent_lost, now);
+    }
+    if (c->alone_agent == a)
+        c->alone_agent = NULL;
+    dispatch_wake(c);
+}
+
+static bool name_allowed(const char *allowed, const char *name)
+{
+    if (!allowed)
+        return true;
+    size_t len = strlen(name);
+    for (const char *p = allowed; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strncmp(p, name, len) == 0 && (p[len] == ',' || p[len] == '\0'))
+            return true;
+    return false;
+}
+
+static void agent_describe(struct agent *a, const struct msg_hello *m)
+{
+    free_tags(a);
+    a->tags = mem_array(m->n_tags + 1, sizeof(*a->tags));
+    for (unsigned i = 0; i < m->n_tags; i++)
+        a->tags[a->n_tags++] =
+            (struct msg_tag){mem_strdup(m->tags[i].key), mem_strdup(m->tags[i].value)};
+    snprintf(a->instance, sizeof(a->instance), "%s", m->instance);
+    snprintf(a->version, sizeof(a->version), "%s", m->version);
+    a->window = m->slots + m->queue;
+}
+
+static void tags_json(const struct agent *a, struct strbuf *b)
+{
+    struct json_out w;
+    json_out_init(&w, b);
+    json_obj_begin(&w);
+    for (unsigned i = 0; i < a->n_tags; i++) {
+        json_key_str(&w, a->tags[i].key);
+        json_put_str(&w, a->tags[i].value);
+    }
+    json_obj_end(&w);
+}
+
+static void agent_attach(struct core *c, struct agent *a, struct session *s, struct mono now)
+{
+    a->session = s;
+    s->agent = a;
+    a->connected_at = a->last_seen = now;
+    a->draining = false;
+    a->has_hb = a->slow = false;
+    a->hb_gap_max_ms = 0;
+    a->hb_at = now;
+    a->rtt_ms = -1;
+    a->sessions++;
+    snprintf(a->peer, sizeof(a->peer), "%s", s->peer);
+    c->fleet_epoch++;
+}
+
+/* The same agent anew: an old session is taken over at once; another process has forgotten what the
+ * old one held. */
+static void agent_take_over(struct core *c, struct agent *a, const struct msg_hello *m,
+                            struct mono now)
+{
+    if (a->session) {
+        struct session *old = a->session;
+        fleet_close(c, old, CLOSE_REPLACED, "the agent connected anew");
+        agent_detach(c, a, old, "replaced by a new connection");
+        old->agent = NULL;
+    }
+    if (a->run_id[0] && strcmp(a->run_id, m->run_id) != 0)
+        fleet_agent_lost(c, a, true, now);
+    snprintf(a->run_id, sizeof(a->run_id), "%s", m->run_id);
+}
+
+static const char *hello_refused(struct core *c, struct session *s, const struct msg_hello *m,
+                                 int *code)
+{
+    *code = CLOSE_VERSION;
+    if (m->proto_min > PROTO_VERSION_MAX || m->proto_max < PROTO_VERSION_MIN)
+        return "no common protocol version: update the agent or the master";
+    *code = CLOSE_POLICY;
+    if (!agent_name_valid(m->agent))
+        return "the agent's name is not valid: letters, digits, '.', '_' and '-', at most 64";
+    if (!name_allowed(s->allowed_agents, m->agent))
+        return "this token is bound to another agent name";
+    if (!agent_get(c, m->agent))
+        return "the master knows as many agents as it can";
+    return NULL;
+}
+
+bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now)
+{
+    int code;
+    const char *why = hello_refused(c, s, m, &code);
+    if (why) {
+        c->ops.event(c->arg, "hello_refused", m->agent, why);
+        fleet_close(c, s, code, why);
+        return false;
+    }
+    struct agent *a = agent_get(c, m->agent);
+    agent_take_over(c, a, m, now);
+    agent_describe(a, m);
+    agent_attach(c, a, s, now);
+    session_enter(c, s, SESSION_INFLIGHT);
+    struct strbuf tags;
+    strbuf_init(&tags, LINE_MAX_BYTES);
+    tags_json(a, &tags);
+    c->ops.agent_seen(c->arg, a->name, tags.data, a->instance);
+    strbuf_fini(&tags);
+    return true;
+}
+
+static void put_welcome(struct core *c, struct session *s)
+{
+    char id[24];
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)s->id);
+    struct msg_welcome w = {.proto = PROTO_VERSION_MAX,
+                            .session = id,
+                            .store_id = c->store_id,
+                            .heartbeat_ms = HEARTBEAT_MS,
+                            .timeout_ms = DEAD_MS,
+                            .results = fleet_result_window(c, s)};
+    char text[64][IP_TEXT_MAX + 4];
+    for (; w.n_deny < c->n_deny; w.n_deny++) {
+        char ip[IP_TEXT_MAX];
+        snprintf(text[w.n_deny], sizeof(text[0]), "%s/%u", ip_format(&c->deny[w.n_deny].ip, ip),
+                 c->deny[w.n_deny].bits);
+        w.deny[w.n_deny] = text[w.n_deny];
+    }
+    msg_put_welcome(&s->control, &w);
+}
+
+void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
+{
+    lease_inflight_end(c, s, now);
+    put_welcome(c, s);
+    strbuf_append(&s->control, s->verdicts.data, s->verdicts.len);
+    if (s->verdicts.overflow)
+        s->control.overflow = true;
+    strbuf_fini(&s->verdicts);
+    strbuf_init(&s->verdicts, 0);
+    msg_put_verdict_end(&s->control);
+    session_enter(c, s, SESSION_READY);
+    c->ops.event(c->arg, "agent_connected", s->agent->name, s->peer);
+    fleet_control(c, s);
+}
+
+/* ---- flow */
+
+static uint64_t share_of(uint64_t all, uint64_t least, uint64_t most, size_t n)
+{
+    uint64_t share = all / (n ? n : 1);
+    return share < least ? least : share > most ? most : share;
+}
+
+struct window fleet_result_window(struct core *c, struct session *s)
+{
+    size_t n = c->session_list.count;
+    uint64_t count =
+        s->settled.count + share_of(RESULTS_SHARED, RESULTS_LEAST, CORE_RESULT_WINDOW, n);
+    uint64_t bytes = s->settled.bytes +
+                     share_of(RESULTS_SHARED_BYTES, RESULTS_LEAST_BYTES, CORE_RESULT_BYTES, n);
+    if (count > s->granted.count)
+        s->granted.count = count;
+    if (bytes > s->granted.bytes)
+        s->granted.bytes = bytes;
+    return s->granted;
+}
+
+/* Acknowledges it and opens the result window by its record's bytes. */
+void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdict v,
+               size_t record_len)
+{
+    s->settled.count++;
+    s->settled.bytes += record_len;
+    if (s->n_acks == s->acks_cap) {
+        s->acks_cap = s->acks_cap ? s->acks_cap * 2 : 64;
+        s->acks = mem_realloc(s->acks, s->acks_cap * sizeof(*s->acks));
+    }
+    s->acks[s->n_acks++] = (struct msg_ack){task, v};
+    c->ops.want_write(c->arg, s->id);
+}
+
+void fleet_stored(struct core *c, session_id id, uint64_t task, enum ack_verdict v,
+                  size_t record_len)
+{
+    struct session *s = fleet_session(c, id);
+    if (s && s->state != SESSION_CLOSING)
+        fleet_ack(c, s, task, v, record_len);
+}
+
+void fleet_cancel(struct core *c, struct agent *a, uint64_t task)
+{
+    if (!a->session || a->session->state != SESSION_READY)
+        return;
+    msg_put_cancel(&a->session->control, &task, 1);
+    fleet_control(c, a->session);
+}
+
+void fleet_credit(struct core *c, struct session *s, struct window w)
+{
+    uint64_t most = s->sent.count + CREDIT_TASKS_MAX;
+    if (w.count < s->credit.count || w.bytes < s->credit.bytes)
+        counter_add(&c->stats.bad_messages,
+                    1); /* it shrank: counted, and what was granted stays granted */
+    if (w.count > s->credit.count)
+        s->credit.count = w.count < most ? w.count : most;
+    most = s->sent.bytes + 4ull * BYTE_WINDOW_MAX;
+    if (w.bytes > s->credit.bytes)
+        s->credit.bytes = w.bytes < most ? w.bytes : most;
+    dispatch_hungry(c, s);
+}
+
+/* ---- life */
+
+/* By the agent's own count: what it has received does not grow although more was sent. */
+static void judge_slow(struct core *c, struct session *s, uint64_t received, struct mono now)
+{
+    struct agent *a = s->agent;
+    if (received != a->hb.received.count || received >= s->sent.count || !a->has_hb)
+        s->moved_at = now;
+    int64_t stuck_ms = mono_diff_ms(now, s->moved_at);
+    bool slow = stuck_ms >= SLOW_MS;
+    char detail[128];
+    snprintf(detail, sizeof(detail), "%llu tasks sent, %llu received, unmoved for %lld s",
+             (unsigned long long)s->sent.count, (unsigned long long)received,
+             (long long)stuck_ms / 1000);
+    if (slow != a->slow)
+        c->ops.event(c->arg, slow ? "agent_slow" : "agent_not_slow", a->name, detail);
+    a->slow = slow;
+    if (stuck_ms >= STALLED_MS)
+        fleet_close(c, s, CLOSE_WRITE_STALLED, "write_stalled: it does not read what is sent");
+}
+
+void fleet_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
+                     struct mono now)
+{
+    struct agent *a = s->agent;
+    int64_t gap = mono_diff_ms(now, a->hb_at);
+    if (gap > a->hb_gap_max_ms)
+        a->hb_gap_max_ms = gap;
+    judge_slow(c, s, m->received.count, now);
+    a->hb = *m;
+    a->hb.trouble = NULL;
+    snprintf(a->trouble, sizeof(a->trouble), "%s", m->trouble ? m->trouble : "");
+    a->has_hb = true;
+    a->hb_at = now;
+    msg_put_heartbeat_ack(&s->control,
+                          &(struct msg_heartbeat_ack){.seq = m->seq,
+                                                      .lag_ms = c->own_lag_ms,
+                                                      .results = fleet_result_window(c, s)});
+    fleet_credit(c, s, m->credit);
+    fleet_control(c, s);
+}
+
+void fleet_bye(struct core *c, struct session *s, const char *reason, struct mono now)
+{
+    struct agent *a = s->agent;
+    c->ops.event(c->arg, "agent_bye", a->name, reason);
+    LIST_EACH_SAFE (&a->leases, n, tmp) {
+        lease_lost(c, CONTAINER_OF(n, struct task, node), LOSS_RELEASED, CAUSE_agent_lost, now);
+    }
+    a->run_id[0] = '\0'; /* whoever comes next starts clean, without a death */
+    fleet_close(c, s, CLOSE_NORMAL, "bye");
+    dispatch_wake(c);
+}
+
+static void session_tick(struct core *c, struct session *s, struct mono now)
+{
+    int64_t silent = mono_diff_ms(now, s->last_rx);
+    if (s->state == SESSION_CLOSING)
+        return;
+    if (s->state != SESSION_READY && mono_diff_ms(now, s->opened_at) > HELLO_DEADLINE_MS) {
+        fleet_close(c, s, CLOSE_HELLO_TIMEOUT, "no HELLO within 10 s");
+        return;
+    }
+    if (silent >= DEAD_MS) {
+        counter_add(&c->stats.agents_dead, 1);
+        fleet_close(c, s, CLOSE_SILENT, "nothing heard for 15 s");
+        return;
+    }
+    bool suspect = silent >= SUSPECT_MS;
+    if (suspect != s->suspect && s->agent)
+        c->ops.event(c->arg, suspect ? "agent_suspect" : "agent_alive", s->agent->name,
+                     suspect ? "nothing heard for 10 s" : "heard again");
+    s->suspect = suspect;
+    if (!suspect)
+        dispatch_hungry(c, s);
+}
+
+static void agent_tick(struct core *c, struct agent *a, struct mono now)
+{
+    if (a->session || list_empty(&a->leases) || mono_before(now, a->orphan_until))
+        return;
+    c->ops.event(c->arg, "agent_grace_over", a->name, "its tasks go to others");
+    fleet_agent_lost(c, a, false, now);
+}
+
+/* A master that overslept heard nobody: the time that it lost is nobody's silence. */
+static void forgive(struct core *c, int64_t ms)
+{
+    LIST_EACH (&c->session_list, n) {
+        struct session *s = CONTAINER_OF(n, struct session, node);
+        s->last_rx = mono_add_ms(s->last_rx, ms);
+        s->opened_at = mono_add_ms(s->opened_at, ms);
+    }
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        a->orphan_until = mono_add_ms(a->orphan_until, ms);
+        a->hb_at = mono_add_ms(a->hb_at, ms);
+    }
+}
+
+static void fleet_gauges(struct core *c)
+{
+    int64_t alive = 0, suspect = 0, orphaned = 0;
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        alive += a->session && !a->session->suspect;
+        suspect += a->session && a->session->suspect;
+        orphaned += !a->session && !list_empty(&a->leases);
+    }
+    gauge_set(&c->stats.agents_alive, alive);
+    gauge_set(&c->stats.agents_suspect, suspect);
+    gauge_set(&c->stats.agents_orphaned, orphaned);
+}
+
+void fleet_tick(struct core *c, struct mono now)
+{
+    int64_t overslept = mono_diff_ms(now, c->last_tick);
+    if (overslept > OWN_LAG_MS)
+        forgive(c, overslept);
+    LIST_EACH_SAFE (&c->session_list, n, tmp) {
+        session_tick(c, CONTAINER_OF(n, struct session, node), now);
+    }
+    struct agent *a, *atmp;
+    HASH_ITER(hh, c->agents, a, atmp)
+    {
+        agent_tick(c, a, now);
+    }
+    fleet_gauges(c);
+}
+
+unsigned fleet_matching(struct core *c, struct batch *b)
+{
+    if (b->matching_epoch == c->fleet_epoch)
+        return b->matching;
+    b->matching = 0;
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        b->matching += a->session && batch_matches(b, a);
+    }
+    b->matching_epoch = c->fleet_epoch;
+    return b->matching;
+}
+
+void core_goodbye(struct core *c, int64_t reconnect_in_ms, struct mono now)
+{
+    LIST_EACH (&c->session_list, n) {
+        struct session *s = CONTAINER_OF(n, struct session, node);
+        int64_t jitter = (int64_t)rng_below(&c->rng, (uint64_t)reconnect_in_ms + 1);
+        msg_put_text(&s->control, MSG_GOAWAY, "the master stops", reconnect_in_ms + jitter);
+        fleet_control(c, s);
+    }
+}
+
+void fleet_destroy_all(struct core *c)
+{
+    LIST_EACH_SAFE (&c->session_list, n, tmp) {
+        session_free(c, CONTAINER_OF(n, struct session, node));
+    }
+    struct agent *a, *atmp;
+    HASH_ITER(hh, c->agents, a, atmp)
+    {
+        a->session = NULL;
+        agent_free(c, a);
+    }
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/state.h"
+#include <string.h>
+
+/* What people see of the fleet: copies of the figures, sorted by name. */
+
+const char *agent_state_word(enum agent_state s)
+{
+    static const char *const words[] = {
+        [AGENT_ALIVE] = "alive", [AGENT_SUSPECT] = "suspect",   [AGENT_ORPHANED] = "orphaned",
+        [AGENT_GONE] = "gone",   [AGENT_DRAINING] = "draining",
+    };
+    return words[s];
+}
+
+static enum agent_state view_state(const struct agent *a)
+{
+    if (!a->session)
+        return list_empty(&a->leases) ? AGENT_GONE : AGENT_ORPHANED;
+    if (a->session->suspect)
+        return AGENT_SUSPECT;
+    return a->draining ? AGENT_DRAINING : AGENT_ALIVE;
+}
+
+static char *dup_or_null(const char *s)
+{
+    return s[0] ? mem_strdup(s) : NULL;
+}
+
+static void view_tags(const struct agent *a, struct agent_view *v)
+{
+    struct strbuf b;
+    strbuf_init(&b, LINE_MAX_BYTES);
+    struct json_out w;
+    json_out_init(&w, &b);
+    json_obj_begin(&w);
+    for (unsigned i = 0; i < a->n_tags; i++) {
+        json_key_str(&w, a->tags[i].key);
+        json_put_str(&w, a->tags[i].value);
+    }
+    json_obj_end(&w);
+    v->tags_json = strbuf_take(&b, NULL);
+}
+
+static void view_session(const struct session *s, struct agent_view *v, struct mono now)
+{
+    char id[24];
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)s->id);
+    v->session = mem_strdup(id);
+    v->credit_left = s->credit.count > s->sent.count ? s->credit.count - s->sent.count : 0;
+    v->connected_ms = mono_diff_ms(now, s->agent->connected_at);
+}
+
+static void view_fill(const struct agent *a, struct agent_view *v, struct mono now)
+{
+    v->name = mem_strdup(a->name);
+    v->peer = dup_or_null(a->peer);
+    v->version = dup_or_null(a->version);
+    v->trouble = dup_or_null(a->trouble);
+    v->last_disconnect = dup_or_null(a->last_disconnect);
+    view_tags(a, v);
+    v->state = view_state(a);
+    v->hb = a->hb;
+    v->has_hb = a->has_hb;
+    v->heartbeat_age_ms = a->has_hb ? mono_diff_ms(now, a->hb_at) : -1;
+    v->heartbeat_gap_max_ms = a->hb_gap_max_ms;
+    v->connected_ms = -1;
+    v->rtt_ms = a->rtt_ms;
+    v->leases = v->in_flight = a->leases.count;
+    v->sent_tasks = a->sent_tasks;
+    v->results = a->results;
+    v->reconnects = a->sessions > 0 ? a->sessions - 1 : 0;
+    if (a->session)
+        view_session(a->session, v, now);
+}
+
+static int view_by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct agent_view *)a)->name, ((const struct agent_view *)b)->name);
+}
+
+unsigned core_agents(struct core *c, const char *name, struct mono now, struct agent_view **out)
+{
+    struct agent_view *v = mem_array(HASH_COUNT(c->agents) + 1, sizeof(*v));
+    unsigned n = 0;
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        if (!name || strcmp(name, a->name) == 0)
+            view_fill(a, &v[n++], now);
+    }
+    if (n)
+        qsort(v, n, sizeof(*v), view_by_name);
+    *out = v;
+    return n;
+}
+
+void core_views_free(struct agent_view *v, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        free(v[i].name);
+        free(v[i].peer);
+        free(v[i].version);
+        free(v[i].session);
+        free(v[i].trouble);
+        free(v[i].last_disconnect);
+        free(v[i].tags_json);
+    }
+    free(v);
+}

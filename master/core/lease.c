@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/state.h"
+#include "proto/result.h"
+#include <string.h>
+
+/*
+ * What a task goes through at agents: leased, taken up again after a lost connection or a restart,
+ * lost, answered. The first result with a valid ticket wins, whichever lease it comes from; the
+ * store says which was first.
+ */
+
+static void lease_enter(struct core *c, struct task *t, struct agent *a)
+{
+    REQUIRE(!t->agent && !list_linked(&t->node));
+    t->state = TASK_LEASED;
+    t->agent = a;
+    list_push_back(&a->leases, &t->node);
+    task_set_running(t, true);
+    t->batch->had_agent = true;
+}
+
+void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now)
+{
+    t->lease = (struct lease_no){c->epoch, ++c->lease_counter};
+    lease_enter(c, t, a);
+}
+
+void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no)
+{
+    t->lease = no;
+    lease_enter(c, t, a);
+}
+
+void lease_drop(struct core *c, struct task *t)
+{
+    REQUIRE(t->state == TASK_LEASED && t->agent);
+    struct agent *a = t->agent;
+    list_remove(&a->leases, &t->node);
+    t->agent = NULL;
+    polite_leave(c, t);
+    t->state = TASK_STORING;
+    if (c->alone_agent == a && list_empty(&a->leases)) {
+        c->alone_agent = NULL;
+        if (a->session)
+            dispatch_hungry(c, a->session);
+    }
+}
+
+/* ---- endings that the master decides */
+
+static void store_verdict(struct core *c, struct task *t, enum cause cause, const char *message)
+{
+    struct strbuf record;
+    strbuf_init(&record, RESULT_MAX_BYTES);
+    result_encode_verdict(cause, message, &record);
+    task_set_running(t, true);
+    c->storing++;
+    c->ops.store(c->arg, &(struct core_result){.task = t->id,
+                                               .attempt = t->attempts,
+                                               .outcome = cause_outcome(cause),
+                                               .cause = cause_word(cause),
+                                               .record = record.data,
+                                               .record_len = record.len});
+    strbuf_fini(&record);
+}
+
+static bool used_up(struct core *c, struct task *t, enum cause cause)
+{
+    if (t->deaths > DEATHS_ALONE) {
+        store_verdict(c, t, CAUSE_poison, NULL);
+        return true;
+    }
+    if (t->attempts < ATTEMPTS_MAX)
+        return false;
+    store_verdict(c, t, cause, NULL);
+    return true;
+}
+
+void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause cause,
+                struct mono now)
+{
+    struct agent *a = t->agent;
+    lease_drop(c, t);
+    if (why != LOSS_RELEASED)
+        t->attempts++;
+    if (why == LOSS_DEATH)
+        t->deaths++;
+    if (used_up(c, t, cause))
+        return;
+    counter_add(&c->stats.requeued, 1);
+    task_set_running(t, false);
+    t->avoid = a;
+    t->avoid_until = mono_add_ms(now, RETRY_ELSEWHERE_MS);
+    t->retry = true;
+    if (t->spec) {
+        batch_queue(c, t, false);
+        return;
+    }
+    struct batch *b = t->batch;
+    uint64_t id = t->id;
+    task_free(c, t);
+    batch_rewind(c, b, id, now);
+}
+
+void lease_ended(struct core *c, struct task *t)
+{
+    if (t->state == TASK_LEASED) {
+        if (t->agent->session)
+            fleet_cancel(c, t->agent, t->id);
+        lease_drop(c, t);
+    } else if (t->state != TASK_STORING) {
+        task_unqueue(c, t);
+    }
+    task_set_running(t, false);
+    if (!t->batch->refilling) {
+        task_free(c, t);
+        return;
+    }
+    t->ended = true;
+    list_push_back(&t->batch->tombs, &t->node);
+}
+
+/* ---- results */
+
+static void reject(struct core *c, struct session *s, const struct msg_result *m, const char *why)
+{
+    counter_add(&c->stats.results_rejected, 1);
+    char detail[128];
+    snprintf(detail, sizeof(detail), "task %llu: %s", (unsigned long long)m->task, why);
+    c->ops.event(c->arg, "result_rejected", s->agent->name, detail);
+    fleet_ack(c, s, m->task, ACK_REJECTED, m->record_len);
+}
+
+/* The ticket proves a lease of this task to this agent in this batch. */
+static bool ticket_good(struct core *c, struct session *s, struct batch *b, uint64_t task,
+                        const char *ticket, struct lease_no *no)
+{
+    return ticket_verify(c->tickets, ticket, b->uuid, task, s->agent->name, no) == ERR_NONE;
+}
+
+static bool current(const struct task *t, const struct agent *a, struct lease_no no)
+{
+    return t && t->state == TASK_LEASED && t->agent == a && t->lease.epoch == no.epoch &&
+           t->lease.counter == no.counter;
+}
+
+/* Its result is on the way to the store: no agent has it any more. */
+static void settle(struct core *c, struct batch *b, struct task *t, uint64_t id, struct agent *from)
+{
+    if (!t) {
+        t = task_new(c, b, id, 0);
+    } else if (t->state == TASK_LEASED) {
+        if (t->agent != from)
+            fleet_cancel(c, t->agent, t->id);
+        lease_drop(c, t);
+    } else if (t->state != TASK_STORING) {
+        task_unqueue(c, t);
+    }
+    if (!t->ended && !b->marked)
+        task_set_running(t, true);
+}
+
+void lease_result(struct core *c, struct session *s, const struct msg_result *m, struct mono now)
+{
+    struct batch *b = batch_find(c, (uint32_t)(m->task >> 32));
+    if (!b) { /* ended, or never was: either way there is nothing to win */
+        counter_add(&c->stats.results_late, 1);
+        fleet_ack(c, s, m->task, ACK_DUPLICATE, m->record_len);
+        return;
+    }
+    struct lease_no no;
+    if (!ticket_good(c, s, b, m->task, m->ticket, &no)) {
+        reject(c, s, m, "its ticket does not prove a lease");
+        return;
+    }
+    char why[160];
+    struct result_head head;
+    struct task *t = task_find(c, m->task);
+    if (result_head_parse(m->record, &head, why, sizeof(why)) != ERR_NONE) {
+        reject(c, s, m, why);
+        if (current(t, s->agent, no))
+            lease_lost(c, t, LOSS_NACK, CAUSE_agent_lost, now);
+        return;
+    }
+    uint32_t attempt = t ? t->attempts + 1u : 1;
+    settle(c, b, t, m->task, s->agent);
+    c->storing++;
+    s->agent->results++;
+    c->ops.store(c->arg, &(struct core_result){.task = m->task,
+                                               .session = s->id,
+                                               .agent = s->agent->name,
+                                               .attempt = attempt,
+                                               .outcome = head.outcome,
+                                               .cause = head.cause,
+                                               .record = m->record_text,
+                                               .record_len = m->record_len});
+}
+
+void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, bool release,
+                struct mono now)
+{
+    struct task *t = task_find(c, m->task);
+    struct lease_no no;
+    if (!t || !ticket_good(c, s, t->batch, m->task, m->ticket, &no) || !current(t, s->agent, no))
+        return; /* only the current lease can be given back; late ones mean nothing */
+    counter_add(release ? &c->stats.releases : &c->stats.nacks, 1);
+    if (release) {
+        lease_lost(c, t, LOSS_RELEASED, CAUSE_agent_lost, now);
+        return;
+    }
+    enum cause cause = CAUSE_NONE;
+    bool known = cause_parse(m->cause, &cause) == ERR_NONE;
+    if (!known || cause_where(cause) == WHERE_AGENT) {
+        lease_lost(c, t, LOSS_NACK, known ? cause : CAUSE_agent_lost, now);
+        return;
+    }
+    lease_drop(c, t);
+    t->attempts++;
+    store_verdict(c, t, cause, m->detail);
+}
+
+/* ---- HELLO: what an agent still holds */
+
+static bool take_up(struct core *c, struct session *s, const struct msg_inflight *m)
+{
+    struct batch *b = batch_find(c, (uint32_t)(m->task >> 32));
+    struct lease_no no;
+    if (!b || b->marked || !ticket_good(c, s, b, m->task, m->ticket, &no))
+        return false;
+    struct task *t = task_find(c, m->task);
+    if (current(t, s->agent, no))
+        return true;
+    if (t && (t->state == TASK_LEASED || t->state == TASK_STORING))
+        return false; /* another one has it, or its result is here */
+    if (!t && no.epoch == c->epoch)
+        return false; /* this master leased it and has seen it end */
+    if (t)
+        task_unqueue(c, t);
+    else
+        t = task_new(c, b, m->task, 0);
+    lease_take_up(c, t, s->agent, no);
+    return true;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+void lease_inflight(struct core *c, struct session *s, const struct msg_inflight *m,
+                    struct mono now)
+{
+    if (s->n_reported == INFLIGHT_MAX) {
+        fleet_close(c, s, CLOSE_POLICY, "more INFLIGHT lines than allowed");
+        return;
+    }
+    bool keep = take_up(c, s, m);
+    msg_put_verdict(&s->verdicts,
+                    &(struct msg_verdict){m->task, keep || m->state == INFLIGHT_DONE});
+    if (s->n_reported == s->reported_cap) {
+        s->reported_cap = s->reported_cap ? s->reported_cap * 2 : 64;
+        s->reported = mem_realloc(s->reported, s->reported_cap * sizeof(*s->reported));
+    }
+    s->reported[s->n_reported++] = m->task;
+}
+
+/* What was leased to it and is not in its list never arrived: it goes back without an attempt
+ * counted. */
+void lease_inflight_end(struct core *c, struct session *s, struct mono now)
+{
+    if (s->n_reported)
+        qsort(s->reported, s->n_reported, sizeof(*s->reported), by_number);
+    LIST_EACH_SAFE (&s->agent->leases, n, tmp) {
+        struct task *t = CONTAINER_OF(n, struct task, node);
+        if (!s->n_reported ||
+            !bsearch(&t->id, s->reported, s->n_reported, sizeof(*s->reported), by_number))
+            lease_lost(c, t, LOSS_RELEASED, CAUSE_agent_lost, now);
+    }
+    free(s->reported);
+    s->reported = NULL;
+    s->n_reported = s->reported_cap = 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/state.h"
+
+/*
+ * The per-host budget. A batch with per_host 0 is neither limited nor counted. A task whose host is
+ * busy leaves its batch's queue and waits here, so that it never blocks other hosts behind it; each
+ * place that becomes free makes the next one READY again, at the front.
+ */
+
+static struct host *host_find(struct core *c, uint64_t hash)
+{
+    struct host *h = NULL;
+    HASH_FIND(hh, c->hosts, &hash, sizeof(hash), h);
+    return h;
+}
+
+static struct host *host_get(struct core *c, uint64_t hash)
+{
+    struct host *h = host_find(c, hash);
+    if (h)
+        return h;
+    h = mem_zalloc(sizeof(*h));
+    h->hash = hash;
+    list_init(&h->waiting);
+    HASH_ADD(hh, c->hosts, hash, sizeof(h->hash), h);
+    return h;
+}
+
+static void host_put(struct core *c, struct host *h)
+{
+    if (h->in_flight > 0 || !list_empty(&h->waiting))
+        return;
+    HASH_DEL(c->hosts, h);
+    free(h);
+}
+
+bool polite_enter(struct core *c, struct task *t)
+{
+    REQUIRE(!t->host && !list_linked(&t->node));
+    struct batch *b = t->batch;
+    if (b->per_host == 0)
+        return true;
+    struct host *h = host_get(c, t->host_hash);
+    t->host = h;
+    if (h->in_flight < (uint64_t)b->per_host) {
+        h->in_flight++;
+        return true;
+    }
+    t->state = TASK_WAITING;
+    list_push_back(&h->waiting, &t->node);
+    b->waiting++;
+    return false;
+}
+
+static void unwait(struct task *t)
+{
+    REQUIRE(t->state == TASK_WAITING && t->host);
+    list_remove(&t->host->waiting, &t->node);
+    t->batch->waiting--;
+    t->host = NULL;
+}
+
+/* One place is free: one task may try. */
+static void host_wake(struct core *c, struct host *h)
+{
+    struct list_node *n = list_first(&h->waiting);
+    struct task *t = n ? CONTAINER_OF(n, struct task, node) : NULL;
+    if (t && h->in_flight < (uint64_t)t->batch->per_host) {
+        unwait(t);
+        batch_queue(c, t, true);
+    }
+}
+
+void polite_leave(struct core *c, struct task *t)
+{
+    struct host *h = t->host;
+    if (!h)
+        return;
+    REQUIRE(t->state == TASK_LEASED && h->in_flight > 0);
+    h->in_flight--;
+    t->host = NULL;
+    host_wake(c, h);
+    host_put(c, h);
+}
+
+void polite_unwait(struct core *c, struct task *t)
+{
+    struct host *h = t->host;
+    unwait(t);
+    host_put(c, h);
+}
+
+void polite_wake(struct core *c, uint64_t hash)
+{
+    struct host *h = host_find(c, hash);
+    if (!h)
+        return;
+    host_wake(c, h);
+    host_put(c, h);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/heap.h"
+#include "common/list.h"
+#include "common/mem.h"
+#include "common/random.h"
+#include "common/strbuf.h"
+#include "master/core/core.h"
+
+#define uthash_fatal(msg) UNREACHABLE("uthash: " msg)
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+/*
+ * state - the core's own structures, shared by the files of master/core and by nobody else.
+ *
+ * Who owns what: core owns agents, sessions, batches and hosts; a batch owns its tasks. A task is
+ * in memory while it is in the window (queued or waiting for its host), leased, or on its way to
+ * the store.
+ *
+ *              refilled                produce                    RESULT
+ *   (store) ───────────► READY ◄────► WAITING      ┌──► LEASED ─────────────► STORING ──stored──►
+ * gone │   host busy / free    │        │ └───────────────────────┘        └── lost, released,
+ * nacked ──► READY (retry list)
+ */
+#define RETRY_ELSEWHERE_MS 3000 /* a task that came back waits this long for another agent */
+#define RETRY_SCAN         16   /* tasks of a retry list looked at for one agent */
+#define DEADLINE_GRACE_MS  5000 /* running tasks may still end this long after the deadline */
+#define DEATHS_ALONE       2    /* from so many process deaths on, a task runs alone on its agent */
+#define OWN_LAG_MS         1000 /* a later tick than this: the master overslept, and convicts no one */
+#define CONTROL_MAX_BYTES                                                                          \
+    (16u << 20) /* control lines waiting for one session: over it, it is closed */
+#define SLOW_MS    15000
+#define STALLED_MS 45000 /* before nginx's 60 s */
+#define RATE_TAU_S 5.0
+
+enum task_state { TASK_READY, TASK_WAITING, TASK_LEASED, TASK_STORING };
+
+struct task {
+    uint64_t id, host_hash;
+    struct batch *batch;
+    struct host *host; /* WAITING in its queue, or LEASED and counted there */
+    char *spec; /* NULL when taken up after a restart: read again if it must be leased anew */
+    uint32_t spec_len;
+    enum task_state state;
+    bool retry;   /* READY: in the batch's retry list */
+    bool running; /* counted in batch->running */
+    bool ended;   /* STORING: a tomb, kept until the refill under way has come back */
+    uint8_t attempts, deaths;
+    struct agent *avoid; /* the agent that had it last: another is preferred */
+    struct mono avoid_until;
+    struct agent *agent;         /* LEASED: whose */
+    struct lease_no lease;       /* the current or last one */
+    struct list_node node;       /* READY, WAITING: queue; LEASED: agent->leases */
+    struct list_node batch_node; /* batch->tasks, always */
+    UT_hash_handle hh;
+};
+
+struct host { /* the per-host budget; exists while something is in flight or waits */
+    uint64_t hash;
+    uint64_t in_flight;
+    struct list waiting; /* tasks, in order */
+    UT_hash_handle hh;
+};
+
+struct waiter {
+    void *who;
+    struct list_node node;
+};
+
+struct batch {
+    uint32_t num;
+    char uuid[UUID_TEXT_MAX], trace[TRACE_TEXT_MAX];
+    enum task_class cls;
+    int64_t per_host;
+    char **agent_names;
+    unsigned n_agent_names;
+    struct msg_tag *tags; /* owned copies */
+    unsigned n_tags;
+    uint64_t total, ended[OUTCOME_COUNT];
+    uint64_t running; /* LEASED and STORING tasks that have not ended */
+    struct mono deadline_at, hold_until;
+    bool marked, had_agent;
+    unsigned matching; /* agents that could take a task, as of matching_epoch */
+    uint64_t matching_epoch;
+    struct list tasks;        /* all in memory */
+    struct list ready, retry; /* queues of dispatch */
+    size_t waiting;           /* tasks of this batch in hosts' queues */
+    uint64_t cursor;          /* refilled up to here */
+    bool exhausted, refilling;
+    uint64_t rewind_to; /* asked for while a refill was under way; 0 = not */
+    struct list tombs;  /* ended while a refill was under way: it must not bring them back */
+    struct list waiters;
+    uint64_t rate_ended; /* ended at the last tick */
+    double rate;
+    struct list_node active; /* in core->active[cls] while ready or retry is not empty */
+    UT_hash_handle hh;
+};
+
+struct agent {
+    char name[AGENT_NAME_MAX + 1];
+    char instance[INSTANCE_ID_LEN + 1], run_id[INSTANCE_ID_LEN + 1];
+    char version[32];
+    struct msg_tag *tags;
+    unsigned n_tags;
+    struct session *session; /* NULL: orphaned or gone */
+    struct list leases;      /* tasks */
+    bool draining, slow;
+    struct mono orphan_until, connected_at, last_seen;
+    struct msg_heartbeat hb;
+    bool has_hb;
+    char trouble[160], last_disconnect[64], peer[64];
+    struct mono hb_at;
+    int64_t hb_gap_max_ms;
+    double rtt_ms;
+    uint64_t sent_tasks, results, sessions;
+    int64_t window; /* slots + queue, as HELLO says */
+    UT_hash_handle hh;
+};
+
+enum session_state { SESSION_NEW, SESSION_INFLIGHT, SESSION_READY, SESSION_CLOSING };
+
+struct session {
+    session_id id;
+    enum session_state state;
+    char *allowed_agents, peer[64];
+    struct agent *agent; /* from HELLO on */
+    struct mono opened_at, last_rx;
+    bool suspect, hungry;
+    struct window credit, sent; /* tasks: granted, and sent */
+    struct window received, settled,
+        granted; /* results: come in, committed or refused, and the window told */
+    struct strbuf control;
+    struct msg_ack *acks; /* results to acknowledge, in order */
+    size_t n_acks, acks_cap;
+    struct mono
+        moved_at;       /* when what the agent has received last grew, or nothing was on its way */
+    uint64_t *reported; /* SESSION_INFLIGHT: tasks the agent said it holds */
+    size_t n_reported, reported_cap;
+    struct strbuf verdicts;
+    struct list_node hungry_node, node;
+    UT_hash_handle hh;
+};
+
+struct core {
+    struct core_ops ops;
+    void *arg;
+    char store_id[UUID_TEXT_MAX];
+    uint64_t epoch, lease_counter;
+    struct ticket_ring *tickets;
+    struct rng rng;
+    struct cidr deny[64];
+    unsigned n_deny;
+    struct agent *agents;
+    struct session *sessions;
+    struct batch *batches;
+    struct task *tasks;
+    struct host *hosts;
+    struct list session_list, hungry;
+    struct list active[TASK_CLASSES];
+    int class_turn[TASK_CLASSES];
+    struct list alone; /* READY tasks that saw DEATHS_ALONE deaths: one at a time, each alone on its
+                          agent … */
+    struct agent *alone_agent; /* … this one: it gets nothing else until it is empty again */
+    size_t ready;              /* READY tasks, all batches together */
+    size_t window_tasks, window_bytes, storing;
+    uint64_t fleet_epoch; /* counts changes of who is connected: for batch->matching */
+    struct mono started_at, last_tick;
+    double own_lag_ms;
+    bool draining;
+    struct core_stats stats;
+};
+
+/* fleet.c: agents, sessions, liveness */
+struct session *fleet_session(struct core *c, session_id id); /* NULL: closed */
+void fleet_close(struct core *c, struct session *s, int code, const char *reason);
+bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now);
+void fleet_agent_lost(struct core *c, struct agent *a, bool died,
+                      struct mono now); /* its leases end now */
+void fleet_tick(struct core *c, struct mono now);
+void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
+void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
+void fleet_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
+                     struct mono now);
+void fleet_credit(struct core *c, struct session *s, struct window w);
+void fleet_bye(struct core *c, struct session *s, const char *reason, struct mono now);
+void fleet_destroy_all(struct core *c);
+void fleet_cancel(struct core *c, struct agent *a,
+                  uint64_t task); /* tells the agent, if it is there */
+void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdict v,
+               size_t record_len);
+void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict v,
+                  size_t record_len);
+struct window fleet_result_window(struct core *c, struct session *s); /* grants, never falling */
+unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could take a task of b */
+
+/* lease.c: what a task goes through at agents */
+void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now);
+void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no);
+void lease_drop(struct core *c,
+                struct task *t); /* LEASED → no queue; the caller decides what next */
+enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH };
+void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause cause,
+                struct mono now);
+void lease_ended(struct core *c,
+                 struct task *t); /* its result is on disk: out of memory, wherever it is */
+void lease_result(struct core *c, struct session *s, const struct msg_result *m, struct mono now);
+void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, bool release,
+                struct mono now);
+void lease_inflight(struct core *c, struct session *s, const struct msg_inflight *m,
+                    struct mono now);
+void lease_inflight_end(struct core *c, struct session *s, struct mono now);
+
+/* batch.c: batches and the tasks they own */
+struct batch *batch_find(struct core *c, uint32_t num);
+struct task *task_find(struct core *c, uint64_t id);
+struct task *task_new(struct core *c, struct batch *b, uint64_t id, uint64_t host_hash);
+void task_free(struct core *c, struct task *t);    /* in no queue, not leased */
+void task_unqueue(struct core *c, struct task *t); /* READY, WAITING → in no queue */
+void task_unready(struct core *c, struct task *t); /* READY → in no queue, to be leased */
+void batch_queue(struct core *c, struct task *t, bool front); /* → READY; front: of its queue */
+void task_set_running(struct task *t, bool running);
+void batch_refill(struct core *c, struct batch *b,
+                  struct mono now); /* asks for more when there is room */
+void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n);
+void batch_end_if_done(struct core *c, struct batch *b); /* may free b */
+void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now);
+void batch_destroy_all(struct core *c);
+void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause);
+void batch_tick(struct core *c, struct mono now);
+bool batch_matches(const struct batch *b, const struct agent *a);
+uint64_t batch_ended(const struct batch *b);
+
+/* polite.c: at most per_host in flight per host */
+bool polite_enter(struct core *c, struct task *t); /* false: t waits now in its host's queue */
+void polite_leave(struct core *c,
+                  struct task *t); /* its place is free: the next one that waits becomes READY */
+void polite_unwait(struct core *c, struct task *t);
+void polite_wake(struct core *c,
+                 uint64_t host_hash); /* a READY task of this host went away unused */
+
+/* dispatch.c: whose turn it is */
+bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size_t max,
+                   struct mono now);
+void dispatch_wake(
+    struct core *c); /* asks hungry sessions to write when there is something to send */
+void dispatch_hungry(struct core *c, struct session *s); /* its credit rose, or it may take again */
+void dispatch_forget(struct core *c, struct session *s); /* it goes away */
+bool dispatch_can_take(const struct core *c, const struct session *s);
