@@ -320,6 +320,14 @@ static bool is_bare_name(const char *s)
     return *s != '\0' && strchr(s, ':') == NULL && strchr(s, '?') == NULL;
 }
 
+static enum err explain_no_type(const char *name, struct target_problem *p)
+{
+    char shown[SHOWN_MAX + 4];
+    return target_problem(p, "bare_name",
+                          "'%s' is not a DNS URI: write dns:NAME?type=A, or give 'type' beside it",
+                          target_show(name, strlen(name), shown));
+}
+
 /* The member that names what to probe. */
 static enum err from_member(const struct json_node *obj, const struct target_defaults *d,
                             struct dns_given *given, struct target **out, struct target_problem *p)
@@ -334,8 +342,8 @@ static enum err from_member(const struct json_node *obj, const struct target_def
     if ((url == NULL) == (dns == NULL))
         return target_problem(p, "bad_value", "a target has exactly one of 'url' and 'dns'%s",
                               url == NULL ? ", and here is none" : ", and here are both");
-    if (dns != NULL && type != NULL && is_bare_name(dns))
-        return from_bare_name(dns, d, out, p);
+    if (dns != NULL && is_bare_name(dns))
+        return type != NULL ? from_bare_name(dns, d, out, p) : explain_no_type(dns, p);
     struct target *t = NULL;
     if (from_uri(url != NULL ? url : dns, strlen(url != NULL ? url : dns), d, given, &t, p) < 0)
         return ERR_INVALID;
