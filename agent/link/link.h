@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "agent/link/session.h"
+#include "agent/run/pool.h"
+
+/*
+ * link - the agent's connection to its master: an lws client on a libuv loop on a thread of its
+ * own, which drives session and pool.
+ *
+ * It never blocks: probes run in the pool, names are looked up on another thread. It connects again
+ * for ever, with full jitter, and says in one line why an attempt failed and what to do.
+ */
+struct link_config {        /* borrowed during link_run() */
+    const char *master;     /* a valid master_url */
+    const char *token_file; /* read again at each connect */
+    const char *ca_file;    /* NULL = the system's */
+    struct session_config session;
+    struct pool_config pool; /* on_done is the link's own */
+};
+
+/*
+ * Runs until SIGTERM or SIGINT (blocked in all threads before) and the drain that follows; a second
+ * signal ends the process at once. 0, or 1 when it could not start (logged).
+ */
+int link_run(const struct link_config *c);
+
+/* Reads the token: the first line, at most TOKEN_MAX printable characters. One sentence in why
+ * otherwise. */
+MUST_USE enum err link_read_token(const char *path, char out[TOKEN_MAX + 1], char *why,
+                                  size_t why_max);
