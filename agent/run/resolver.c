@@ -51,6 +51,7 @@ struct resolver {
     struct list waiting; /* struct resolve */
     unsigned n_queries, n_live;
     struct mono answered_at, canary_at; /* the last of each */
+    struct mono canary_before_at;       /* the one before: at least CANARY_AFTER_MS older */
 };
 
 struct lookup;
@@ -319,6 +320,7 @@ static void canary_if_silent(struct resolver *r, struct mono now)
         !mono_before(r->canary_at, quiet_since))
         return;
     struct channel *c = current_channel(r);
+    r->canary_before_at = r->canary_at;
     r->canary_at = now;
     count_query(r, c);
     ares_query(c->ares, ".", CLASS_IN, TYPE_NS, on_canary, c);
@@ -348,13 +350,14 @@ static void interleave(struct resolve *q, const struct lookup *l)
                 q->addrs[q->n_addrs++] = u[f].addrs[i];
 }
 
-/* Was the resolver silent to everything since this name was asked, the canary too? */
+/* Was the resolver silent to everything since this name was asked, a canary that had its time too?
+ */
 static bool resolver_is_silent(const struct lookup *l, struct mono now)
 {
     const struct resolver *r = l->owner;
-    return mono_before(r->answered_at, l->started_at) &&
-           !mono_before(r->canary_at, l->started_at) &&
-           mono_diff_ms(now, r->canary_at) >= CANARY_AFTER_MS;
+    bool waited = !mono_before(mono_add_ms(now, -CANARY_AFTER_MS), r->canary_at);
+    struct mono canary = waited ? r->canary_at : r->canary_before_at;
+    return mono_before(r->answered_at, l->started_at) && !mono_before(canary, l->started_at);
 }
 
 static enum cause question_cause(const struct lookup *l, const struct question *u, struct mono now)
