@@ -337,6 +337,7 @@ static int on_receive(struct link *l, struct lws *wsi, const char *in, size_t le
     if (l->closing)
         return 0;
     session_on_bytes(l->work.session, in, len, final, mono_now());
+    work_collect(&l->work, mono_now()); /* what a CANCEL or DRAIN gave back at once */
     kick(l);
     return 0;
 }

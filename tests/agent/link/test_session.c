@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* One session with a fake pool, in virtual time; what it says is kept line by line. */
-static struct session *s;
+static struct session *sess;
 static struct mono now;
 static unsigned places;
 static bool admit_full;
@@ -75,7 +75,7 @@ static void open_with(size_t outbox_results)
                                .outbox_bytes = 64 << 20};
     now = (struct mono){1000 * NS_PER_SEC};
     places = 8;
-    s = session_create(&c, &ops, NULL);
+    sess = session_create(&c, &ops, NULL);
     strbuf_init(&said, 16 << 20);
     strbuf_init(&frame, SESSION_FRAME_MAX);
     strbuf_init(&peer, 4 << 20);
@@ -86,7 +86,7 @@ static void setup(void)
 }
 static void teardown(void)
 {
-    session_destroy(&s);
+    session_destroy(&sess);
     strbuf_fini(&said);
     strbuf_fini(&frame);
     strbuf_fini(&peer);
@@ -97,9 +97,9 @@ static unsigned hear(void)
 {
     unsigned frames = 0;
     strbuf_reset(&said);
-    while (session_wants_write(s, now)) {
+    while (session_wants_write(sess, now)) {
         strbuf_reset(&frame);
-        session_produce(s, &frame, now);
+        session_produce(sess, &frame, now);
         strbuf_append(&said, frame.data, frame.len);
         if (frame.len == 0)
             break;
@@ -121,17 +121,17 @@ static unsigned count(const char *text)
 }
 static size_t position(const char *text)
 {
-    ck_assert_msg(heard(text), "'%s' was not said", text);
+    ck_assert_msg(heard(text), "'%sess' was not said", text);
     return (size_t)(strstr(said.data, text) - said.data);
 }
 
 static void say(const char *line)
 {
-    session_on_bytes(s, line, strlen(line), true, now);
+    session_on_bytes(sess, line, strlen(line), true, now);
 }
 static void flush(void)
 {
-    session_on_bytes(s, peer.data, peer.len, true, now);
+    session_on_bytes(sess, peer.data, peer.len, true, now);
     strbuf_reset(&peer);
 }
 static void welcome_as(const char *store, uint64_t results, uint64_t bytes)
@@ -161,7 +161,7 @@ static void verdict(uint64_t task, bool keep)
 }
 static void make_ready(void)
 {
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     welcome_as("store-a", 1000, 1 << 20);
     verdicts_end();
@@ -169,7 +169,7 @@ static void make_ready(void)
 }
 static void lose(void)
 {
-    session_on_disconnected(s, now);
+    session_on_disconnected(sess, now);
 }
 static void send_spec(uint64_t task, const char *ticket, const char *spec)
 {
@@ -196,25 +196,25 @@ static void ack(uint64_t task, enum ack_verdict v, uint64_t results)
 }
 static void done(uint64_t task)
 {
-    session_on_end(s, task, SESSION_DONE, "{\"outcome\":\"ok\"}", 16, now);
+    session_on_end(sess, task, SESSION_DONE, "{\"outcome\":\"ok\"}", 16, now);
 }
 static struct session_info info(void)
 {
     struct session_info i;
-    session_info(s, &i);
+    session_info(sess, &i);
     return i;
 }
 static void pass_ms(int64_t ms)
 {
     for (; ms > 0; ms -= 500) {
         now = mono_add_ms(now, ms < 500 ? ms : 500);
-        session_on_tick(s, now);
+        session_on_tick(sess, now);
     }
 }
 
 START_TEST(hello_opens_the_connection_and_ends_with_inflight_end)
 {
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     ck_assert_uint_eq(position("{\"type\":\"hello\""), 0);
     ck_assert(heard("\"run_id\":\"00000000000000000000000000000002\""));
@@ -226,7 +226,7 @@ END_TEST
 
 START_TEST(nothing_but_hello_is_said_before_the_verdicts_end)
 {
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     welcome_as("store-a", 10, 1 << 20);
     pass_ms(6000);
@@ -241,7 +241,7 @@ START_TEST(hello_names_what_runs_and_what_waits_for_its_ack)
     send_task(2);
     done(2);
     lose();
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     ck_assert(heard(
         "{\"type\":\"inflight\",\"task\":\"1\",\"ticket\":\"1.1.1.aa\",\"state\":\"running\"}"));
@@ -265,9 +265,9 @@ START_TEST(a_long_hello_comes_in_whole_lines_of_bounded_frames)
     }
     ck_assert_uint_eq(info().tasks, 1000);
     lose();
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     strbuf_reset(&frame);
-    session_produce(s, &frame, now);
+    session_produce(sess, &frame, now);
     ck_assert_uint_le(frame.len, FRAME_COALESCE_BYTES);
     ck_assert_int_eq(frame.data[frame.len - 1], '\n');
     ck_assert_uint_ge(hear(), 1);
@@ -280,7 +280,7 @@ START_TEST(a_dropped_running_task_is_cancelled_and_its_result_not_sent)
     make_ready();
     send_task(1);
     lose();
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     welcome_as("store-a", 10, 1 << 20);
     verdict(1, false);
@@ -299,7 +299,7 @@ START_TEST(a_dropped_result_is_forgotten)
     send_task(1);
     done(1);
     lose();
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     welcome_as("store-a", 10, 1 << 20);
     verdict(1, false);
@@ -334,7 +334,7 @@ START_TEST(another_store_sets_aside_what_the_old_one_was_owed)
     send_task(2);
     done(2);
     lose();
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     welcome_as("store-b", 10, 1 << 20);
     verdicts_end();
@@ -355,9 +355,10 @@ END_TEST
 
 START_TEST(a_welcome_with_a_zero_heartbeat_closes_1008)
 {
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
-    say("{\"type\":\"welcome\",\"proto\":1,\"session\":\"s\",\"store_id\":\"a\",\"heartbeat_ms\":1,"
+    say("{\"type\":\"welcome\",\"proto\":1,\"session\":\"sess\",\"store_id\":\"a\",\"heartbeat_"
+        "ms\":1,"
         "\"timeout_ms\":15000,"
         "\"results\":{\"count\":1,\"bytes\":1},\"time\":\"2026-01-01T00:00:00Z\"}");
     ck_assert_uint_eq(close_code, CLOSE_POLICY);
@@ -457,7 +458,8 @@ START_TEST(more_bytes_than_granted_close_4408)
     places = 90;
     make_ready();
     snprintf(spec, sizeof(spec),
-             "{\"url\":\"http://example.com/\",\"method\":\"POST\",\"body\":\"%*s\"}", 17000, "x");
+             "{\"url\":\"http://example.com/\",\"method\":\"POST\",\"body\":\"%*sess\"}", 17000,
+             "x");
     send_spec(1, "1.1.1.aa", spec); /* one line may pass the end of the window */
     ck_assert_uint_eq(close_code, 0);
     send_task(2);
@@ -467,7 +469,7 @@ END_TEST
 
 START_TEST(a_task_before_the_verdicts_end_closes_1008)
 {
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     welcome_as("store-a", 10, 1 << 20);
     send_task(1);
@@ -516,7 +518,7 @@ END_TEST
 
 START_TEST(results_wait_for_the_masters_window)
 {
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     welcome_as("store-a", 2, 1 << 20);
     verdicts_end();
@@ -543,7 +545,7 @@ END_TEST
 
 START_TEST(results_wait_for_the_masters_byte_window)
 {
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     welcome_as("store-a", 100, 50);
     verdicts_end();
@@ -593,7 +595,7 @@ START_TEST(cancel_reaches_only_tasks_held)
     flush();
     ck_assert_uint_eq(n_cancelled, 1);
     ck_assert_uint_eq(cancelled[0], 1);
-    session_on_end(s, 1, SESSION_CANCELLED, NULL, 0, now);
+    session_on_end(sess, 1, SESSION_CANCELLED, NULL, 0, now);
     ck_assert_uint_eq(info().tasks, 0);
 }
 END_TEST
@@ -652,7 +654,7 @@ END_TEST
 
 START_TEST(a_master_that_never_welcomes_is_given_up)
 {
-    session_on_connected(s, now);
+    session_on_connected(sess, now);
     hear();
     pass_ms(15000);
     ck_assert_uint_eq(close_code, CLOSE_SILENT);
@@ -674,7 +676,7 @@ START_TEST(time_that_the_agent_itself_slept_is_not_the_masters_silence)
 {
     make_ready();
     now = mono_add_ms(now, 40000);
-    session_on_tick(s, now);
+    session_on_tick(sess, now);
     ck_assert_uint_eq(close_code, 0);
 }
 END_TEST
@@ -701,7 +703,7 @@ START_TEST(an_endless_line_closes_1009)
     memset(piece, 'x', sizeof(piece));
     make_ready();
     for (int i = 0; i < 20; i++)
-        session_on_bytes(s, piece, sizeof(piece), false, now);
+        session_on_bytes(sess, piece, sizeof(piece), false, now);
     ck_assert_uint_eq(close_code, CLOSE_TOO_BIG);
 }
 END_TEST
@@ -710,9 +712,9 @@ START_TEST(nothing_is_read_after_the_close)
 {
     make_ready();
     say("nonsense\n");
-    session_on_bytes(s, "{\"type\":\"bye\"}\n", 15, true, now);
+    session_on_bytes(sess, "{\"type\":\"bye\"}\n", 15, true, now);
     ck_assert_int_eq(info().state, SESSION_CLOSING);
-    ck_assert(!session_wants_write(s, now));
+    ck_assert(!session_wants_write(sess, now));
 }
 END_TEST
 
@@ -721,7 +723,7 @@ START_TEST(a_message_in_pieces_is_put_together)
     const char *line = "{\"type\":\"future\"}\n";
     make_ready();
     for (const char *p = line; *p; p++)
-        session_on_bytes(s, p, 1, p[1] == '\0', now);
+        session_on_bytes(sess, p, 1, p[1] == '\0', now);
     ck_assert_uint_eq(info().unknown_messages, 1);
 }
 END_TEST
@@ -732,8 +734,8 @@ START_TEST(goaway_closes_and_says_when_to_come_back)
     msg_put_text(&peer, MSG_GOAWAY, "moving", 2500);
     flush();
     ck_assert_uint_eq(close_code, CLOSE_NORMAL);
-    ck_assert_int_eq(session_take_reconnect_ms(s), 2500);
-    ck_assert_int_eq(session_take_reconnect_ms(s), -1);
+    ck_assert_int_eq(session_take_reconnect_ms(sess), 2500);
+    ck_assert_int_eq(session_take_reconnect_ms(sess), -1);
 }
 END_TEST
 
@@ -743,9 +745,9 @@ START_TEST(drain_says_so_releases_finishes_flushes_and_parts)
     send_task(1);
     send_task(2);
     hear();
-    session_drain(s, now);
+    session_drain(sess, now);
     ck_assert_uint_eq(n_release_calls, 1);
-    session_on_end(s, 2, SESSION_RELEASED, NULL, 0, now);
+    session_on_end(sess, 2, SESSION_RELEASED, NULL, 0, now);
     hear();
     ck_assert_uint_lt(position("\"drain\""), position("\"release\",\"task\":\"2\""));
     ck_assert(!heard("\"bye\""));
@@ -757,9 +759,9 @@ START_TEST(drain_says_so_releases_finishes_flushes_and_parts)
     hear();
     ck_assert(heard("\"bye\""));
     ck_assert_uint_eq(close_code, CLOSE_NORMAL);
-    ck_assert(!session_finished(s));
+    ck_assert(!session_finished(sess));
     lose();
-    ck_assert(session_finished(s));
+    ck_assert(session_finished(sess));
 }
 END_TEST
 
@@ -767,7 +769,7 @@ START_TEST(a_task_that_crosses_the_drain_is_released)
 {
     make_ready();
     send_task(1);
-    session_drain(s, now);
+    session_drain(sess, now);
     send_task(2);
     hear();
     ck_assert(heard("\"release\",\"task\":\"2\""));
@@ -778,7 +780,7 @@ END_TEST
 START_TEST(an_idle_agent_drains_at_once)
 {
     make_ready();
-    session_drain(s, now);
+    session_drain(sess, now);
     hear();
     ck_assert(heard("\"bye\""));
     ck_assert_uint_eq(close_code, CLOSE_NORMAL);
@@ -787,8 +789,8 @@ END_TEST
 
 START_TEST(an_idle_agent_without_a_connection_is_finished_at_once)
 {
-    session_drain(s, now);
-    ck_assert(session_finished(s));
+    session_drain(sess, now);
+    ck_assert(session_finished(sess));
 }
 END_TEST
 
@@ -796,10 +798,10 @@ START_TEST(a_drain_outlives_a_lost_connection)
 {
     make_ready();
     send_task(1);
-    session_drain(s, now);
+    session_drain(sess, now);
     lose();
     done(1);
-    ck_assert(!session_finished(s));
+    ck_assert(!session_finished(sess));
     make_ready();
     ck_assert(heard("\"type\":\"drain\""));
     ck_assert(heard("\"type\":\"result\""));
@@ -813,7 +815,7 @@ START_TEST(a_drain_ends_even_if_nobody_acknowledges)
 {
     make_ready();
     send_task(1);
-    session_drain(s, now);
+    session_drain(sess, now);
     done(1);
     for (int i = 0; i < 50; i++) {
         pass_ms(1000);
@@ -831,7 +833,7 @@ START_TEST(the_masters_drain_hands_back_what_has_not_started_and_stays)
     msg_put_text(&peer, MSG_DRAIN, "the master ends", 0);
     flush();
     ck_assert_uint_eq(n_release_calls, 1);
-    session_on_end(s, 1, SESSION_RELEASED, NULL, 0, now);
+    session_on_end(sess, 1, SESSION_RELEASED, NULL, 0, now);
     hear();
     ck_assert(heard("\"release\",\"task\":\"1\""));
     ck_assert_int_eq(info().state, SESSION_READY);

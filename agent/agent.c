@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/agent.h"
+#include "agent/instance.h"
+#include "agent/link/link.h"
+#include "common/digest.h"
+#include "common/random.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Results that may wait for the master: several times what runs, and a few minutes of a slow store.
+ */
+#define OUTBOX_RESULTS_MIN 4096
+#define OUTBOX_BYTES       (128u << 20)
+
+static bool open_instance(const struct agent_options *o, char id[INSTANCE_ID_LEN + 1])
+{
+    char dir[4096], why[8192] = "there is no home directory for the data: give --data DIR";
+    enum err e = ERR_NONE;
+    if (o->data)
+        snprintf(dir, sizeof(dir), "%s", o->data);
+    else
+        e = instance_default_dir(o->name, dir, sizeof(dir));
+    if (e == ERR_NONE)
+        e = instance_open(dir, id, why, sizeof(why));
+    if (e == ERR_NONE)
+        e = agent_options_raise_limits(o, why, sizeof(why));
+    if (e != ERR_NONE)
+        fprintf(stderr, "sonde-agent: %s\n", why);
+    return e == ERR_NONE;
+}
+
+static size_t outbox_results(const struct agent_options *o)
+{
+    size_t n = (size_t)(o->workers * o->slots) * 4;
+    if (n < OUTBOX_RESULTS_MIN)
+        return OUTBOX_RESULTS_MIN;
+    return n > INFLIGHT_MAX ? INFLIGHT_MAX : n;
+}
+
+int agent_run(const struct agent_options *o, struct policy *policy)
+{
+    char instance[INSTANCE_ID_LEN + 1], run_id[INSTANCE_ID_LEN + 1];
+    uint8_t random[INSTANCE_ID_LEN / 2];
+    if (!open_instance(o, instance))
+        return 2;
+    random_bytes(random, sizeof(random));
+    hex_encode(random, sizeof(random), run_id);
+    struct link_config c = {
+        .master = o->master,
+        .token_file = o->token_file,
+        .ca_file = o->ca_file,
+        .session = {.agent = o->name,
+                    .instance = instance,
+                    .run_id = run_id,
+                    .version = SONDE_VERSION,
+                    .n_tags = o->n_tags,
+                    .outbox_results = outbox_results(o),
+                    .outbox_bytes = OUTBOX_BYTES},
+        .pool = {.workers = (unsigned)o->workers,
+                 .slots = (unsigned)o->slots,
+                 .policy = policy,
+                 .ca_file = o->ca_file,
+                 .resolver = o->resolver,
+                 .kinds = {[TARGET_HTTP] = &probe_http, [TARGET_DNS] = &probe_dns}},
+    };
+    memcpy(c.session.tags, o->tags, sizeof(o->tags));
+    LOG(LOG_INFO, "agent", "start", LS("name", o->name), LS("version", SONDE_VERSION),
+        LS("master", o->master), LS("instance", instance), LI("workers", o->workers),
+        LI("slots", o->slots));
+    int rc = link_run(&c);
+    LOG(LOG_INFO, "agent", "end", LI("code", rc));
+    return rc;
+}
