@@ -19,7 +19,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SANITIZER = re.compile(
-    r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error: |REQUIRE|UNREACHABLE"
+    r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error: |requirement failed: "
 )
 SLOWER = {"release": 1, "asan": 3, "tsan": 5}
 
