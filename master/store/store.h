@@ -25,6 +25,7 @@
 #define STORE_READERS          2
 #define STORE_PAGE_ROWS        1000          /* rows of one page, at most */
 #define STORE_PAGE_BYTES       (4u << 20)    /* and bytes: a page may be shorter than asked */
+#define STORE_ARENA_BYTES      (64u << 20)   /* ceiling of a request's arena; an overflown one must not be posted */
 
 struct store;
 
@@ -164,6 +165,7 @@ struct store_req {
             struct store_result_row *rows; /* out */
             unsigned n;
             bool more; /* out: further rows are there now */
+            uint64_t last; /* out: the next cursor. A filter may let few rows through, or none: only 20,000 are looked at, so n = 0 with more set is an answer */
         } results_page;
         struct {
             uint64_t task;
@@ -174,7 +176,7 @@ struct store_req {
 struct store_req *store_req_create(enum store_op op, void (*done)(struct store_req *), void *arg);
 void store_req_destroy(struct store_req **rp); /* frees the arena and all that the op's out-members own */
 
-/* Takes r. ERR_FULL (writer's mailbox: the caller waits, e.g. suspends its upload) or ERR_CLOSED: r stays with the caller. */
+/* Takes r. ERR_FULL (the box: the caller waits, e.g. suspends its upload; uploads are refused from half of the bounds on, results and agents at the bounds, MARK and ABORT never) or ERR_CLOSED: r stays with the caller. */
 MUST_USE enum err store_post(struct store *s, struct store_req *r);
 /* True while the writer's mailbox is under half of its bounds: the time to resume a suspended upload. */
 bool store_writer_has_room(struct store *s);
@@ -183,7 +185,7 @@ struct store_config {
     const char *dir; /* DIR/sonde.db; locked against a second master (ERR_BUSY) */
     /* Store thread: ended more of a marked batch; the counts are those just committed. finished: nothing is left to sweep. */
     void (*on_swept)(void *arg, uint32_t batch, enum outcome outcome, uint64_t count, bool finished);
-    /* Store thread: the writer made room (has_room turned true). */
+    /* Store thread: the writer made room (has_room turned true). Both may be called before store_open has returned. */
     void (*on_room)(void *arg);
     void *arg;
 };

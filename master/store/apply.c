@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/store/apply.h"
+
+#include <stdio.h>
+
+/* The answer of a request that cannot be done, whatever the disk says. */
+static enum err refuse(struct store_req *r, enum err e, const char *why)
+{
+    r->err = e;
+    snprintf(r->why, sizeof(r->why), "%s", why);
+    return ERR_NONE;
+}
+
+static struct ledger_batch *find_upload(struct apply *a, struct store_req *r)
+{
+    struct ledger_batch *b = ledger_find(a->ledger, r->upload.info.num);
+    if (b && b->receiving)
+        return b;
+    (void)refuse(r, ERR_NOT_FOUND, "no upload of this number is being received");
+    return NULL;
+}
+
+static enum err upload_begin(struct apply *a, struct store_req *r)
+{
+    struct batch_info *info = &r->upload.info;
+    REQUIRE(uuid_valid(info->uuid));
+    if (info->created_at.us == 0)
+        info->created_at = a->now;
+    enum err e = sqlite_batch_insert(a->db, info);
+    if (e == ERR_EXISTS)
+        return refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
+    if (!e)
+        ledger_began(a->ledger, ledger_add(a->ledger, info, true));
+    return e;
+}
+
+static enum err upload_rows(struct apply *a, struct store_req *r)
+{
+    REQUIRE(r->upload.n_rows <= STORE_COMMIT_ROWS);
+    struct ledger_batch *b = find_upload(a, r);
+    if (!b)
+        return ERR_NONE;
+    for (unsigned i = 0; i < r->upload.n_rows; i++) {
+        uint64_t task = task_id(b->info.num, (uint32_t)b->rows);
+        enum err e = sqlite_task_insert(a->db, task, &r->upload.rows[i]);
+        if (e)
+            return e;
+        ledger_count_row(a->ledger, b);
+    }
+    return ERR_NONE;
+}
+
+static enum err upload_commit(struct apply *a, struct store_req *r)
+{
+    struct ledger_batch *b = find_upload(a, r);
+    if (!b)
+        return ERR_NONE;
+    struct batch_info *info = &r->upload.info;
+    info->total = b->rows;
+    info->opened_at = a->now;
+    info->deadline_at = (struct wall){a->now.us + b->info.deadline_s * 1000000};
+    info->ended_at = info->total == 0 ? a->now : (struct wall){0};
+    enum err e = sqlite_batch_open(a->db, info);
+    if (!e)
+        ledger_opened(a->ledger, b, info);
+    return e;
+}
+
+/* A task that is not open: its batch has ended (then there is a result), or never was. */
+static enum err apply_late(struct apply *a, struct store_result *x)
+{
+    bool there = false;
+    enum err e = sqlite_result_exists(a->db, x->task, &there);
+    if (!e)
+        x->verdict = there ? ACK_DUPLICATE : ACK_REJECTED;
+    return e;
+}
+
+enum err apply_result(struct apply *a, struct store_result *x)
+{
+    struct ledger_batch *b = ledger_find(a->ledger, task_batch(x->task));
+    if (!b)
+        return apply_late(a, x);
+    if (b->receiving || (uint32_t)x->task >= b->info.total) {
+        x->verdict = ACK_REJECTED;
+        return ERR_NONE;
+    }
+    bool inserted = false;
+    enum err e = sqlite_result_insert(a->db, ledger_next_seq(a->ledger), x, &inserted);
+    if (e)
+        return e;
+    x->verdict = inserted ? ACK_STORED : ACK_DUPLICATE;
+    if (inserted)
+        ledger_count(a->ledger, b, x->outcome, x->cause);
+    return ERR_NONE;
+}
+
+static enum err results(struct apply *a, struct store_req *r)
+{
+    REQUIRE(r->results.n <= STORE_COMMIT_ROWS);
+    for (unsigned i = 0; i < r->results.n; i++) {
+        enum err e = apply_result(a, &r->results.items[i]);
+        if (e)
+            return e;
+    }
+    return ERR_NONE;
+}
+
+/* A batch that has ended meanwhile needs no mark: that is not an error. */
+static enum err mark(struct apply *a, struct store_req *r)
+{
+    REQUIRE(r->mark.mark != MARK_NONE && r->mark.cause != CAUSE_NONE);
+    struct ledger_batch *b = ledger_find(a->ledger, r->mark.batch);
+    if (b && b->receiving)
+        return refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
+    if (!b || b->info.mark != MARK_NONE)
+        return ERR_NONE;
+    ledger_marked(a->ledger, b, r->mark.mark, r->mark.cause);
+    return sqlite_batch_mark(a->db, r->mark.batch, r->mark.mark, r->mark.cause);
+}
+
+enum err apply_request(struct apply *a, struct store_req *r)
+{
+    REQUIRE(a != NULL && r != NULL);
+    switch (r->op) {
+    case STORE_UPLOAD_BEGIN:
+        return upload_begin(a, r);
+    case STORE_UPLOAD_ROWS:
+        return upload_rows(a, r);
+    case STORE_UPLOAD_COMMIT:
+        return upload_commit(a, r);
+    case STORE_UPLOAD_ABORT:
+        (void)find_upload(a, r);
+        return ERR_NONE;
+    case STORE_RESULTS:
+        return results(a, r);
+    case STORE_MARK:
+        return mark(a, r);
+    case STORE_AGENT_SEEN:
+        return sqlite_agent_seen(a->db, r->agent.name, r->agent.instance, r->agent.tags_json,
+                                 r->agent.at);
+    default:
+        UNREACHABLE("a reader's request in the writer");
+    }
+}
+
+unsigned apply_rows(const struct store_req *r)
+{
+    if (r->op == STORE_UPLOAD_ROWS)
+        return r->upload.n_rows;
+    if (r->op == STORE_RESULTS)
+        return r->results.n;
+    return 1;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "master/store/ledger.h"
+
+/*
+ * apply - one request's part of the transaction under way.
+ *
+ * Writer thread only, between sqlite_begin() and its end. What is wrong with the request itself (an
+ * unknown upload, a uuid that is taken) goes into r->err and has written nothing; an error that is
+ * returned dooms the whole transaction.
+ */
+struct apply {
+    struct sqlite_db *db;
+    struct ledger *ledger;
+    struct wall now;
+};
+
+MUST_USE enum err apply_request(struct apply *a, struct store_req *r);
+/* Sets x->verdict. */
+MUST_USE enum err apply_result(struct apply *a, struct store_result *x);
+/* What a request adds to the rows of a commit. */
+unsigned apply_rows(const struct store_req *r);

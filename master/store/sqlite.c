@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/store/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "master/store/sqlite_db.h"
+
+/* A checkpoint every 4,000 pages is the best of those measured (PLATFORM §5). */
+#define CHECKPOINT_PAGES 4000
+/* How long to wait for another process (a shell, a backup) that holds the lock. */
+#define BUSY_MS 5000
+
+#define WRITER_PRAGMAS                                                                             \
+    "PRAGMA journal_mode = WAL;"                                                                   \
+    "PRAGMA synchronous = FULL;"                                                                   \
+    "PRAGMA wal_autocheckpoint = 0;" /* ours, so that its errors are seen */                       \
+    "PRAGMA journal_size_limit = 67108864;"                                                        \
+    "PRAGMA secure_delete = FAST;"                                                                 \
+    "PRAGMA cache_size = -16384;"                                                                  \
+    "PRAGMA temp_store = MEMORY;"
+#define READER_PRAGMAS                                                                             \
+    "PRAGMA query_only = 1;"                                                                       \
+    "PRAGMA cache_size = -4096;"                                                                   \
+    "PRAGMA temp_store = MEMORY;"
+
+static const struct {
+    const char *sql;
+    bool writer;
+} STATEMENTS[] = {
+#define W               true
+#define R               false
+#define X(id, who, sql) [id] = {sql, who},
+    SQLITE_STATEMENTS(X)
+#undef X
+#undef W
+#undef R
+};
+
+const char *sqlite_sql(unsigned i)
+{
+    return i < SQL_COUNT ? STATEMENTS[i].sql : NULL;
+}
+
+const char *sqlite_why(const struct sqlite_db *d)
+{
+    return d->why;
+}
+
+/* A quota answers EDQUOT, and the shared memory of the WAL grows outside of SQLITE_FULL: both are
+ * "full" to us. */
+static bool is_full(sqlite3 *c)
+{
+    int rc = sqlite3_extended_errcode(c);
+    if ((rc & 0xff) == SQLITE_FULL)
+        return true;
+    if (rc != SQLITE_IOERR_WRITE && rc != SQLITE_IOERR_SHMSIZE)
+        return false;
+    int e = sqlite3_system_errno(c);
+    return e == ENOSPC || e == EDQUOT;
+}
+
+enum err sqlite_failed(struct sqlite_db *d, const char *doing)
+{
+    REQUIRE(d != NULL && doing != NULL);
+    snprintf(d->why, sizeof(d->why), "%s: %s", doing, sqlite3_errmsg(d->c));
+    if (is_full(d->c))
+        return ERR_NO_SPACE;
+    switch (sqlite3_errcode(d->c)) {
+    case SQLITE_BUSY:
+        return ERR_BUSY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_CORRUPT;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN:
+        return ERR_DENIED;
+    default:
+        return ERR_IO;
+    }
+}
+
+enum err sqlite_exec(struct sqlite_db *d, const char *sql)
+{
+    if (sqlite3_exec(d->c, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_failed(d, "store");
+    return ERR_NONE;
+}
+
+enum err sqlite_prepare(struct sqlite_db *d, const char *sql, sqlite3_stmt **out)
+{
+    if (sqlite3_prepare_v3(d->c, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
+        return sqlite_failed(d, "preparing a statement");
+    return ERR_NONE;
+}
+
+enum err sqlite_int(struct sqlite_db *d, const char *sql, int64_t dflt, int64_t *out)
+{
+    sqlite3_stmt *st = NULL;
+    enum err e = sqlite_prepare(d, sql, &st);
+    if (e)
+        return e;
+    bool row = false;
+    e = sqlite_step(d, st, &row);
+    if (!e)
+        *out =
+            row && sqlite3_column_type(st, 0) != SQLITE_NULL ? sqlite3_column_int64(st, 0) : dflt;
+    sqlite3_finalize(st);
+    return e;
+}
+
+sqlite3_stmt *sqlite_use(struct sqlite_db *d, enum sqlite_statement id)
+{
+    REQUIRE(d != NULL && id < SQL_COUNT && d->st[id] != NULL);
+    sqlite3_reset(d->st[id]);
+    return d->st[id];
+}
+
+enum err sqlite_step(struct sqlite_db *d, sqlite3_stmt *st, bool *row)
+{
+    int rc = sqlite3_step(st);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return sqlite_failed(d, "store");
+    *row = rc == SQLITE_ROW;
+    return ERR_NONE;
+}
+
+enum err sqlite_run(struct sqlite_db *d, sqlite3_stmt *st)
+{
+    bool row = false;
+    enum err e = sqlite_step(d, st, &row);
+    REQUIRE(e || !row);
+    sqlite3_reset(st);
+    return e;
+}
+
+void sqlite_bind_str(sqlite3_stmt *st, int at, const char *s)
+{
+    REQUIRE(sqlite3_bind_text(st, at, s, -1, SQLITE_STATIC) == SQLITE_OK);
+}
+
+void sqlite_bind_bytes(sqlite3_stmt *st, int at, const char *p, size_t n)
+{
+    REQUIRE(n <= INT_MAX && sqlite3_bind_text(st, at, p, (int)n, SQLITE_STATIC) == SQLITE_OK);
+}
+
+static char *dup_column(sqlite3_stmt *st, int i)
+{
+    return mem_strdup((const char *)sqlite3_column_text(st, i));
+}
+
+static void copy_column(sqlite3_stmt *st, int i, char *out, size_t max)
+{
+    const char *s = (const char *)sqlite3_column_text(st, i);
+    snprintf(out, max, "%s", s ? s : "");
+}
+
+void sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
+{
+    *b = (struct batch_info){
+        .num = (uint32_t)sqlite3_column_int64(st, 0),
+        .cls = (enum task_class)sqlite3_column_int(st, 3),
+        .deadline_s = sqlite3_column_int64(st, 4),
+        .per_host = sqlite3_column_int64(st, 5),
+        .name = dup_column(st, 6),
+        .labels = dup_column(st, 7),
+        .agents = dup_column(st, 8),
+        .created_at = {sqlite3_column_int64(st, 9)},
+        .opened_at = {sqlite3_column_int64(st, 10)},
+        .deadline_at = {sqlite3_column_int64(st, 11)},
+        .ended_at = {sqlite3_column_int64(st, 12)},
+        .total = (uint64_t)sqlite3_column_int64(st, 13),
+        .rejected = (uint64_t)sqlite3_column_int64(st, 14),
+        .duplicates = (uint64_t)sqlite3_column_int64(st, 15),
+        .low_water = (uint64_t)sqlite3_column_int64(st, 22),
+        .mark = (enum batch_mark)sqlite3_column_int(st, 23),
+    };
+    for (int o = 0; o < OUTCOME_COUNT; o++)
+        b->ended[o] = (uint64_t)sqlite3_column_int64(st, 16 + o);
+    copy_column(st, 1, b->uuid, sizeof(b->uuid));
+    copy_column(st, 2, b->trace, sizeof(b->trace));
+    char word[CAUSE_MAX];
+    copy_column(st, 24, word, sizeof(word));
+    if (word[0] == '\0' || cause_parse(word, &b->mark_cause))
+        b->mark_cause = CAUSE_NONE;
+}
+
+static int on_wal(void *arg, sqlite3 *c, const char *name, int pages)
+{
+    struct sqlite_db *d = arg;
+    REQUIRE(d != NULL && d->c == c);
+    d->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static enum err prepare_all(struct sqlite_db *d)
+{
+    for (unsigned i = 0; i < SQL_COUNT; i++) {
+        if (STATEMENTS[i].writer != d->writer)
+            continue;
+        enum err e = sqlite_prepare(d, STATEMENTS[i].sql, &d->st[i]);
+        if (e)
+            return e;
+    }
+    return ERR_NONE;
+}
+
+static enum err connect_file(struct sqlite_db *d, const char *path)
+{
+    int flags = SQLITE_OPEN_NOMUTEX | (d->writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+    int rc = sqlite3_open_v2(path, &d->c, flags, NULL);
+    REQUIRE(d->c != NULL);
+    if (rc != SQLITE_OK)
+        return sqlite_failed(d, "opening it");
+    sqlite3_extended_result_codes(d->c, 0);
+    sqlite3_busy_timeout(d->c, BUSY_MS);
+    enum err e = sqlite_schema_check(d);
+    if (!e)
+        e = sqlite_exec(d, d->writer ? WRITER_PRAGMAS : READER_PRAGMAS);
+    if (!e && d->writer)
+        e = sqlite_schema_migrate(d);
+    if (e)
+        return e;
+    if (d->writer)
+        sqlite3_wal_hook(d->c, on_wal, d);
+    return prepare_all(d);
+}
+
+static enum err open_db(const char *path, bool writer, struct sqlite_db **out, char *why,
+                        size_t why_max)
+{
+    struct sqlite_db *d = mem_zalloc(sizeof(*d));
+    d->writer = writer;
+    enum err e = connect_file(d, path);
+    if (!e) {
+        *out = d;
+        return ERR_NONE;
+    }
+    if (e == ERR_CORRUPT)
+        snprintf(why, why_max,
+                 "%s is damaged or no store of Sonde (%s): restore it from a backup, "
+                 "or give another --data directory",
+                 path, d->why);
+    else
+        snprintf(why, why_max, "%s: %s", path, d->why);
+    sqlite_close(&d);
+    return e;
+}
+
+/* SQLite would make it readable to all; the WAL takes over the mode of the file. */
+static enum err create_file(const char *path, char *why, size_t why_max)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
+        return ERR_NONE;
+    }
+    enum err e = errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE : ERR_DENIED;
+    snprintf(why, why_max, "%s cannot be opened for writing: %s", path, strerror(errno));
+    return e;
+}
+
+enum err sqlite_open_writer(const char *dir, struct sqlite_db **out, char *why, size_t why_max)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/sonde.db", dir);
+    enum err e = create_file(path, why, why_max);
+    return e ? e : open_db(path, true, out, why, why_max);
+}
+
+enum err sqlite_open_reader(const char *dir, struct sqlite_db **out, char *why, size_t why_max)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/sonde.db", dir);
+    if (access(path, F_OK) != 0) {
+        snprintf(why, why_max, "%s: %s", path, strerror(errno));
+        return ERR_NOT_FOUND;
+    }
+    return open_db(path, false, out, why, why_max);
+}
+
+void sqlite_close(struct sqlite_db **dp)
+{
+    struct sqlite_db *d = *dp;
+    if (!d)
+        return;
+    *dp = NULL;
+    for (unsigned i = 0; i < SQL_COUNT; i++)
+        sqlite3_finalize(d->st[i]);
+    REQUIRE(sqlite3_close(d->c) == SQLITE_OK);
+    free(d);
+}
+
+enum err sqlite_begin(struct sqlite_db *d)
+{
+    REQUIRE(sqlite3_get_autocommit(d->c));
+    return sqlite_exec(d, d->writer ? "BEGIN IMMEDIATE" : "BEGIN");
+}
+
+enum err sqlite_commit(struct sqlite_db *d)
+{
+    REQUIRE(!sqlite3_get_autocommit(d->c));
+    return sqlite_exec(d, "COMMIT");
+}
+
+void sqlite_rollback(struct sqlite_db *d)
+{
+    for (unsigned i = 0; i < SQL_COUNT; i++)
+        sqlite3_reset(d->st[i]);
+    if (!sqlite3_get_autocommit(d->c))
+        sqlite3_exec(d->c, "ROLLBACK", NULL, NULL, NULL);
+    REQUIRE(sqlite3_get_autocommit(d->c));
+}
+
+enum err sqlite_checkpoint(struct sqlite_db *d, bool all)
+{
+    if (!all && d->wal_pages < CHECKPOINT_PAGES)
+        return ERR_NONE;
+    int mode = all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    int rc = sqlite3_wal_checkpoint_v2(d->c, NULL, mode, NULL, NULL);
+    d->wal_pages = 0;
+    if (rc == SQLITE_OK || rc == SQLITE_BUSY)
+        return ERR_NONE;
+    return sqlite_failed(d, "checkpoint");
+}
+
+enum err sqlite_try_room(struct sqlite_db *d)
+{
+    return sqlite_exec(d, "INSERT INTO meta(key, value) VALUES('room', zeroblob(65536)) "
+                          "ON CONFLICT(key) DO UPDATE SET value = zeroblob(65536)");
+}

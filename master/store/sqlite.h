@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "master/store/store.h"
+
+/*
+ * sqlite - the store's tables and statements: one connection, for one thread at a time.
+ *
+ * The only place that knows SQL. A writer connection runs everything between sqlite_begin() and
+ * sqlite_commit(); a reader connection is read only. Errors: ERR_NO_SPACE (the disk is full: roll
+ * back, try later), ERR_BUSY (another process holds the write lock), anything else means that the
+ * disk or the file cannot be trusted any more; sqlite_why() has the sentence.
+ */
+struct sqlite_db;
+
+/* The states of a batch row; they only grow, but an upload's row is deleted with it. */
+enum batch_state { BATCH_RECEIVING, BATCH_OPEN, BATCH_ENDED };
+
+/* Creates DIR/sonde.db when it is not there, refuses what is not ours, migrates forward. */
+MUST_USE enum err sqlite_open_writer(const char *dir, struct sqlite_db **out, char *why,
+                                     size_t why_max);
+/* ERR_NOT_FOUND: no sonde.db there. */
+MUST_USE enum err sqlite_open_reader(const char *dir, struct sqlite_db **out, char *why,
+                                     size_t why_max);
+void sqlite_close(struct sqlite_db **dp);
+const char *sqlite_why(const struct sqlite_db *d);
+
+MUST_USE enum err sqlite_begin(struct sqlite_db *d); /* writer: takes the write lock at once */
+MUST_USE enum err sqlite_commit(struct sqlite_db *d);
+void sqlite_rollback(struct sqlite_db *d); /* fine without a transaction */
+/* Moves the WAL into the file when it has grown enough, or, with `all`, in any case. ERR_NO_SPACE
+ * leaves the WAL. */
+MUST_USE enum err sqlite_checkpoint(struct sqlite_db *d, bool all);
+
+/* Inside a transaction: writes enough to tell whether the disk has room again. */
+MUST_USE enum err sqlite_try_room(struct sqlite_db *d);
+
+/* ---- start (sqlite_boot.c) */
+/* Counts the boot epoch up, makes the store id and the first ticket key when there are none;
+ * commits. */
+MUST_USE enum err sqlite_boot(struct sqlite_db *d, struct store_boot *boot);
+MUST_USE enum err sqlite_last_seq(struct sqlite_db *d, uint64_t *out);
+/* Numbers of the uploads that never ended; *out is heap. */
+MUST_USE enum err sqlite_receiving(struct sqlite_db *d, uint32_t **out, unsigned *n);
+
+/* ---- writer (sqlite_write.c) */
+/* Sets b->num. ERR_EXISTS: the uuid is taken. */
+MUST_USE enum err sqlite_batch_insert(struct sqlite_db *d, struct batch_info *b);
+/* Of b: num, total, rejected, duplicates and the times. */
+MUST_USE enum err sqlite_batch_open(struct sqlite_db *d, const struct batch_info *b);
+/* Of b: num, ended, low_water and ended_at. */
+MUST_USE enum err sqlite_batch_progress(struct sqlite_db *d, const struct batch_info *b,
+                                        uint64_t last_seq);
+MUST_USE enum err sqlite_batch_mark(struct sqlite_db *d, uint32_t num, enum batch_mark mark,
+                                    enum cause cause);
+MUST_USE enum err sqlite_batch_delete(struct sqlite_db *d, uint32_t num);
+MUST_USE enum err sqlite_task_insert(struct sqlite_db *d, uint64_t task,
+                                     const struct store_row *row);
+/* *n of the tasks of this batch, at most `limit`, are gone. */
+MUST_USE enum err sqlite_tasks_delete(struct sqlite_db *d, uint32_t num, unsigned limit,
+                                      unsigned *n);
+/* *inserted false: the task had a result already. */
+MUST_USE enum err sqlite_result_insert(struct sqlite_db *d, uint64_t seq,
+                                       const struct store_result *r, bool *inserted);
+MUST_USE enum err sqlite_result_exists(struct sqlite_db *d, uint64_t task, bool *out);
+MUST_USE enum err sqlite_cause_add(struct sqlite_db *d, uint32_t num, const char *cause,
+                                   uint64_t n);
+/* The first ordinal from `from` on without a result, looking at no more than `limit` results. */
+MUST_USE enum err sqlite_low_water(struct sqlite_db *d, uint32_t num, uint64_t from, unsigned limit,
+                                   uint64_t *out);
+MUST_USE enum err sqlite_agent_seen(struct sqlite_db *d, const char *name, const char *instance,
+                                    const char *tags_json, struct wall at);
+
+/* ---- readers (sqlite_read.c): fill the out-members of a request; ERR_NOT_FOUND is an answer */
+MUST_USE enum err sqlite_refill(struct sqlite_db *d, struct store_req *r);
+MUST_USE enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r);
+MUST_USE enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r);
+MUST_USE enum err sqlite_results_page(struct sqlite_db *d, struct store_req *r);
+MUST_USE enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r);
+
+/* ---- proof (sqlite_check.c) */
+typedef void sqlite_finding_f(void *arg, const char *text);
+/* Calls `finding` once for everything that does not hold, at most SQLITE_FINDINGS_MAX times a rule.
+ */
+#define SQLITE_FINDINGS_MAX 20
+MUST_USE enum err sqlite_check(struct sqlite_db *d, sqlite_finding_f *finding, void *arg);
+
+/* The text of the i-th prepared statement, NULL behind the last: for the test of the query plans.
+ */
+const char *sqlite_sql(unsigned i);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "master/store/sqlite.h"
+#include <sqlite3.h>
+
+/* sqlite_db - the connection behind sqlite.h, shared by the sqlite*.c files and by nothing else. */
+
+#define BATCH_COLUMNS                                                                              \
+    "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
+    "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
+    "expired, cancelled, low_water, mark, mark_cause"
+
+/* X(id, who prepares it: W writer, R reader, text). */
+#define SQLITE_STATEMENTS(X)                                                                       \
+    X(SQL_BATCH_INSERT, W,                                                                         \
+      "INSERT INTO batches(uuid, trace, cls, deadline_s, per_host, name, labels, agents, "         \
+      "created_at, state) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)")                          \
+    X(SQL_BATCH_OPEN, W,                                                                           \
+      "UPDATE batches SET state = ?2, total = ?3, rejected = ?4, duplicates = ?5, "                \
+      "opened_at = ?6, deadline_at = ?7, ended_at = ?8 WHERE num = ?1")                            \
+    X(SQL_BATCH_PROGRESS, W,                                                                       \
+      "UPDATE batches SET ok = ?2, failed = ?3, undetermined = ?4, refused = ?5, expired = ?6, "   \
+      "cancelled = ?7, low_water = ?8, last_seq = ?9, ended_at = ?10, state = ?11 "                \
+      "WHERE num = ?1")                                                                            \
+    X(SQL_BATCH_MARK, W, "UPDATE batches SET mark = ?2, mark_cause = ?3 WHERE num = ?1")           \
+    X(SQL_BATCH_DELETE, W, "DELETE FROM batches WHERE num = ?1 AND state = 0")                     \
+    X(SQL_TASK_INSERT, W, "INSERT INTO tasks(task, host, user_id, spec) VALUES(?1, ?2, ?3, ?4)")   \
+    X(SQL_TASKS_DELETE, W,                                                                         \
+      "DELETE FROM tasks WHERE task IN "                                                           \
+      "(SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 LIMIT ?3)")                         \
+    X(SQL_RESULT_INSERT, W,                                                                        \
+      "INSERT INTO results(task, seq, batch, attempt, outcome, agent, cause, record) "             \
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(task) DO NOTHING")                       \
+    X(SQL_RESULT_EXISTS, W, "SELECT 1 FROM results WHERE task = ?1")                               \
+    X(SQL_CAUSE_ADD, W,                                                                            \
+      "INSERT INTO causes(batch, cause, count) VALUES(?1, ?2, ?3) "                                \
+      "ON CONFLICT(batch, cause) DO UPDATE SET count = count + excluded.count")                    \
+    X(SQL_LOW_WATER, W,                                                                            \
+      "SELECT task FROM results WHERE task >= ?1 AND task <= ?2 ORDER BY task LIMIT ?3")           \
+    X(SQL_AGENT_SEEN, W,                                                                           \
+      "INSERT INTO agents(name, instance, tags, first_seen, last_seen) "                           \
+      "VALUES(?1, ?2, ?3, ?4, ?4) ON CONFLICT(name) DO UPDATE SET "                                \
+      "instance = excluded.instance, tags = excluded.tags, last_seen = excluded.last_seen")        \
+    X(SQL_REFILL, R,                                                                               \
+      "SELECT t.task, t.host, t.spec FROM tasks t WHERE t.task > ?1 AND t.task <= ?2 AND "         \
+      "NOT EXISTS (SELECT 1 FROM results r WHERE r.task = t.task) ORDER BY t.task LIMIT ?3")       \
+    X(SQL_BATCH_TOTAL, R, "SELECT total FROM batches WHERE num = ?1 AND state > 0")                \
+    X(SQL_BATCH_BY_UUID, R, "SELECT " BATCH_COLUMNS " FROM batches WHERE uuid = ?1 AND state > 0") \
+    X(SQL_CAUSES, R,                                                                               \
+      "SELECT cause, count FROM causes WHERE batch = ?1 ORDER BY count DESC, cause LIMIT ?2")      \
+    X(SQL_BATCH_LIST, R,                                                                           \
+      "SELECT " BATCH_COLUMNS                                                                      \
+      " FROM batches WHERE num < ?1 AND state > 0 ORDER BY num DESC LIMIT ?2")                     \
+    X(SQL_RESULTS_PAGE, R,                                                                         \
+      "SELECT seq, task, attempt, outcome, agent, cause, record FROM results "                     \
+      "WHERE batch = ?1 AND seq > ?2 ORDER BY seq")                                                \
+    X(SQL_RESULT_GET, R,                                                                           \
+      "SELECT seq, task, attempt, outcome, agent, cause, record FROM results WHERE task = ?1")     \
+    X(SQL_TASK_GET, R, "SELECT spec, user_id FROM tasks WHERE task = ?1")
+
+enum sqlite_statement {
+#define X(id, who, sql) id,
+    SQLITE_STATEMENTS(X)
+#undef X
+        SQL_COUNT
+};
+
+struct sqlite_db {
+    sqlite3 *c;
+    bool writer;
+    sqlite3_stmt *st[SQL_COUNT];
+    int wal_pages; /* of the last commit's WAL */
+    char why[200];
+};
+
+/* Remembers the sentence, answers the class of error. rc is not SQLITE_OK. */
+enum err sqlite_failed(struct sqlite_db *d, const char *doing);
+MUST_USE enum err sqlite_exec(struct sqlite_db *d, const char *sql);
+/* A one-off statement that answers one integer; `dflt` when there is no row or it is NULL. */
+MUST_USE enum err sqlite_int(struct sqlite_db *d, const char *sql, int64_t dflt, int64_t *out);
+MUST_USE enum err sqlite_prepare(struct sqlite_db *d, const char *sql, sqlite3_stmt **out);
+
+/* The prepared statement, reset and ready to bind. */
+sqlite3_stmt *sqlite_use(struct sqlite_db *d, enum sqlite_statement id);
+/* Runs a statement that answers no row. */
+MUST_USE enum err sqlite_run(struct sqlite_db *d, sqlite3_stmt *st);
+/* *row: there is one, to be read before the next step. */
+MUST_USE enum err sqlite_step(struct sqlite_db *d, sqlite3_stmt *st, bool *row);
+
+/* Borrowed until the statement runs; NULL binds NULL. */
+void sqlite_bind_str(sqlite3_stmt *st, int at, const char *s);
+void sqlite_bind_bytes(sqlite3_stmt *st, int at, const char *p, size_t n);
+
+/* A row of BATCH_COLUMNS as a struct with its own strings. */
+void sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b);
+
+/* sqlite_schema.c: ERR_VERSION newer than us, ERR_CORRUPT not ours. */
+MUST_USE enum err sqlite_schema_check(struct sqlite_db *d);
+MUST_USE enum err sqlite_schema_migrate(struct sqlite_db *d);
+
+static inline sqlite3_int64 first_task(uint32_t num)
+{
+    return (sqlite3_int64)task_id(num, 0);
+}
+static inline sqlite3_int64 last_task(uint32_t num)
+{
+    return (sqlite3_int64)task_id(num, UINT32_MAX);
+}

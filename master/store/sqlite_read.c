@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/store/sqlite_db.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/mem.h"
+
+/* One request looks at no more than this many ids or rows, whatever its filter lets through: read
+ * transactions stay short. */
+#define SCAN_ROWS 20000
+
+/*
+ * While an arena grows its bytes move, so a pointer into it is first kept as its offset + 1 (0 =
+ * NULL) and turned into a pointer by rebase() at the end.
+ */
+static const char *put_bytes(struct strbuf *arena, const void *p, size_t n)
+{
+    uintptr_t at = arena->len + 1;
+    strbuf_append(arena, p, n);
+    strbuf_append(arena, "", 1);
+    return (const char *)at;
+}
+
+static const char *put_column(struct strbuf *arena, sqlite3_stmt *st, int i)
+{
+    const unsigned char *s = sqlite3_column_text(st, i);
+    return s ? put_bytes(arena, s, (size_t)sqlite3_column_bytes(st, i)) : NULL;
+}
+
+static void rebase(const struct strbuf *arena, const char **p)
+{
+    uintptr_t at = (uintptr_t)*p;
+    REQUIRE(at <= arena->len);
+    *p = at ? arena->data + (at - 1) : NULL;
+}
+
+static unsigned bounded(unsigned limit)
+{
+    return limit < 1 ? 1 : limit > STORE_PAGE_ROWS ? STORE_PAGE_ROWS : limit;
+}
+
+/* ---- refill */
+
+static enum err batch_total(struct sqlite_db *d, uint32_t num, uint64_t *total)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_TOTAL);
+    sqlite3_bind_int64(st, 1, num);
+    bool row = false;
+    enum err e = sqlite_step(d, st, &row);
+    if (!e && !row)
+        e = ERR_NOT_FOUND;
+    if (!e)
+        *total = (uint64_t)sqlite3_column_int64(st, 0);
+    sqlite3_reset(st);
+    return e;
+}
+
+static enum err refill_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st,
+                            unsigned limit)
+{
+    bool row = false;
+    enum err e;
+    while (!(e = sqlite_step(d, st, &row)) && row) {
+        r->refill.tasks[r->refill.n++] = (struct store_task){
+            .task = (uint64_t)sqlite3_column_int64(st, 0),
+            .host_hash = (uint64_t)sqlite3_column_int64(st, 1),
+            .spec = put_column(&r->arena, st, 2),
+            .spec_len = (uint32_t)sqlite3_column_bytes(st, 2),
+        };
+        if (r->refill.n == limit || r->arena.len >= STORE_PAGE_BYTES)
+            break;
+    }
+    sqlite3_reset(st);
+    for (unsigned i = 0; i < r->refill.n; i++)
+        rebase(&r->arena, &r->refill.tasks[i].spec);
+    return e;
+}
+
+enum err sqlite_refill(struct sqlite_db *d, struct store_req *r)
+{
+    uint32_t num = r->refill.batch;
+    uint64_t total = 0, after = r->refill.after;
+    enum err e = batch_total(d, num, &total);
+    if (e)
+        return e;
+    uint64_t first = task_id(num, 0), end = first + total; /* first id that is not the batch's */
+    uint64_t from = after + 1 < first ? first : after + 1;
+    uint64_t to = from >= end ? end : end - from > SCAN_ROWS ? from + SCAN_ROWS : end;
+    unsigned limit = bounded(r->refill.limit);
+    r->refill.tasks = mem_array(limit, sizeof(*r->refill.tasks));
+    if (from < to) {
+        sqlite3_stmt *st = sqlite_use(d, SQL_REFILL);
+        sqlite3_bind_int64(st, 1, (sqlite3_int64)from - 1);
+        sqlite3_bind_int64(st, 2, (sqlite3_int64)to - 1);
+        sqlite3_bind_int64(st, 3, limit);
+        e = refill_rows(d, r, st, limit);
+    }
+    bool cut = r->refill.n == limit || r->arena.len >= STORE_PAGE_BYTES;
+    if (cut)
+        r->refill.last = r->refill.tasks[r->refill.n - 1].task;
+    else
+        r->refill.last = from < to ? to - 1 : after;
+    r->refill.exhausted = r->refill.last + 1 >= end;
+    return e;
+}
+
+/* ---- batches */
+
+static enum err read_causes(struct sqlite_db *d, struct store_req *r)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_CAUSES);
+    sqlite3_bind_int64(st, 1, r->batch_get.info.num);
+    sqlite3_bind_int64(st, 2, CAUSE_COUNTS_MAX);
+    bool row = false;
+    enum err e;
+    while (!(e = sqlite_step(d, st, &row)) && row) {
+        struct cause_count *c = &r->batch_get.causes[r->batch_get.n_causes++];
+        snprintf(c->cause, sizeof(c->cause), "%s", (const char *)sqlite3_column_text(st, 0));
+        c->count = (uint64_t)sqlite3_column_int64(st, 1);
+    }
+    sqlite3_reset(st);
+    return e;
+}
+
+enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_BY_UUID);
+    sqlite_bind_str(st, 1, r->batch_get.uuid);
+    bool row = false;
+    enum err e = sqlite_step(d, st, &row);
+    if (!e && !row)
+        e = ERR_NOT_FOUND;
+    if (!e)
+        sqlite_batch_row(st, &r->batch_get.info);
+    sqlite3_reset(st);
+    return e ? e : read_causes(d, r);
+}
+
+enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r)
+{
+    unsigned limit = bounded(r->batch_list.limit);
+    r->batch_list.infos = mem_array(limit, sizeof(*r->batch_list.infos));
+    sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_LIST);
+    sqlite3_bind_int64(st, 1,
+                       r->batch_list.before ? (sqlite3_int64)r->batch_list.before : INT64_MAX);
+    sqlite3_bind_int64(st, 2, limit);
+    bool row = false;
+    enum err e;
+    while (!(e = sqlite_step(d, st, &row)) && row)
+        sqlite_batch_row(st, &r->batch_list.infos[r->batch_list.n++]);
+    sqlite3_reset(st);
+    return e;
+}
+
+/* ---- results */
+
+/* Columns of SQL_RESULTS_PAGE and SQL_RESULT_GET. */
+static void result_row(sqlite3_stmt *st, struct strbuf *arena, struct store_result_row *row)
+{
+    *row = (struct store_result_row){
+        .seq = (uint64_t)sqlite3_column_int64(st, 0),
+        .task = (uint64_t)sqlite3_column_int64(st, 1),
+        .attempt = (uint32_t)sqlite3_column_int64(st, 2),
+        .outcome = (enum outcome)sqlite3_column_int(st, 3),
+        .agent = put_column(arena, st, 4),
+        .cause = put_column(arena, st, 5),
+        .record = put_column(arena, st, 6),
+        .record_len = (uint32_t)sqlite3_column_bytes(st, 6),
+    };
+}
+
+static void rebase_row(const struct strbuf *arena, struct store_result_row *row)
+{
+    const char **strings[] = {&row->agent, &row->cause, &row->record, &row->spec, &row->user_id};
+    for (unsigned i = 0; i < ARRAY_LEN(strings); i++)
+        rebase(arena, strings[i]);
+}
+
+/* What the user gave: of the task's own row. */
+static enum err add_task(struct sqlite_db *d, struct strbuf *arena, struct store_result_row *row)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_TASK_GET);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)row->task);
+    bool there = false;
+    enum err e = sqlite_step(d, st, &there);
+    if (!e && !there)
+        e = ERR_NOT_FOUND;
+    if (!e) {
+        row->spec = put_column(arena, st, 0);
+        row->spec_len = (uint32_t)sqlite3_column_bytes(st, 0);
+        row->user_id = put_column(arena, st, 1);
+    }
+    sqlite3_reset(st);
+    return e;
+}
+
+static bool column_is(sqlite3_stmt *st, int i, const char *wanted)
+{
+    const char *s = (const char *)sqlite3_column_text(st, i);
+    return s && strcmp(s, wanted) == 0;
+}
+
+static bool passes(const struct store_req *r, sqlite3_stmt *st)
+{
+    if (r->results_page.outcome >= 0 && sqlite3_column_int(st, 3) != r->results_page.outcome)
+        return false;
+    if (r->results_page.agent[0] && !column_is(st, 4, r->results_page.agent))
+        return false;
+    return !r->results_page.cause[0] || column_is(st, 5, r->results_page.cause);
+}
+
+static enum err page_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st,
+                          unsigned limit)
+{
+    bool row = false;
+    enum err e;
+    for (unsigned scanned = 0; !(e = sqlite_step(d, st, &row)) && row; scanned++) {
+        if (scanned == SCAN_ROWS || r->results_page.n == limit ||
+            r->arena.len >= STORE_PAGE_BYTES) {
+            r->results_page.more = true;
+            break;
+        }
+        r->results_page.last = (uint64_t)sqlite3_column_int64(st, 0);
+        if (!passes(r, st))
+            continue;
+        struct store_result_row *out = &r->results_page.rows[r->results_page.n++];
+        result_row(st, &r->arena, out);
+        e = add_task(d, &r->arena, out);
+        if (e == ERR_NOT_FOUND) {
+            snprintf(d->why, sizeof(d->why), "a result without its task, see `sonde-master check`");
+            e = ERR_CORRUPT;
+        }
+        if (e)
+            break;
+    }
+    sqlite3_reset(st);
+    return e;
+}
+
+enum err sqlite_results_page(struct sqlite_db *d, struct store_req *r)
+{
+    uint64_t total;
+    enum err e = batch_total(d, r->results_page.batch, &total);
+    if (e)
+        return e;
+    unsigned limit = bounded(r->results_page.limit);
+    r->results_page.rows = mem_array(limit, sizeof(*r->results_page.rows));
+    r->results_page.last = r->results_page.after;
+    sqlite3_stmt *st = sqlite_use(d, SQL_RESULTS_PAGE);
+    sqlite3_bind_int64(st, 1, r->results_page.batch);
+    uint64_t after = r->results_page.after > INT64_MAX ? INT64_MAX : r->results_page.after;
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)after);
+    e = page_rows(d, r, st, limit);
+    for (unsigned i = 0; i < r->results_page.n; i++)
+        rebase_row(&r->arena, &r->results_page.rows[i]);
+    return e;
+}
+
+enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
+{
+    struct store_result_row *row = &r->task_get.row;
+    uint64_t total;
+    enum err e = batch_total(d, task_batch(r->task_get.task), &total);
+    if (e)
+        return e;
+    *row = (struct store_result_row){.task = r->task_get.task};
+    sqlite3_stmt *st = sqlite_use(d, SQL_RESULT_GET);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)r->task_get.task);
+    bool there = false;
+    e = sqlite_step(d, st, &there);
+    if (!e && there)
+        result_row(st, &r->arena, row);
+    sqlite3_reset(st);
+    if (!e)
+        e = add_task(d, &r->arena, row);
+    rebase_row(&r->arena, row);
+    return e;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/store/sqlite_db.h"
+
+#include <stdio.h>
+
+/*
+ * The schema as a list of steps: the store's version is the number of steps done. A step, once
+ * released, is never edited; a change of the schema is a new step at the end.
+ *
+ * A task costs two row writes: its row here and its result. There is no state column: "ended" is a
+ * row in results.
+ */
+#define APPLICATION_ID 0x536f6e64 /* "Sond" */
+
+static const char *const STEPS[] = {
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE ticket_keys(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL, created_at INTEGER NOT "
+    "NULL);"
+    /* AUTOINCREMENT: the number of a batch, hence the id of a task, is never used again. */
+    "CREATE TABLE batches(num INTEGER PRIMARY KEY AUTOINCREMENT, state INTEGER NOT NULL,"
+    " uuid TEXT NOT NULL UNIQUE, trace TEXT NOT NULL, cls INTEGER NOT NULL,"
+    " deadline_s INTEGER NOT NULL, per_host INTEGER NOT NULL, name TEXT, labels TEXT, agents TEXT,"
+    " created_at INTEGER NOT NULL, opened_at INTEGER NOT NULL DEFAULT 0,"
+    " deadline_at INTEGER NOT NULL DEFAULT 0, ended_at INTEGER NOT NULL DEFAULT 0,"
+    " total INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0,"
+    " duplicates INTEGER NOT NULL DEFAULT 0, ok INTEGER NOT NULL DEFAULT 0,"
+    " failed INTEGER NOT NULL DEFAULT 0, undetermined INTEGER NOT NULL DEFAULT 0,"
+    " refused INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0,"
+    " cancelled INTEGER NOT NULL DEFAULT 0, low_water INTEGER NOT NULL DEFAULT 0,"
+    " last_seq INTEGER NOT NULL DEFAULT 0, mark INTEGER NOT NULL DEFAULT 0, mark_cause TEXT);"
+    "CREATE INDEX batches_live ON batches(num) WHERE state < 2;"
+    "CREATE TABLE tasks(task INTEGER PRIMARY KEY, host INTEGER NOT NULL, user_id TEXT,"
+    " spec TEXT NOT NULL);"
+    /* The record stands last: filters read the columns before it without touching its overflow
+       pages. */
+    "CREATE TABLE results(task INTEGER PRIMARY KEY, seq INTEGER NOT NULL, batch INTEGER NOT NULL,"
+    " attempt INTEGER NOT NULL, outcome INTEGER NOT NULL, agent TEXT, cause TEXT NOT NULL,"
+    " record TEXT NOT NULL);"
+    "CREATE INDEX results_seq ON results(batch, seq);"
+    "CREATE TABLE causes(batch INTEGER NOT NULL, cause TEXT NOT NULL, count INTEGER NOT NULL,"
+    " PRIMARY KEY(batch, cause)) WITHOUT ROWID;"
+    "CREATE TABLE agents(name TEXT PRIMARY KEY, instance TEXT, tags TEXT,"
+    " first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL) WITHOUT ROWID;",
+};
+
+enum err sqlite_schema_check(struct sqlite_db *d)
+{
+    int64_t version = 0, app = 0, tables = 0;
+    enum err e = sqlite_int(d, "SELECT count(*) FROM sqlite_schema", 0, &tables);
+    if (!e)
+        e = sqlite_int(d, "PRAGMA user_version", 0, &version);
+    if (!e)
+        e = sqlite_int(d, "PRAGMA application_id", 0, &app);
+    if (e)
+        return e;
+    bool fresh = tables == 0 && version == 0 && app == 0;
+    if (fresh && d->writer)
+        return ERR_NONE;
+    if (app != APPLICATION_ID) {
+        snprintf(d->why, sizeof(d->why), "its application id is not Sonde's");
+        return ERR_CORRUPT;
+    }
+    if (version == (int64_t)ARRAY_LEN(STEPS) ||
+        (d->writer && version > 0 && version < (int64_t)ARRAY_LEN(STEPS)))
+        return ERR_NONE;
+    snprintf(d->why, sizeof(d->why),
+             "the store has schema version %lld and this sonde-master knows %zu: use the "
+             "sonde-master that wrote it, or a newer one",
+             (long long)version, ARRAY_LEN(STEPS));
+    return ERR_VERSION;
+}
+
+static enum err finish_migration(struct sqlite_db *d)
+{
+    char sql[96];
+    snprintf(sql, sizeof(sql), "PRAGMA user_version = %zu; PRAGMA application_id = %d;",
+             ARRAY_LEN(STEPS), APPLICATION_ID);
+    enum err e = sqlite_exec(d, sql);
+    return e ? e : sqlite_commit(d);
+}
+
+enum err sqlite_schema_migrate(struct sqlite_db *d)
+{
+    int64_t version = 0;
+    enum err e = sqlite_int(d, "PRAGMA user_version", 0, &version);
+    if (e || version == (int64_t)ARRAY_LEN(STEPS))
+        return e;
+    REQUIRE(version >= 0 && version < (int64_t)ARRAY_LEN(STEPS));
+    e = sqlite_begin(d);
+    for (size_t i = (size_t)version; !e && i < ARRAY_LEN(STEPS); i++)
+        e = sqlite_exec(d, STEPS[i]);
+    if (!e)
+        e = finish_migration(d);
+    if (e)
+        sqlite_rollback(d);
+    return e;
+}
