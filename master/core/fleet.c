@@ -301,7 +301,7 @@ void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
     if (s->verdicts.overflow)
         s->control.overflow = true;
     strbuf_fini(&s->verdicts);
-    strbuf_init(&s->verdicts, 0);
+    strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     msg_put_verdict_end(&s->control);
     session_enter(c, s, SESSION_READY);
     c->ops.event(c->arg, "agent_connected", s->agent->name, s->peer);
