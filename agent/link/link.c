@@ -62,7 +62,8 @@ struct link {
     struct mono retry_at, up_at;
     bool told_failure;
 
-    bool closing; /* ops.close was called: this is what the close frame will say */
+    bool closing;    /* ops.close was called: this is what the close frame will say */
+    bool close_sent; /* by us, or by the peer: nothing is ours to say any more */
     uint16_t close_code, peer_code;
     char close_reason[REASON_MAX + 1], peer_reason[REASON_MAX + 1];
 
@@ -168,7 +169,7 @@ static void start_client(struct link *l, const struct ip *ip)
         .alpn = "http/1.1",
         .pwsi = &l->wsi,
     };
-    l->closing = false;
+    l->closing = l->close_sent = false;
     l->close_code = l->peer_code = 0;
     l->peer_reason[0] = '\0';
     link_enter(l, LINK_CONNECTING, address);
@@ -317,18 +318,26 @@ static void on_closed(struct link *l)
 
 static void on_peer_close(struct link *l, const unsigned char *in, size_t len)
 {
+    l->close_sent = true;
     if (len < 2)
         return;
     l->peer_code = (uint16_t)(in[0] << 8 | in[1]);
     snprintf(l->peer_reason, sizeof(l->peer_reason), "%.*s", (int)(len - 2), (const char *)in + 2);
 }
 
-/* −1 lets lws send the close frame and wait for its echo. */
-static int carry_out_close(struct link *l)
+/*
+ * The close frame, then the wait for its echo. Returning −1 would be the documented way, but Debian's lws on libuv
+ * closes such a connection twice in a row, and the second time without the frame; this takes the same path once.
+ */
+static void carry_out_close(struct link *l)
 {
-    lws_close_reason(l->wsi, (enum lws_close_status)l->close_code, (unsigned char *)l->close_reason,
+    struct lws *wsi = l->wsi;
+    if (l->close_sent)
+        return;
+    l->close_sent = true;
+    lws_close_reason(wsi, (enum lws_close_status)l->close_code, (unsigned char *)l->close_reason,
                      strlen(l->close_reason));
-    return -1;
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 }
 
 static int on_receive(struct link *l, struct lws *wsi, const char *in, size_t len)
@@ -352,8 +361,8 @@ static int on_writeable(struct link *l, struct lws *wsi)
         session_produce(l->work.session, &l->frame, now);
     }
     if (l->closing)
-        return carry_out_close(l);
-    if (l->frame.len == 0)
+        carry_out_close(l);
+    if (l->closing || l->frame.len == 0)
         return 0;
     memcpy(l->out + LWS_PRE, l->frame.data, l->frame.len);
     if (lws_write(wsi, l->out + LWS_PRE, l->frame.len, LWS_WRITE_TEXT) < 0)

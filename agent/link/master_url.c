@@ -45,7 +45,7 @@ static bool split_authority(char *authority, char **host, char **port)
         if (close[1] == ':')
             *port = close + 2;
         *close = '\0';
-        return true;
+        return strchr(*host, ':') != NULL;
     }
     char *colon = strchr(authority, ':');
     if (colon) {
