@@ -11,4 +11,3 @@
  */
 void dns_serve(const char *addr, uint16_t port);
 uint16_t dns_port(void);
-uint64_t dns_queries(void);
