@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/probe/http_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/mem.h"
+
+#define USER_AGENT "sonde/" SONDE_VERSION
+
+/*
+ * libcurl gets a connected socket and nothing to decide: the URL's host and port lead to the
+ * carrier's own name, that name is pinned to the address we connected to, everything unpinned is
+ * denied, and the socket callback hands out our socket once (PLATFORM §1 has the reason of each
+ * option).
+ */
+
+bool http_carrier_take(struct probe *p)
+{
+    struct http_state *s = p->http;
+    struct list_node *n = list_pop_front(&s->idle);
+    REQUIRE(p->carrier == NULL);
+    if (n) {
+        p->carrier = CONTAINER_OF(n, struct http_carrier, node);
+        return true;
+    }
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return false;
+    struct http_carrier *c = mem_zalloc(sizeof(*c));
+    c->easy = easy;
+    snprintf(c->name, sizeof(c->name), "s%u.slot", s->carriers++);
+    p->carrier = c;
+    return true;
+}
+
+static void free_lists(struct http_carrier *c)
+{
+    curl_slist_free_all(c->resolve);
+    curl_slist_free_all(c->connect_to);
+    curl_slist_free_all(c->headers);
+    c->resolve = c->connect_to = c->headers = NULL;
+}
+
+void http_carrier_give(struct probe *p)
+{
+    struct http_carrier *c = p->carrier;
+    REQUIRE(c != NULL && !p->transfer.added);
+    curl_easy_reset(c->easy);
+    free_lists(c);
+    list_push_front(&p->http->idle, &c->node);
+    p->carrier = NULL;
+    p->wire_fd = -1;
+}
+
+void http_carrier_destroy(struct http_carrier **cp)
+{
+    struct http_carrier *c = *cp;
+    curl_easy_cleanup(c->easy);
+    free_lists(c);
+    free(c);
+    *cp = NULL;
+}
+
+static bool append(struct curl_slist **list, const char *text)
+{
+    struct curl_slist *longer = curl_slist_append(*list, text);
+    if (!longer)
+        return false;
+    *list = longer;
+    return true;
+}
+
+/* The cache key of a pin is name:port; the last port's pin goes, so that one probe leaves one
+ * entry. */
+static bool pin(struct probe *p)
+{
+    struct http_carrier *c = p->carrier;
+    uint16_t port = http_hop(p)->port;
+    char addr[IP_TEXT_MAX], text[128];
+    if (c->pinned_port && c->pinned_port != port) {
+        snprintf(text, sizeof(text), "-%s:%u", c->name, c->pinned_port);
+        if (!append(&c->resolve, text))
+            return false;
+    }
+    snprintf(text, sizeof(text), "+%s:%u:%s", c->name, port, ip_format(&p->connector.ip, addr));
+    if (!append(&c->resolve, text))
+        return false;
+    c->pinned_port = port;
+    snprintf(text, sizeof(text), "::%s:%u", c->name, port);
+    return append(&c->connect_to, text);
+}
+
+static int deny_unpinned(void *resolver_state, void *reserved, void *arg)
+{
+    return 1;
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+    struct probe *p = arg;
+    int fd = p->fd;
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    p->fd = -1;
+    p->wire_fd = fd;
+    return fd;
+}
+
+static void set_network(struct probe *p)
+{
+    CURL *e = p->carrier->easy;
+    int64_t left_ms = mono_diff_ms(p->deadline, loop_now_fresh(p->env->loop)) + 1;
+    long timeout_ms = left_ms > 1 ? (long)left_ms : 1;
+    curl_easy_setopt(e, CURLOPT_CURLU, p->url);
+    curl_easy_setopt(e, CURLOPT_CONNECT_TO, p->carrier->connect_to);
+    curl_easy_setopt(e, CURLOPT_RESOLVE, p->carrier->resolve);
+    curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, -1L);
+    curl_easy_setopt(e, CURLOPT_RESOLVER_START_FUNCTION, deny_unpinned);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, p);
+    curl_easy_setopt(e, CURLOPT_PROXY, "");
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout_ms);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
+    curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    p->carrier->error[0] = '\0';
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, p->carrier->error);
+}
+
+static CURLcode on_ssl_ctx(CURL *easy, void *ctx, void *arg)
+{
+    struct probe *p = arg;
+    return tls_watch(&p->tls, ctx) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+}
+
+static void set_tls(struct probe *p)
+{
+    CURL *e = p->carrier->easy;
+    bool verify = p->tls.verify;
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+    curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
+    curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
+    curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, p);
+}
+
+static long http_version(const struct probe *p)
+{
+    switch (p->target->http.http_version) {
+    case HTTP_1_1:
+        return CURL_HTTP_VERSION_1_1;
+    case HTTP_2:
+        return http_hop(p)->https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    default:
+        return CURL_HTTP_VERSION_2TLS;
+    }
+}
+
+static bool is_secret(const char *name)
+{
+    return !strcasecmp(name, "Authorization") || !strcasecmp(name, "Cookie") ||
+           !strcasecmp(name, "Proxy-Authorization") || !strcasecmp(name, "Host");
+}
+
+static bool is_about_body(const char *name)
+{
+    return !strncasecmp(name, "Content-", 8) || !strcasecmp(name, "Transfer-Encoding");
+}
+
+static bool add_header(struct probe *p, const struct target_header *h)
+{
+    if ((p->drop_secrets && is_secret(h->name)) || (!p->send_body && is_about_body(h->name)))
+        return true;
+    struct strbuf line;
+    strbuf_init(&line, HEADER_NAME_MAX + HEADER_VALUE_MAX + 4);
+    strbuf_puts(&line, h->name);
+    /* libcurl's way to write a header without a value is a semicolon. */
+    strbuf_puts(&line, h->value[0] ? ": " : ";");
+    strbuf_puts(&line, h->value);
+    bool ok = !line.overflow && append(&p->carrier->headers, line.data);
+    strbuf_fini(&line);
+    return ok;
+}
+
+static bool set_headers(struct probe *p)
+{
+    const struct target_http *t = &p->target->http;
+    bool has_type = false, has_connection = false;
+    for (unsigned i = 0; i < t->n_headers; i++) {
+        has_type |= !strcasecmp(t->headers[i].name, "Content-Type");
+        has_connection |= !strcasecmp(t->headers[i].name, "Connection");
+        if (!add_header(p, &t->headers[i]))
+            return false;
+    }
+    /* The server closes first, so that no TIME_WAIT is left here; libcurl drops it on HTTP/2. */
+    if (!has_connection && !append(&p->carrier->headers, "Connection: close"))
+        return false;
+    if (!has_type && !append(&p->carrier->headers, "Content-Type:"))
+        return false;
+    curl_easy_setopt(p->carrier->easy, CURLOPT_HTTPHEADER, p->carrier->headers);
+    return true;
+}
+
+static bool method_has_body(const char *method)
+{
+    return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
+}
+
+static void set_request(struct probe *p)
+{
+    CURL *e = p->carrier->easy;
+    const struct target_http *t = &p->target->http;
+    bool body = p->send_body && (t->body || method_has_body(p->method));
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, http_version(p));
+    curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
+    if (!strcmp(p->method, "HEAD"))
+        curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+    if (body) {
+        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(t->body ? t->body_len : 0));
+        curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->body ? t->body : "");
+    }
+    if (body || (strcmp(p->method, "GET") && strcmp(p->method, "HEAD")))
+        curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, p->method);
+}
+
+bool http_carrier_prepare(struct probe *p)
+{
+    REQUIRE(p->carrier != NULL && p->fd >= 0 && p->url != NULL);
+    if (!pin(p) || !set_headers(p))
+        return false;
+    set_network(p);
+    set_tls(p);
+    set_request(p);
+    http_answer_watch(p, p->carrier->easy);
+    return true;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "agent/probe/tls.h"
+#include "agent/run/connector.h"
+#include "agent/run/curl_loop.h"
+#include "agent/run/probe_kind.h"
+#include "common/digest.h"
+#include <curl/curl.h>
+
+/*
+ * http_impl - what the files of the HTTP probe share; only http*.c include it. Worker thread.
+ *
+ *   http.c           the probe: resolve → connect → transfer → next hop or end
+ *   http_carrier.c   easy handles, their pins and options
+ *   http_answer.c    what libcurl's callbacks deliver, bounded
+ *   http_redirect.c  where a redirect leads and what goes along
+ *   http_record.c    phases, causes and facts into the result
+ *   http_title.c     the title of a page
+ */
+
+/* An easy handle for one transfer at a time, with a host name of its own in libcurl's DNS cache:
+ * pins never meet. */
+struct http_carrier {
+    struct list_node node; /* idle */
+    CURL *easy;
+    char name[24];        /* "s12.slot" */
+    uint16_t pinned_port; /* 0 = none */
+    struct curl_slist *resolve, *connect_to, *headers;
+    char error[CURL_ERROR_SIZE];
+};
+
+struct http_state { /* per worker */
+    struct tls_store *store;
+    struct list idle;
+    unsigned carriers;
+};
+
+struct http_answer { /* of one hop */
+    int status;
+    bool headers_done, redirecting; /* redirecting: we go on to `location` and want no body */
+    bool headers_too_large, body_too_large;
+    char *location; /* raw, NULL = none */
+    struct result_header *headers;
+    unsigned n_headers;
+    size_t header_bytes, kept_header_bytes;
+    int64_t body_bytes;
+    struct strbuf body; /* as much as somebody wants of it */
+    bool html;
+    struct sha256 *sha;
+    char version[4]; /* "" = none */
+};
+
+struct http_stamps { /* of one hop; unset = not reached */
+    struct mono started, resolved, connected, secured, sent, first_byte, ended;
+};
+
+struct probe {
+    struct probe_env *env;
+    struct http_state *http;
+    const struct target *target;
+    struct result *r;
+    struct mono started, deadline;
+    probe_done_f *done;
+    void *arg;
+
+    /* what the present hop asks for */
+    struct target *hop_target; /* owned, NULL = the target itself */
+    char *method;
+    bool send_body, drop_secrets;
+    CURLU *url;
+
+    struct http_stamps at;
+    struct resolve resolve;
+    struct connector connector;
+    struct curl_transfer transfer;
+    struct http_carrier *carrier;
+    struct tls_seen tls;
+    struct http_answer answer;
+    struct timer end_timer;
+    struct mono wire_checked;
+    int fd, wire_fd; /* fd: ours to close, −1 once libcurl has it; wire_fd: to look at only */
+    bool cancelled;
+};
+
+/* The present hop's host, port and scheme. */
+const struct target_http *http_hop(const struct probe *p);
+
+/* http_carrier.c */
+bool http_carrier_take(struct probe *p); /* false: no memory */
+void http_carrier_give(struct probe *p);
+void http_carrier_destroy(struct http_carrier **cp);
+bool http_carrier_prepare(
+    struct probe *p); /* all options of this hop; false: no memory, or libcurl refuses the URL */
+
+/* http_answer.c */
+void http_answer_init(struct http_answer *a);
+void http_answer_fini(struct http_answer *a);
+void http_answer_watch(struct probe *p, CURL *easy); /* sets the callbacks */
+bool http_is_redirect(int status);
+
+/* http_redirect.c: moves p to the next hop. CAUSE_NONE, or why not with detail. */
+enum cause http_redirect(struct probe *p, char *detail, size_t detail_max);
+/* The URL of the first hop; NULL: not usable. */
+CURLU *http_first_url(const struct target *t);
+
+/* http_record.c */
+void http_timings(const struct probe *p, struct result_timings *out);
+void http_record_hop(struct probe *p);  /* the answer was a redirect that we follow */
+void http_record_last(struct probe *p); /* the last hop's facts, as far as it came */
+void http_expect(struct probe *p);      /* the answer is complete: checks and the verdict */
+enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_t detail_max);
+struct result_http *http_result(struct probe *p);
+
+/* http_title.c: the text of the first <title>, sanitised; NULL = none. Caller frees. */
+char *http_title(const char *html, size_t n);
+#define HTTP_TITLE_SCAN_BYTES (64 * 1024) /* a title further down is none */

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/probe/expect.h"
+#include "agent/probe/http_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/utf8.h"
+
+#define US_PER_DAY (86400LL * 1000000)
+
+struct result_http *http_result(struct probe *p)
+{
+    if (!p->r->http) {
+        p->r->http = mem_zalloc(sizeof(*p->r->http));
+        p->r->http->size_bytes = -1;
+    }
+    return p->r->http;
+}
+
+/* The phase from *at to `until`; one under way at the end lasts until then, so that the phases add
+ * up to the total. */
+static double phase(struct mono *at, struct mono until, struct mono ended)
+{
+    if (!mono_is_set(*at))
+        return -1;
+    bool reached = mono_is_set(until);
+    double ms = mono_diff_ms_f(reached ? until : ended, *at);
+    *at = until; /* unset when it was not reached: what follows never happened */
+    return ms;
+}
+
+void http_timings(const struct probe *p, struct result_timings *out)
+{
+    const struct http_stamps *s = &p->at;
+    struct mono at = s->started;
+    struct ip literal;
+    struct mono sent = s->sent;
+    result_timings_init(out);
+    if (!mono_is_set(at))
+        return;
+    if (mono_is_set(s->first_byte) && (!mono_is_set(sent) || mono_before(s->first_byte, sent)))
+        sent = s->first_byte; /* answered before we saw the end of sending */
+    bool has_dns = ip_parse(http_hop(p)->host, &literal) != ERR_NONE;
+    if (has_dns)
+        out->dns_ms = phase(&at, s->resolved, s->ended);
+    out->connect_ms = phase(&at, s->connected, s->ended);
+    if (http_hop(p)->https)
+        out->tls_ms = phase(&at, s->secured, s->ended);
+    out->send_ms = phase(&at, sent, s->ended);
+    out->wait_ms = phase(&at, s->first_byte, s->ended);
+    out->download_ms = phase(&at, s->ended, s->ended);
+    out->total_ms = mono_diff_ms_f(s->ended, s->started);
+}
+
+static char *hop_url(const struct probe *p)
+{
+    char *url = NULL;
+    struct strbuf b;
+    if (curl_url_get(p->url, CURLUPART_URL, &url, 0) != CURLUE_OK)
+        return mem_strdup("");
+    strbuf_init(&b, URI_MAX + 1);
+    utf8_sanitize(&b, url, strlen(url), URI_MAX);
+    curl_free(url);
+    char *out = mem_strndup(b.len ? b.data : "", b.len);
+    strbuf_fini(&b);
+    return out;
+}
+
+static char *hop_ip(const struct probe *p)
+{
+    char text[IP_TEXT_MAX];
+    return p->connector.ip.family ? mem_strdup(ip_format(&p->connector.ip, text)) : NULL;
+}
+
+void http_record_hop(struct probe *p)
+{
+    struct result_http *h = http_result(p);
+    if (!h->hops)
+        h->hops = mem_array(REDIRECTS_MAX, sizeof(*h->hops));
+    REQUIRE(h->n_hops < REDIRECTS_MAX);
+    struct result_hop *hop = &h->hops[h->n_hops++];
+    hop->url = hop_url(p);
+    hop->status = p->answer.status;
+    hop->ip = hop_ip(p);
+    hop->port = http_hop(p)->port;
+    http_timings(p, &hop->t);
+}
+
+static char *body_digest(struct http_answer *a)
+{
+    uint8_t digest[SHA256_BYTES];
+    char hex[SHA256_HEX_MAX];
+    if (a->sha)
+        sha256_final(&a->sha, digest);
+    else
+        sha256("", 0, digest);
+    hex_encode(digest, sizeof(digest), hex);
+    return mem_strdup(hex);
+}
+
+static char *kept_body(const struct probe *p)
+{
+    const struct strbuf *body = &p->answer.body;
+    size_t max = (size_t)p->target->http.keep_body;
+    struct strbuf b;
+    strbuf_init(&b, max + 1);
+    utf8_sanitize(&b, body->len ? body->data : "", body->len < max ? body->len : max, max);
+    char *out = mem_strndup(b.len ? b.data : "", b.len);
+    strbuf_fini(&b);
+    return out;
+}
+
+static void record_body(struct probe *p, struct result_http *h)
+{
+    struct http_answer *a = &p->answer;
+    if (!a->headers_done || a->redirecting)
+        return;
+    h->size_bytes = a->body_bytes;
+    if (p->target->http.keep_body > 0)
+        h->body = kept_body(p);
+    if (a->html)
+        h->title = http_title(a->body.len ? a->body.data : "", a->body.len);
+}
+
+void http_record_last(struct probe *p)
+{
+    struct http_answer *a = &p->answer;
+    http_timings(p, &p->r->t);
+    p->r->t.total_ms = mono_diff_ms_f(p->at.ended, p->started);
+    if (!p->connector.ip.family && !p->r->http)
+        return;
+    struct result_http *h = http_result(p);
+    h->ip = hop_ip(p);
+    h->port = http_hop(p)->port;
+    h->status = a->status;
+    h->version = a->version[0] ? mem_strdup(a->version) : NULL;
+    h->headers = a->headers;
+    h->n_headers = a->n_headers;
+    a->headers = NULL;
+    a->n_headers = 0;
+    h->tls = tls_facts(&p->tls);
+    record_body(p, h);
+}
+
+static void cert_days(const struct probe *p, struct expect_facts *f)
+{
+    struct wall not_after = tls_not_after(&p->tls);
+    f->has_cert = not_after.us != 0;
+    if (f->has_cert)
+        f->cert_days_left = (not_after.us - wall_now().us) / US_PER_DAY;
+}
+
+void http_expect(struct probe *p)
+{
+    const struct http_answer *a = &p->answer;
+    struct expect_facts f = {
+        .status = a->status,
+        .body = a->body.len ? a->body.data : "",
+        .body_len = a->body.len,
+        .total_ms = mono_diff_ms_f(p->at.ended, p->started),
+    };
+    if (p->target->http.tls_min_days >= 0)
+        cert_days(p, &f);
+    expect_http(p->target, &f, p->r);
+    if (strcmp(p->method, "HEAD"))
+        http_result(p)->body_sha256 = body_digest(&p->answer);
+}
+
+static enum cause timeout_cause(const struct probe *p)
+{
+    if (http_hop(p)->https && !mono_is_set(p->at.secured))
+        return CAUSE_tls_timeout;
+    return p->answer.headers_done ? CAUSE_body_timeout : CAUSE_response_timeout;
+}
+
+static bool was_reset(struct probe *p)
+{
+    long errnum = 0;
+    curl_easy_getinfo(p->carrier->easy, CURLINFO_OS_ERRNO, &errnum);
+    return errnum == ECONNRESET || errnum == EPIPE || errnum == ECONNABORTED;
+}
+
+static enum cause handshake_cause(struct probe *p, CURLcode rc)
+{
+    if (rc == CURLE_PEER_FAILED_VERIFICATION && p->tls.error == X509_V_OK)
+        p->tls.name_mismatch = true;
+    enum cause c = tls_cause(&p->tls);
+    return c == CAUSE_tls_handshake && was_reset(p) ? CAUSE_reset_after_connect : c;
+}
+
+static enum cause broken_cause(struct probe *p)
+{
+    if (was_reset(p))
+        return CAUSE_reset_after_connect;
+    return mono_is_set(p->at.first_byte) ? CAUSE_protocol_error : CAUSE_empty_reply;
+}
+
+static enum cause cause_of_rc(struct probe *p, CURLcode rc)
+{
+    const struct http_answer *a = &p->answer;
+    bool in_handshake = http_hop(p)->https && !mono_is_set(p->at.secured);
+    if (a->headers_too_large)
+        return CAUSE_header_too_large;
+    if (a->body_too_large)
+        return CAUSE_body_too_large;
+    if (rc == CURLE_OPERATION_TIMEDOUT)
+        return timeout_cause(p);
+    if (rc == CURLE_OUT_OF_MEMORY)
+        /* libcurl's word also for one header line over its 100 KB */
+        return mono_is_set(p->at.sent) && !a->headers_done ? CAUSE_header_too_large
+                                                           : CAUSE_agent_memory;
+    if (in_handshake)
+        return handshake_cause(p, rc);
+    if (rc == CURLE_GOT_NOTHING)
+        return CAUSE_empty_reply;
+    if (rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR || rc == CURLE_COULDNT_CONNECT)
+        return broken_cause(p);
+    return CAUSE_protocol_error;
+}
+
+enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_t detail_max)
+{
+    if (rc == CURLE_OK || p->answer.redirecting)
+        return CAUSE_NONE;
+    enum cause c = cause_of_rc(p, rc);
+    const char *words = p->carrier->error[0] ? p->carrier->error : curl_easy_strerror(rc);
+    if (c == CAUSE_tls_expired || c == CAUSE_tls_not_yet_valid || c == CAUSE_tls_untrusted)
+        words = tls_verify_text(&p->tls);
+    else if (c == CAUSE_header_too_large || c == CAUSE_body_too_large)
+        words = "";
+    snprintf(detail, detail_max, "%s", words);
+    return c;
+}

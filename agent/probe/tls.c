@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/probe/tls.h"
+
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cidr.h"
+#include "common/digest.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/utf8.h"
+
+/* One file is read once; OpenSSL's own default is a directory that it searches at every handshake.
+ */
+#define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
+
+#define NAME_MAX_BYTES 512 /* a subject or an issuer */
+#define ALT_NAMES_MAX  64
+#define ALT_NAME_BYTES 256
+
+struct tls_store {
+    X509_STORE *x509;
+};
+
+static pthread_once_t seen_once = PTHREAD_ONCE_INIT;
+static int seen_index = -1; /* of the tls_seen in an SSL_CTX */
+
+static void make_seen_index(void)
+{
+    seen_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    REQUIRE(seen_index >= 0);
+}
+
+static bool load(X509_STORE *x, const char *ca_file)
+{
+    if (!ca_file && access(SYSTEM_BUNDLE, R_OK) == 0)
+        ca_file = SYSTEM_BUNDLE;
+    int ok = ca_file ? X509_STORE_load_file(x, ca_file) : X509_STORE_set_default_paths(x);
+    if (ok != 1)
+        return false;
+    /* TRUSTED_FIRST and PARTIAL_CHAIN as curl sets them: a cross-signed or an intermediate trust
+     * anchor is enough. */
+    return X509_STORE_set_flags(x, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN) == 1;
+}
+
+struct tls_store *tls_store_create(const char *ca_file)
+{
+    PTOK(pthread_once(&seen_once, make_seen_index));
+    X509_STORE *x = X509_STORE_new();
+    if (!x || !load(x, ca_file)) {
+        LOG(LOG_ERROR, "tls", "no_ca", LS("file", ca_file ? ca_file : "(system)"),
+            LS("detail", "no certificate authorities could be read: install ca-certificates or "
+                         "give --ca-file"));
+        X509_STORE_free(x);
+        return NULL;
+    }
+    struct tls_store *s = mem_zalloc(sizeof(*s));
+    s->x509 = x;
+    return s;
+}
+
+void tls_store_destroy(struct tls_store **sp)
+{
+    struct tls_store *s = *sp;
+    if (!s)
+        return;
+    X509_STORE_free(s->x509);
+    free(s);
+    *sp = NULL;
+}
+
+void tls_seen_reset(struct tls_seen *s)
+{
+    X509_free(s->leaf);
+    *s = (struct tls_seen){.verify = s->verify, .store = s->store};
+}
+
+static void keep_leaf(struct tls_seen *s, X509 *leaf)
+{
+    if (s->leaf || !leaf || X509_up_ref(leaf) != 1)
+        return;
+    s->leaf = leaf;
+}
+
+/* Called for every certificate of the chain; what it returns decides whether the handshake goes on.
+ */
+static int on_verify(int ok, X509_STORE_CTX *x)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(x, SSL_get_ex_data_X509_STORE_CTX_idx());
+    REQUIRE(ssl != NULL);
+    struct tls_seen *s = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), seen_index);
+    REQUIRE(s != NULL);
+    keep_leaf(s, X509_STORE_CTX_get0_cert(x));
+    if (!ok && s->error == X509_V_OK) {
+        s->error = X509_STORE_CTX_get_error(x);
+        s->depth = X509_STORE_CTX_get_error_depth(x);
+    }
+    return ok || !s->verify;
+}
+
+bool tls_watch(struct tls_seen *s, SSL_CTX *ctx)
+{
+    REQUIRE(s->store != NULL && s->leaf == NULL);
+    if (SSL_CTX_set_ex_data(ctx, seen_index, s) != 1)
+        return false;
+    SSL_CTX_set1_cert_store(ctx, s->store->x509);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
+    return true;
+}
+
+void tls_seen_session(struct tls_seen *s, const SSL *ssl)
+{
+    s->version = SSL_get_version(ssl);
+    s->cipher = SSL_get_cipher_name(ssl);
+}
+
+void tls_seen_name(struct tls_seen *s, const char *host)
+{
+    struct ip ip;
+    if (!s->leaf)
+        return;
+    int match = ip_parse(host, &ip) == ERR_NONE ? X509_check_ip_asc(s->leaf, host, 0)
+                                                : X509_check_host(s->leaf, host, 0, 0, NULL);
+    s->name_mismatch = match != 1;
+}
+
+static enum cause cause_of_verify(int error)
+{
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return CAUSE_tls_expired;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return CAUSE_tls_not_yet_valid;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return CAUSE_tls_name_mismatch;
+    case X509_V_ERR_OUT_OF_MEM:
+        return CAUSE_agent_memory;
+    default:
+        return CAUSE_tls_untrusted;
+    }
+}
+
+enum cause tls_cause(const struct tls_seen *s)
+{
+    if (s->error != X509_V_OK)
+        return cause_of_verify(s->error);
+    return s->name_mismatch ? CAUSE_tls_name_mismatch : CAUSE_tls_handshake;
+}
+
+const char *tls_verify_text(const struct tls_seen *s)
+{
+    if (s->error != X509_V_OK)
+        return X509_verify_cert_error_string(s->error);
+    return s->name_mismatch ? "the certificate is for another name" : NULL;
+}
+
+static char *clean(const char *p, size_t n, size_t max)
+{
+    struct strbuf b;
+    strbuf_init(&b, max + 1);
+    utf8_sanitize(&b, p, n, max);
+    char *out = mem_strndup(b.len ? b.data : "", b.len);
+    strbuf_fini(&b);
+    return out;
+}
+
+static char *name_text(const X509_NAME *name)
+{
+    char *data, *out = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    if (!bio)
+        return NULL;
+    if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
+        long n = BIO_get_mem_data(bio, &data);
+        out = clean(data, (size_t)n, NAME_MAX_BYTES);
+    }
+    BIO_free(bio);
+    return out;
+}
+
+static struct wall wall_of(const ASN1_TIME *t)
+{
+    struct tm tm;
+    if (!t || ASN1_TIME_to_tm(t, &tm) != 1)
+        return (struct wall){0};
+    return (struct wall){(int64_t)timegm(&tm) * 1000000};
+}
+
+static char *alt_name_text(const GENERAL_NAME *g)
+{
+    char text[IP_TEXT_MAX];
+    struct ip ip = {0};
+    if (g->type == GEN_DNS)
+        return clean((const char *)ASN1_STRING_get0_data(g->d.dNSName),
+                     (size_t)ASN1_STRING_length(g->d.dNSName), ALT_NAME_BYTES);
+    if (g->type != GEN_IPADD)
+        return NULL;
+    int n = ASN1_STRING_length(g->d.iPAddress);
+    if (n != 4 && n != 16)
+        return NULL;
+    ip.family = n == 4 ? AF_INET : AF_INET6;
+    memcpy(ip.bytes, ASN1_STRING_get0_data(g->d.iPAddress), (size_t)n);
+    return mem_strdup(ip_format(&ip, text));
+}
+
+static void read_alt_names(struct result_tls *t, const X509 *leaf)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    int n = sk_GENERAL_NAME_num(names); /* −1 for NULL */
+    if (n > 0)
+        t->alt_names = mem_array(ALT_NAMES_MAX, sizeof(*t->alt_names));
+    for (int i = 0; i < n && t->n_alt_names < ALT_NAMES_MAX; i++) {
+        char *text = alt_name_text(sk_GENERAL_NAME_value(names, i));
+        if (text)
+            t->alt_names[t->n_alt_names++] = text;
+    }
+    GENERAL_NAMES_free(names);
+}
+
+static char *fingerprint(const X509 *leaf)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    char hex[SHA256_HEX_MAX];
+    if (X509_digest(leaf, EVP_sha256(), digest, &n) != 1 || n != SHA256_BYTES)
+        return NULL;
+    hex_encode(digest, n, hex);
+    return mem_strdup(hex);
+}
+
+static void read_leaf(struct result_tls *t, const X509 *leaf)
+{
+    t->subject = name_text(X509_get_subject_name(leaf));
+    t->issuer = name_text(X509_get_issuer_name(leaf));
+    t->not_before = wall_of(X509_get0_notBefore(leaf));
+    t->not_after = wall_of(X509_get0_notAfter(leaf));
+    t->fingerprint_sha256 = fingerprint(leaf);
+    read_alt_names(t, leaf);
+}
+
+struct wall tls_not_after(const struct tls_seen *s)
+{
+    return s->leaf ? wall_of(X509_get0_notAfter(s->leaf)) : (struct wall){0};
+}
+
+struct result_tls *tls_facts(const struct tls_seen *s)
+{
+    if (!s->leaf && !s->version)
+        return NULL;
+    struct result_tls *t = mem_zalloc(sizeof(*t));
+    const char *wrong = tls_verify_text(s);
+    t->version = mem_strdup(s->version);
+    t->cipher = mem_strdup(s->cipher);
+    t->verified = s->leaf && !wrong;
+    t->verify_error = mem_strdup(wrong);
+    if (s->leaf)
+        read_leaf(t, s->leaf);
+    return t;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/clock.h"
+#include "proto/cause.h"
+#include "proto/result.h"
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
+
+/*
+ * tls - whom we trust, what a handshake showed, and why it failed.
+ *
+ * One store per worker, loaded once: loading it per probe costs 20 ms each (PLATFORM). A tls_seen
+ * belongs to one handshake at a time. All texts from certificates come out as bounded, valid UTF-8.
+ */
+struct tls_store;
+struct tls_store *tls_store_create(
+    const char *ca_file); /* NULL ca_file: the system's bundle. NULL: none to be had (logged) */
+void tls_store_destroy(struct tls_store **sp);
+
+struct tls_seen { /* caller-owned, zeroed */
+    bool verify;  /* a bad certificate ends the handshake */
+    const struct tls_store *store;
+    X509 *leaf;                   /* NULL until the peer has sent one */
+    int error, depth;             /* the first X509_V_ERR_*, X509_V_OK = none */
+    bool name_mismatch;           /* told by tls_seen_name() */
+    const char *version, *cipher; /* literals of OpenSSL, NULL until the handshake is done */
+};
+void tls_seen_reset(struct tls_seen *s); /* forgets the handshake, keeps verify and store */
+
+/* Makes a fresh context of libcurl use the store and report into s, which must outlive the
+ * connection. False: no memory. */
+bool tls_watch(struct tls_seen *s, SSL_CTX *ctx);
+void tls_seen_session(struct tls_seen *s, const SSL *ssl); /* after the handshake */
+/* Checks the leaf's names against host (a name, or an address literal). */
+void tls_seen_name(struct tls_seen *s, const char *host);
+
+/* Why a handshake failed: tls_expired, tls_not_yet_valid, tls_untrusted, tls_name_mismatch, or
+ * tls_handshake. */
+enum cause tls_cause(const struct tls_seen *s);
+const char *tls_verify_text(const struct tls_seen *s); /* NULL when nothing is wrong */
+
+/* When the leaf ends; unset when there is none. */
+struct wall tls_not_after(const struct tls_seen *s);
+/* Certificate facts for a result; NULL when no TLS was seen. Caller owns. */
+struct result_tls *tls_facts(const struct tls_seen *s);
