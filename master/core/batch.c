@@ -211,8 +211,26 @@ static void batch_take_in(struct core *c, struct batch *b, const struct core_tas
     t->spec = mem_dup(in->spec, in->spec_len);
     t->spec_len = (uint32_t)in->spec_len;
     c->window_bytes += t->spec_len;
-    if (t->state != TASK_LEASED)
+    if (t->state != TASK_LEASED) {
         batch_queue(c, t, false);
+        return;
+    }
+    b->unproved--;
+    task_set_running(t, true);
+}
+
+/* What an agent reported after a restart and the refill passed without finding it has ended before.
+ */
+static void batch_disprove(struct core *c, struct batch *b, uint64_t last, bool exhausted)
+{
+    if (b->unproved == 0)
+        return;
+    LIST_EACH_SAFE (&b->tasks, n, tmp) {
+        struct task *t = CONTAINER_OF(n, struct task, batch_node);
+        if (t->state == TASK_LEASED && !t->spec && t->id > b->cursor &&
+            (exhausted || t->id <= last))
+            lease_ended(c, t);
+    }
 }
 
 void core_refilled(struct core *c, uint32_t num, const struct core_task *tasks, unsigned n,
@@ -227,6 +245,7 @@ void core_refilled(struct core *c, uint32_t num, const struct core_task *tasks, 
     if (!b->marked) {
         for (unsigned i = 0; i < n; i++)
             batch_take_in(c, b, &tasks[i]);
+        batch_disprove(c, b, last, exhausted);
         b->cursor = rewound && b->rewind_to < last ? b->rewind_to : last;
         b->exhausted = exhausted && b->cursor == last;
     }

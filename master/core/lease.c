@@ -15,7 +15,10 @@ static void lease_enter(struct core *c, struct task *t, struct agent *a)
     t->state = TASK_LEASED;
     t->agent = a;
     list_push_back(&a->leases, &t->node);
-    task_set_running(t, true);
+    if (t->spec)
+        task_set_running(t, true);
+    else
+        t->batch->unproved++;
     t->batch->had_agent = true;
 }
 
@@ -37,6 +40,8 @@ void lease_drop(struct core *c, struct task *t)
     struct agent *a = t->agent;
     list_remove(&a->leases, &t->node);
     t->agent = NULL;
+    if (!t->spec)
+        t->batch->unproved--;
     polite_leave(c, t);
     t->state = TASK_STORING;
     if (c->alone_agent == a && list_empty(&a->leases)) {
@@ -147,17 +152,19 @@ static bool current(const struct task *t, const struct agent *a, struct lease_no
 /* Its result is on the way to the store: no agent has it any more. */
 static void settle(struct core *c, struct batch *b, struct task *t, uint64_t id, struct agent *from)
 {
-    if (!t) {
-        t = task_new(c, b, id, 0);
-    } else if (t->state == TASK_LEASED) {
+    if (!t) { /* not read yet, or ended: the store knows; until then it keeps a refill from bringing
+                 it back */
+        task_new(c, b, id, 0);
+        return;
+    }
+    if (t->state == TASK_LEASED) {
         if (t->agent != from)
             fleet_cancel(c, t->agent, t->id);
         lease_drop(c, t);
     } else if (t->state != TASK_STORING) {
         task_unqueue(c, t);
-    }
-    if (!t->ended && !b->marked)
         task_set_running(t, true);
+    }
 }
 
 void lease_result(struct core *c, struct session *s, const struct msg_result *m, struct mono now)
@@ -232,8 +239,8 @@ static bool take_up(struct core *c, struct session *s, const struct msg_inflight
         return true;
     if (t && (t->state == TASK_LEASED || t->state == TASK_STORING))
         return false; /* another one has it, or its result is here */
-    if (!t && no.epoch == c->epoch)
-        return false; /* this master leased it and has seen it end */
+    if (!t && (no.epoch == c->epoch || m->task <= b->cursor))
+        return false; /* it was leased or read by this master, and has ended since */
     if (t)
         task_unqueue(c, t);
     else

@@ -79,7 +79,8 @@ struct batch {
     struct msg_tag *tags; /* owned copies */
     unsigned n_tags;
     uint64_t total, ended[OUTCOME_COUNT];
-    uint64_t running; /* LEASED and STORING tasks that have not ended */
+    uint64_t running;  /* LEASED and STORING tasks that have not ended */
+    uint64_t unproved; /* LEASED tasks without a spec: not counted in running */
     struct mono deadline_at, hold_until;
     bool marked, had_agent;
     unsigned matching; /* agents that could take a task, as of matching_epoch */
