@@ -113,9 +113,8 @@ static enum err mark(struct apply *a, struct store_req *r)
     struct ledger_batch *b = ledger_find(a->ledger, r->mark.batch);
     if (b && b->receiving)
         return refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
-    if (!b || b->info.mark != MARK_NONE)
+    if (!b || !ledger_mark(a->ledger, b, r->mark.mark, r->mark.cause))
         return ERR_NONE;
-    ledger_marked(a->ledger, b, r->mark.mark, r->mark.cause);
     return sqlite_batch_mark(a->db, r->mark.batch, r->mark.mark, r->mark.cause);
 }
 

@@ -169,14 +169,15 @@ void ledger_opened(struct ledger *l, struct ledger_batch *b, const struct batch_
     e->next.ended_at = info->ended_at;
 }
 
-void ledger_marked(struct ledger *l, struct ledger_batch *b, enum batch_mark mark, enum cause c)
+bool ledger_mark(struct ledger *l, struct ledger_batch *b, enum batch_mark mark, enum cause c)
 {
     REQUIRE(!b->receiving && mark != MARK_NONE);
     struct entry *e = touch(l, b);
     if (e->next.mark != MARK_NONE)
-        return;
+        return false;
     e->next.mark = mark;
     e->next.mark_cause = c;
+    return true;
 }
 
 static enum err move_low_water(struct entry *e, struct sqlite_db *d)

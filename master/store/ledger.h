@@ -34,7 +34,8 @@ void ledger_count_row(struct ledger *l, struct ledger_batch *b);
 /* This transaction makes it so; undone by ledger_rolled_back(). */
 void ledger_began(struct ledger *l, struct ledger_batch *b);
 void ledger_opened(struct ledger *l, struct ledger_batch *b, const struct batch_info *info);
-void ledger_marked(struct ledger *l, struct ledger_batch *b, enum batch_mark mark, enum cause c);
+/* False: it has a mark already, perhaps of this very transaction; the first one stays. */
+bool ledger_mark(struct ledger *l, struct ledger_batch *b, enum batch_mark mark, enum cause c);
 
 /* One UPDATE for each batch with new results, one upsert for each of its causes. */
 MUST_USE enum err ledger_write(struct ledger *l, struct sqlite_db *d, struct wall now);
