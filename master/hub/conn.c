@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/sockinfo.h"
+#include "master/hub/hub_impl.h"
+
+/*
+ * The sockets of the agents' port: gate, frames in, frames out, the end. lws calls in here; the
+ * core is told of sessions only by number, and nothing here is called back while the core runs but
+ * conn_want_write and conn_close_session, which only leave marks.
+ */
+#define RX_BUFFER_BYTES 4096 /* 5.5 KB a connection; larger brings nothing */
+#define FRAME_MAX       (FRAME_COALESCE_BYTES + LINE_MAX_BYTES)
+#define HEADER_MAX      2048
+#define HANDSHAKES_MAX  512  /* sockets beyond the sessions: upgrades under way and strangers */
+#define CLOSE_FLUSH_MS  1000 /* a peer that does not take its close frame by then is cut */
+
+static struct conn *conn_of(struct lws *wsi)
+{
+    struct conn *c = lws_get_opaque_user_data(wsi);
+    REQUIRE(c == NULL || c->wsi == wsi);
+    return c;
+}
+
+static struct conn *conn_find(struct hub *h, session_id s)
+{
+    struct conn *c = NULL;
+    HASH_FIND(hh, h->sessions, &s, sizeof(s), c);
+    return c;
+}
+
+/* ---- sockets come and go */
+
+/* Refused before EMFILE, at which lws would spin. */
+static int on_accept(struct hub *h)
+{
+    if ((int64_t)h->conns.count < h->max_agents + HANDSHAKES_MAX)
+        return 0;
+    LOG(LOG_WARN, "gate", "socket_refused", LU("open", h->conns.count),
+        LI("max_agents", h->max_agents));
+    return -1;
+}
+
+static int on_socket(struct hub *h, struct lws *wsi)
+{
+    struct conn *c = mem_zalloc(sizeof(*c));
+    c->hub = h;
+    c->wsi = wsi;
+    line_buf_init(&c->in);
+    list_push_back(&h->conns, &c->node);
+    lws_set_opaque_user_data(wsi, c);
+    return 0;
+}
+
+/* The session is over for the core, once; what lws still does with the socket is its affair. */
+static void end_session(struct conn *c, const char *cause, struct mono now)
+{
+    session_id s = c->sid;
+    if (s == 0)
+        return;
+    HASH_DEL(c->hub->sessions, c);
+    c->sid = 0;
+    core_session_closed(c->hub->core, s, cause, now);
+}
+
+static int on_destroy(struct conn *c)
+{
+    if (c == NULL)
+        return 0;
+    end_session(c, "connection lost", mono_now());
+    list_remove(&c->hub->conns, &c->node);
+    lws_set_opaque_user_data(c->wsi, NULL);
+    line_buf_fini(&c->in);
+    free(c->agents);
+    free(c);
+    return 0;
+}
+
+/* ---- the gate */
+
+static void read_header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t max)
+{
+    out[0] = '\0';
+    if (lws_hdr_total_length(wsi, token) > 0 && lws_hdr_copy(wsi, out, (int)max, token) < 0)
+        out[0] = '\0'; /* longer than anything that could pass */
+}
+
+/* −1 hangs up; a positive answer would make lws use the connection after it is freed. */
+static int refuse(struct lws *wsi, struct conn *c, enum gate_verdict v, const char *path)
+{
+    unsigned char buf[LWS_PRE + GATE_ANSWER_MAX];
+    char answer[GATE_ANSWER_MAX];
+    size_t n = gate_answer(v, answer);
+    memcpy(buf + LWS_PRE, answer, n);
+    LOG(LOG_WARN, "gate", "refused", LS("peer", c->peer), LI("status", gate_status(v)),
+        LS("path", path), LS("why", gate_sentence(v)));
+    if (lws_write(wsi, buf + LWS_PRE, n, LWS_WRITE_HTTP_HEADERS) < 0)
+        return -1;
+    return -1;
+}
+
+static enum gate_verdict judge(struct lws *wsi, struct hub *h, const char *upgrade, char *path,
+                               struct token_grant *grant)
+{
+    char authorization[HEADER_MAX], subprotocols[HEADER_MAX];
+    bool get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
+    read_header(wsi, get ? WSI_TOKEN_GET_URI : WSI_TOKEN_POST_URI, path, HEADER_MAX);
+    read_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, authorization, sizeof(authorization));
+    read_header(wsi, WSI_TOKEN_PROTOCOL, subprotocols, sizeof(subprotocols));
+    struct gate_request q = {
+        .get = get,
+        .path = path,
+        .upgrade = upgrade,
+        .authorization = authorization,
+        .subprotocols = subprotocols,
+        .full = (int64_t)HASH_COUNT(h->sessions) >= h->max_agents,
+        .draining = h->state != HUB_RUNNING,
+    };
+    enum gate_verdict v = gate_judge(&q, h->tokens, grant);
+    explicit_bzero(authorization, sizeof(authorization));
+    return v;
+}
+
+static int on_request(struct lws *wsi, struct hub *h, struct conn *c, const char *upgrade)
+{
+    char path[HEADER_MAX];
+    struct token_grant grant;
+    if (c == NULL)
+        return -1;
+    lws_get_peer_simple(wsi, c->peer, sizeof(c->peer));
+    enum gate_verdict v = judge(wsi, h, upgrade, path, &grant);
+    if (v != GATE_PASS)
+        return refuse(wsi, c, v, path);
+    snprintf(c->token_id, sizeof(c->token_id), "%s", grant.id);
+    free(c->agents);
+    c->agents = mem_strdup(grant.agents);
+    return 0;
+}
+
+static int on_established(struct hub *h, struct conn *c)
+{
+    REQUIRE(c != NULL && c->sid == 0);
+    if (c->token_id[0] == '\0')
+        return -1; /* it did not come through the gate */
+    sockinfo_tune_link(lws_get_socket_fd(c->wsi));
+    c->sid = core_session_open(h->core, c->agents, c->peer, mono_now());
+    HASH_ADD(hh, h->sessions, sid, sizeof(c->sid), c);
+    return 0;
+}
+
+/* ---- frames in */
+
+static bool feed(struct conn *c, const char *p, size_t n, struct mono now)
+{
+    const char *line;
+    size_t len;
+    if (line_buf_feed(&c->in, p, n) != ERR_NONE) {
+        conn_close(c, CLOSE_TOO_BIG, "a message is at most 1 MiB", now);
+        return false;
+    }
+    while (!c->closing && (line = line_buf_next(&c->in, &len)) != NULL)
+        core_session_line(c->hub->core, c->sid, line, len, now);
+    return !c->closing;
+}
+
+static int on_receive(struct hub *h, struct conn *c, const char *in, size_t len)
+{
+    REQUIRE(c != NULL);
+    struct mono now = mono_now();
+    if (c->sid == 0 || c->closing || h->state != HUB_RUNNING)
+        return 0;
+    if (lws_frame_is_binary(c->wsi)) {
+        conn_close(c, CLOSE_POLICY, "text frames only", now);
+        return 0;
+    }
+    core_session_alive(h->core, c->sid, now);
+    bool ends = lws_is_final_fragment(c->wsi) && lws_remaining_packet_payload(c->wsi) == 0;
+    if (feed(c, in, len, now) && ends && (len == 0 || in[len - 1] != '\n'))
+        feed(c, "\n", 1, now);
+    return 0;
+}
+
+static int on_pong(struct hub *h, struct conn *c)
+{
+    if (c != NULL && c->sid != 0)
+        core_session_alive(h->core, c->sid, mono_now());
+    return 0;
+}
+
+/* ---- frames out */
+
+static int finish_close(struct conn *c, struct mono now)
+{
+    lws_close_reason(c->wsi, (enum lws_close_status)c->close_code, (unsigned char *)c->close_reason,
+                     strlen(c->close_reason));
+    end_session(c, c->close_reason, now);
+    return -1;
+}
+
+static int on_writeable(struct hub *h, struct conn *c)
+{
+    static const char pre[LWS_PRE];
+    struct mono now = mono_now();
+    if (c == NULL || c->sid == 0)
+        return c != NULL && c->closing ? -1 : 0;
+    strbuf_reset(&h->frame);
+    strbuf_append(&h->frame, pre, LWS_PRE);
+    bool more = core_produce(h->core, c->sid, &h->frame, LWS_PRE + FRAME_COALESCE_BYTES, now);
+    REQUIRE(!h->frame.overflow);
+    size_t n = h->frame.len - LWS_PRE;
+    if (n == 0)
+        return c->closing ? finish_close(c, now) : 0;
+    if (lws_write(c->wsi, (unsigned char *)h->frame.data + LWS_PRE, n, LWS_WRITE_TEXT) < 0)
+        return -1;
+    if (more || c->closing)
+        lws_callback_on_writable(c->wsi);
+    return 0;
+}
+
+void conn_want_write(struct hub *h, session_id s)
+{
+    struct conn *c = conn_find(h, s);
+    if (c != NULL)
+        lws_callback_on_writable(c->wsi);
+}
+
+/* ---- the end */
+
+static int on_peer_close(struct conn *c, const unsigned char *in, size_t len)
+{
+    if (c == NULL || len < 2)
+        return 0;
+    snprintf(c->cause, sizeof(c->cause), "closed by the agent: %d %.*s", in[0] << 8 | in[1],
+             (int)(len - 2), (const char *)in + 2);
+    return 0;
+}
+
+static int on_closed(struct conn *c)
+{
+    if (c == NULL)
+        return 0;
+    if (c->closing)
+        end_session(c, c->close_reason, mono_now());
+    else
+        end_session(c, c->cause[0] != '\0' ? c->cause : "connection lost", mono_now());
+    return 0;
+}
+
+/* What core_produce still gives goes first; then the close frame. */
+void conn_close(struct conn *c, int code, const char *reason, struct mono now)
+{
+    if (c->closing || c->sid == 0)
+        return;
+    c->closing = true;
+    c->close_code = code;
+    snprintf(c->close_reason, sizeof(c->close_reason), "%s", reason);
+    c->close_by = mono_add_ms(now, CLOSE_FLUSH_MS);
+    LOG(code == CLOSE_NORMAL ? LOG_DEBUG : LOG_INFO, "hub", "closing", LS("peer", c->peer),
+        LI("code", code), LS("reason", c->close_reason));
+    lws_callback_on_writable(c->wsi);
+}
+
+void conn_close_session(struct hub *h, session_id s, int code, const char *reason)
+{
+    struct conn *c = conn_find(h, s);
+    if (c != NULL)
+        conn_close(c, code, reason, mono_now());
+}
+
+void conn_close_all(struct hub *h, int code, const char *reason, struct mono now)
+{
+    LIST_EACH (&h->conns, n) {
+        conn_close(CONTAINER_OF(n, struct conn, node), code, reason, now);
+    }
+}
+
+void conn_close_revoked(struct hub *h, struct mono now)
+{
+    LIST_EACH (&h->conns, n) {
+        struct conn *c = CONTAINER_OF(n, struct conn, node);
+        if (c->sid != 0 && !tokens_has(h->tokens, c->token_id))
+            conn_close(c, CLOSE_REVOKED, "its token was revoked", now);
+    }
+}
+
+static void cut(struct conn *c, struct mono now)
+{
+    c->killed = true;
+    end_session(c, c->close_reason, now);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
+void conn_tick(struct hub *h, struct mono now)
+{
+    LIST_EACH_SAFE (&h->conns, n, tmp) {
+        struct conn *c = CONTAINER_OF(n, struct conn, node);
+        if (c->closing && !c->killed && !mono_before(now, c->close_by))
+            cut(c, now);
+    }
+}
+
+/* ---- lws */
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t len)
+{
+    struct hub *h = lws_context_user(lws_get_context(wsi));
+    switch (reason) {
+    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
+        return on_accept(h);
+    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+        return on_socket(h, wsi);
+    case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
+    case LWS_CALLBACK_HTTP:
+        return on_request(wsi, h, conn_of(wsi), "");
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return on_request(wsi, h, conn_of(wsi), in);
+    case LWS_CALLBACK_ESTABLISHED:
+        return on_established(h, conn_of(wsi));
+    case LWS_CALLBACK_RECEIVE:
+        return on_receive(h, conn_of(wsi), in, len);
+    case LWS_CALLBACK_RECEIVE_PONG:
+        return on_pong(h, conn_of(wsi));
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return on_writeable(h, conn_of(wsi));
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return on_peer_close(conn_of(wsi), in, len);
+    case LWS_CALLBACK_CLOSED:
+        return on_closed(conn_of(wsi));
+    case LWS_CALLBACK_WSI_DESTROY:
+        return on_destroy(conn_of(wsi));
+    case LWS_CALLBACK_RAW_ADOPT:
+    case LWS_CALLBACK_RAW_RX:
+        return -1;
+    default:
+        return 0;
+    }
+}
+
+/* One protocol, so that its name is the only one that lws can choose. */
+const struct lws_protocols hub_protocols[] = {{.name = PROTO_SUBPROTOCOL,
+                                               .callback = on_lws,
+                                               .rx_buffer_size = RX_BUFFER_BYTES,
+                                               .tx_packet_size = FRAME_MAX},
+                                              {.name = NULL}};

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/hub/hub.h"
+#include <stdlib.h>
+#include <string.h>
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/random.h"
+#include "master/hub/hub_impl.h"
+
+#define TICK_MS         250
+#define TOKENS_POLL_MS  1000
+#define HANDSHAKE_S     10    /* a request that is not whole by then is cut */
+#define HEADERS_AT_ONCE 1024  /* requests being read at the same moment, beyond them accepts wait  \
+                               */
+#define PARTING_MS       2000 /* for GOAWAY and close frames to go out */
+#define RECONNECT_MS     1000 /* agents come back after this and a jitter of as much */
+#define AGENTS_PORT      8701
+#define FRAME_BUFFER_MAX (LWS_PRE + FRAME_COALESCE_BYTES + LINE_MAX_BYTES)
+
+static const char *const state_words[] = {"created", "running",  "draining",
+                                          "parting", "stopping", "stopped"};
+
+static void hub_enter(struct hub *h, enum hub_state to, const char *why)
+{
+    REQUIRE(to == h->state + 1 || (h->state == HUB_CREATED && to == HUB_STOPPED));
+    LOG(LOG_INFO, "hub", "state", LS("from", state_words[h->state]), LS("to", state_words[to]),
+        LS("why", why));
+    h->state = to;
+}
+
+/* ---- what the core asks for */
+
+static void op_want_write(void *arg, session_id s)
+{
+    conn_want_write(arg, s);
+}
+
+static void op_close(void *arg, session_id s, int code, const char *reason)
+{
+    conn_close_session(arg, s, code, reason);
+}
+
+static void op_refill(void *arg, uint32_t batch, uint64_t after, unsigned limit)
+{
+    struct hub *h = arg;
+    courier_refill(&h->courier, batch, after, limit);
+}
+
+static void op_store(void *arg, const struct core_result *r)
+{
+    struct hub *h = arg;
+    courier_store(&h->courier, r);
+}
+
+static void op_mark(void *arg, uint32_t batch, bool cancel, enum cause cause)
+{
+    struct hub *h = arg;
+    courier_mark(&h->courier, batch, cancel, cause);
+}
+
+static void op_agent_seen(void *arg, const char *name, const char *tags_json, const char *instance)
+{
+    struct hub *h = arg;
+    courier_agent_seen(&h->courier, name, tags_json, instance);
+}
+
+static void op_event(void *arg, const char *kind, const char *agent, const char *detail)
+{
+    LOG(LOG_INFO, "core", kind, LS("agent", agent),
+        LS("detail", detail != NULL && detail[0] != '\0' ? detail : NULL));
+}
+
+static void op_ended(void *arg, uint32_t batch, void *waiter)
+{
+    struct hub *h = arg;
+    desk_on_ended(&h->desk, waiter);
+}
+
+static const struct core_ops core_ops = {
+    .want_write = op_want_write,
+    .close = op_close,
+    .refill = op_refill,
+    .store = op_store,
+    .mark = op_mark,
+    .agent_seen = op_agent_seen,
+    .event = op_event,
+    .ended = op_ended,
+};
+
+/* ---- the loop */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct hub *h = handle->data;
+    ws_loop_stop(h->loop);
+}
+
+static void begin_drain(struct hub *h, struct mono now)
+{
+    hub_enter(h, HUB_DRAINING, "asked to stop");
+    core_drain(h->core, now);
+    h->phase_until = mono_add_ms(now, DRAIN_MS - PARTING_MS);
+}
+
+static void begin_parting(struct hub *h, struct mono now)
+{
+    bool late = !core_drained(h->core);
+    hub_enter(h, HUB_PARTING, late ? "the store took too long" : "all is stored");
+    core_goodbye(h->core, RECONNECT_MS, now);
+    conn_close_all(h, CLOSE_GOING_AWAY, "the master stops", now);
+    h->phase_until = mono_add_ms(now, PARTING_MS);
+}
+
+static void begin_stop(struct hub *h)
+{
+    bool late = HASH_COUNT(h->sessions) > 0;
+    hub_enter(h, HUB_STOPPING, late ? "some agents did not take their leave" : "all agents left");
+    uv_close((uv_handle_t *)&h->turn, on_handle_closed);
+}
+
+static void step_down(struct hub *h, struct mono now)
+{
+    bool due = !mono_before(now, h->phase_until);
+    if (h->state == HUB_RUNNING && atomic_load(&h->stop_asked))
+        begin_drain(h, now);
+    else if (h->state == HUB_DRAINING && (core_drained(h->core) || due))
+        begin_parting(h, now);
+    else if (h->state == HUB_PARTING && (HASH_COUNT(h->sessions) == 0 || due))
+        begin_stop(h);
+}
+
+/* The end of each turn of the loop: what it gathered for the store goes out in one request. */
+static void on_turn(uv_prepare_t *turn)
+{
+    struct hub *h = turn->data;
+    REQUIRE(h != NULL);
+    courier_flush(&h->courier);
+    if (atomic_load_explicit(&h->stop_asked, memory_order_relaxed))
+        step_down(h, mono_now());
+}
+
+static void on_wake(void *arg)
+{
+    struct hub *h = arg;
+    struct mono now = mono_now();
+    courier_take(&h->courier, now);
+    desk_take(&h->desk, now);
+}
+
+static void poll_tokens(struct hub *h, struct mono now)
+{
+    if (mono_diff_ms(now, h->tokens_at) < TOKENS_POLL_MS)
+        return;
+    h->tokens_at = now;
+    if (tokens_poll(h->tokens))
+        conn_close_revoked(h, now);
+}
+
+static void on_tick(void *arg, struct mono now)
+{
+    struct hub *h = arg;
+    double lag_ms = ws_loop_lag_ms(h->loop);
+    atomic_store_explicit(&h->lag_us, (int64_t)(lag_ms * 1000), memory_order_relaxed);
+    courier_retry(&h->courier);
+    on_wake(h);
+    core_tick(h->core, lag_ms, now);
+    desk_tick(&h->desk, now);
+    poll_tokens(h, now);
+    conn_tick(h, now);
+}
+
+static void *hub_main(void *arg)
+{
+    struct hub *h = arg;
+    REQUIRE(h->state == HUB_RUNNING);
+    pthread_setname_np(pthread_self(), "hub");
+    uv_prepare_init(ws_loop_uv(h->loop), &h->turn);
+    h->turn.data = h;
+    uv_prepare_start(&h->turn, on_turn);
+    ws_loop_wake(h->loop);
+    ws_loop_run(h->loop);
+    desk_close(&h->desk);
+    hub_enter(h, HUB_STOPPED, "the loop has ended");
+    return NULL;
+}
+
+/* ---- building */
+
+static void wake_hub(void *arg)
+{
+    struct hub *h = arg;
+    ws_loop_wake(h->loop);
+}
+
+static enum err listen_on(struct hub *h, const char *listen, char *why, size_t why_max)
+{
+    static const struct ws_loop_callbacks callbacks = {.on_wake = on_wake, .on_tick = on_tick};
+    static const char unix_prefix[] = "unix:";
+    struct lws_context_creation_info info = {.protocols = hub_protocols,
+                                             .user = h,
+                                             .gid = (gid_t)-1,
+                                             .uid = (uid_t)-1,
+                                             .timeout_secs = HANDSHAKE_S,
+                                             .max_http_header_pool2 = HEADERS_AT_ONCE};
+    char text[IP_TEXT_MAX];
+    struct ip ip;
+    uint16_t port = 0;
+    if (strncmp(listen, unix_prefix, sizeof(unix_prefix) - 1) == 0) {
+        h->iface = mem_strdup(listen + sizeof(unix_prefix) - 1);
+        info.options = LWS_SERVER_OPTION_UNIX_SOCK;
+    } else if (addr_parse(listen, AGENTS_PORT, &ip, &port) == ERR_NONE) {
+        h->iface = mem_strdup(ip_format(&ip, text));
+    } else {
+        snprintf(why, why_max, "agents-listen must be ADDR:PORT or unix:PATH, got '%s'", listen);
+        return ERR_INVALID;
+    }
+    info.iface = h->iface;
+    info.port = port;
+    return ws_loop_create(&info, TICK_MS, &callbacks, h, &h->loop);
+}
+
+static enum err open_port(struct hub *h, const char *listen, char *why, size_t why_max)
+{
+    enum err e = listen_on(h, listen, why, why_max);
+    if (e == ERR_BUSY)
+        snprintf(why, why_max,
+                 "the agents' address %s is in use by another program; stop it, or choose another "
+                 "with --agents-listen",
+                 listen);
+    else if (e == ERR_SYSTEM)
+        snprintf(why, why_max,
+                 "cannot listen on %s for agents (the line above says why); choose another address "
+                 "with --agents-listen",
+                 listen);
+    if (e == ERR_NONE)
+        h->port = strncmp(listen, "unix:", 5) == 0
+                      ? -1
+                      : lws_get_vhost_listen_port(
+                            lws_get_vhost_by_name(ws_loop_context(h->loop), "default"));
+    return e;
+}
+
+static void open_core(struct hub *h, const struct hub_config *c)
+{
+    struct mono now = mono_now();
+    struct core_config config = {
+        .store_id = c->boot->store_id,
+        .boot_epoch = c->boot->boot_epoch,
+        .keys = c->boot->keys,
+        .n_keys = c->boot->n_keys,
+        .seed = random_u64(),
+        .deny = c->deny,
+        .n_deny = c->n_deny,
+    };
+    h->core = core_create(&config, &core_ops, h, now);
+    h->courier.core = h->desk.core = h->core;
+    for (unsigned i = 0; i < c->boot->n_open; i++)
+        desk_open_batch(h->core, &c->boot->open[i], true, now);
+}
+
+enum err hub_create(const struct hub_config *c, struct hub **out, char *why, size_t why_max)
+{
+    REQUIRE(c != NULL && c->boot != NULL && c->max_agents > 0 && c->n_deny <= DENY_MAX);
+    struct hub *h = mem_zalloc(sizeof(*h));
+    h->max_agents = c->max_agents;
+    list_init(&h->conns);
+    strbuf_init(&h->frame, FRAME_BUFFER_MAX);
+    courier_init(&h->courier, wake_hub, h);
+    desk_init(&h->desk, wake_hub, h);
+    enum err e = tokens_open(c->dir, &h->tokens, why, why_max);
+    if (e == ERR_NONE)
+        e = open_port(h, c->listen, why, why_max);
+    if (e != ERR_NONE) {
+        hub_destroy(&h);
+        return e;
+    }
+    open_core(h, c);
+    *out = h;
+    return ERR_NONE;
+}
+
+void hub_on_swept(void *hub, uint32_t batch, enum outcome outcome, uint64_t count, bool finished)
+{
+    struct hub *h = hub;
+    REQUIRE(h != NULL);
+    courier_on_swept(&h->courier, batch, outcome, count, finished);
+}
+
+void hub_start(struct hub *h, struct store *s)
+{
+    hub_enter(h, HUB_RUNNING, "start");
+    courier_start(&h->courier, s);
+    PTOK(pthread_create(&h->thread, NULL, hub_main, h));
+}
+
+enum err hub_post(struct hub *h, struct core_req *r)
+{
+    return desk_post(&h->desk, r);
+}
+
+void hub_stop(struct hub *h)
+{
+    REQUIRE(!atomic_load(&h->stop_asked));
+    atomic_store(&h->stop_asked, true);
+    ws_loop_wake(h->loop);
+    PTOK(pthread_join(h->thread, NULL));
+}
+
+/* The loop goes last of what the store's threads may still wake: they have ended when this runs. */
+void hub_destroy(struct hub **hp)
+{
+    struct hub *h = *hp;
+    if (h == NULL)
+        return;
+    *hp = NULL;
+    REQUIRE(h->state == HUB_CREATED || h->state == HUB_STOPPED);
+    desk_close(&h->desk);
+    ws_loop_destroy(&h->loop);
+    courier_fini(&h->courier);
+    desk_fini(&h->desk);
+    core_destroy(&h->core);
+    tokens_close(&h->tokens);
+    strbuf_fini(&h->frame);
+    free(h->iface);
+    free(h);
+}
+
+struct core_stats *hub_core_stats(struct hub *h)
+{
+    return core_stats(h->core);
+}
+
+double hub_lag_ms(struct hub *h)
+{
+    return (double)atomic_load_explicit(&h->lag_us, memory_order_relaxed) / 1000.0;
+}
+
+struct mono hub_last_tick(struct hub *h)
+{
+    return ws_loop_last_tick(h->loop);
+}
+
+int hub_port(struct hub *h)
+{
+    return h->port;
+}

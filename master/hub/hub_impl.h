@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uthash.h>
+#include "common/ws/ws_loop.h"
+#include "master/auth/tokens.h"
+#include "master/hub/courier.h"
+#include "master/hub/desk.h"
+#include "master/hub/gate.h"
+#include "master/hub/hub.h"
+
+/* hub_impl - what hub.c (thread, core, life) and conn.c (sockets) share; nobody else. */
+
+/*
+ * CREATED ──start──► RUNNING ──asked──► DRAINING ──all stored──► PARTING ──all gone──► STOPPING
+ * ──loop ended──► STOPPED. While DRAINING nothing is read any more: what comes unread is not
+ * acknowledged, and its agent keeps it.
+ */
+enum hub_state { HUB_CREATED, HUB_RUNNING, HUB_DRAINING, HUB_PARTING, HUB_STOPPING, HUB_STOPPED };
+
+#define PEER_TEXT_MAX    64
+#define CLOSE_REASON_MAX 123 /* RFC 6455 §5.5: a control frame has at most 125 bytes */
+#define CAUSE_TEXT_MAX   160
+
+/* One socket on the agents' port, from accept to its end; a session from its upgrade on. */
+struct conn {
+    struct hub *hub;
+    struct lws *wsi;
+    struct list_node node;
+    session_id sid; /* 0: not yet, or no more */
+    UT_hash_handle hh;
+    char token_id[TOKEN_ID_MAX];
+    char *agents; /* names the token is bound to; NULL = any */
+    char peer[PEER_TEXT_MAX];
+    struct line_buf in;
+    bool closing, killed;
+    int close_code;
+    char close_reason[CLOSE_REASON_MAX + 1];
+    struct mono close_by;
+    char cause[CAUSE_TEXT_MAX]; /* of the peer's close frame */
+};
+
+struct hub {
+    struct ws_loop *loop;
+    char *iface; /* lws keeps the pointer */
+    int port;
+    struct core *core;
+    struct tokens *tokens;
+    struct courier courier;
+    struct desk desk;
+    enum hub_state state;
+    int64_t max_agents;
+    struct conn *sessions; /* by sid */
+    struct list conns;
+    struct strbuf frame;
+    uv_prepare_t turn;
+    struct mono tokens_at, phase_until;
+    _Atomic bool stop_asked;
+    _Atomic int64_t lag_us;
+    pthread_t thread;
+};
+
+/* ---- conn.c */
+extern const struct lws_protocols hub_protocols[];
+void conn_want_write(struct hub *h, session_id s);
+void conn_close_session(struct hub *h, session_id s, int code, const char *reason);
+void conn_close(struct conn *c, int code, const char *reason, struct mono now);
+void conn_close_all(struct hub *h, int code, const char *reason, struct mono now);
+void conn_close_revoked(struct hub *h, struct mono now);
+void conn_tick(struct hub *h, struct mono now); /* cuts peers that do not take their close frame */
