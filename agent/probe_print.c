@@ -148,10 +148,10 @@ static void put_flags(const struct result_dns *d, FILE *to)
         bool on;
     } flags[] = {{"qr", d->qr}, {"aa", d->aa}, {"tc", d->tc}, {"rd", d->rd},
                  {"ra", d->ra}, {"ad", d->ad}, {"cd", d->cd}};
-    fprintf(to, "  %-*s", LABEL_WIDTH, "flags");
+    fprintf(to, "  %-*s", LABEL_WIDTH - 1, "flags");
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         if (flags[i].on)
-            fprintf(to, "%s ", flags[i].name);
+            fprintf(to, " %s", flags[i].name);
     fputc('\n', to);
 }
 

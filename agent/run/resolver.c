@@ -24,6 +24,10 @@
  * has waited CANARY_AFTER_MS and nothing at all has been answered meanwhile, the NS of the root is
  * asked, which any living resolver has in its cache. Silent to that too, since this name was asked:
  * agent_resolver_down. Else: dns_timeout.
+ *
+ * What a resolver answers is its answer, SERVFAIL and REFUSED too: the next server is asked after
+ * silence only, for c-ares would not tell those two apart from a dead server if it went on by
+ * itself.
  */
 #define QUERIES_MAX      512 /* outstanding at c-ares; what is over waits in order */
 #define TICK_MS          10  /* c-ares sees its own time-outs only when it is called */
@@ -40,7 +44,6 @@
 
 enum family { V6, V4, FAMILIES };
 static const int family_type[FAMILIES] = {TYPE_AAAA, TYPE_A};
-static const char *const family_name[FAMILIES] = {"AAAA", "A"};
 
 struct resolver {
     struct loop *loop;
@@ -385,17 +388,19 @@ static enum cause worse_cause(enum cause a, enum cause b)
 
 static void fail_resolve(struct resolve *q, const struct lookup *l, struct mono now)
 {
-    size_t used = 0;
-    for (enum family f = 0; f < FAMILIES; f++) {
-        const struct question *u = &l->questions[f];
-        if (!u->asked)
-            continue;
-        enum cause c = question_cause(l, u, now);
-        q->cause = q->cause == CAUSE_NONE ? c : worse_cause(q->cause, c);
-        used += (size_t)snprintf(q->detail + used, sizeof(q->detail) - used, "%s%s: %s",
-                                 used ? "; " : "", family_name[f], cause_text(c));
-        used = used < sizeof(q->detail) ? used : sizeof(q->detail) - 1;
-    }
+    const struct question *u = l->questions;
+    enum cause v6 = u[V6].asked ? question_cause(l, &u[V6], now) : CAUSE_NONE;
+    enum cause v4 = u[V4].asked ? question_cause(l, &u[V4], now) : CAUSE_NONE;
+    bool both = u[V6].asked && u[V4].asked;
+    if (both && v6 != v4)
+        snprintf(q->detail, sizeof(q->detail), "AAAA: %s; A: %s", cause_word(v6), cause_word(v4));
+    else
+        snprintf(q->detail, sizeof(q->detail), "asked for %s",
+                 both          ? "A and AAAA"
+                 : u[V4].asked ? "A"
+                               : "AAAA");
+    q->cause = both ? worse_cause(v6, v4) : u[V4].asked ? v4 : v6;
+    REQUIRE(q->cause != CAUSE_NONE);
 }
 
 static void settle(struct resolve *q, struct lookup *l, struct mono now)

@@ -105,7 +105,8 @@ static inline void dns_server_fill(struct dns_server_reply *r, const uint8_t *q,
 {
     static const char cname[] = "\5other\xc0\x0c";
     static const uint8_t six[4] = {192, 0, 2, 7};
-    if (dns_server_is(q, "nodata") || (dns_server_is(q, "v4") && type == 28) ||
+    if (dns_server_is(q, "nodata") ||
+        ((dns_server_is(q, "v4") || dns_server_is(q, "v4fails")) && type == 28) ||
         (dns_server_is(q, "v6") && type == 1))
         return;
     if (dns_server_is(q, "short")) {
@@ -142,7 +143,8 @@ static inline size_t dns_server_answer(struct dns_server *s, const uint8_t *q, s
     unsigned type = (unsigned)q[at + 1] << 8 | q[at + 2];
     atomic_fetch_add(&s->asked, 1);
     if (atomic_load(&s->mute) || dns_server_is(q, "silent") ||
-        (dns_server_is(q, "v6silent") && type == 28) || (dns_server_is(q, "v4silent") && type == 1))
+        (dns_server_is(q, "v6silent") && type == 28) ||
+        ((dns_server_is(q, "v4silent") || dns_server_is(q, "v4fails")) && type == 1))
         return 0;
     dns_server_begin(r, q, at + 5, dns_server_rcode(q));
     if (dns_server_rcode(q) == 0)

@@ -3,6 +3,7 @@
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/random.h"
+#include "proto/target.h"
 #include "tests/support/check_main.h"
 #include <stdio.h>
 #include <string.h>
@@ -181,6 +182,36 @@ START_TEST(test_query_reads_escapes)
     ck_assert_int_eq(build("a\\256"), ERR_INVALID);
     ck_assert_int_eq(build("a\\25"), ERR_INVALID);
     ck_assert_int_eq(build("a\\"), ERR_INVALID);
+}
+END_TEST
+
+/* The parser of targets and the builder must agree: the probe takes a validated name for granted.
+ */
+START_TEST(test_every_name_of_a_target_builds)
+{
+    char label[70], name[300] = "", json[400];
+    static const char *const odd[] = {"a..b", "a..", "..",  ".a",       "a.",   ".",
+                                      "-",    "*",   "a/b", "_dmarc.x", "xn--", "\xc3\xbc.de"};
+    memset(label, 'a', sizeof(label));
+    for (size_t i = 0; i < ARRAY_LEN(odd) + 8; i++) {
+        struct json_doc *doc;
+        struct target *t = NULL;
+        struct target_problem problem;
+        size_t n = i - ARRAY_LEN(odd);
+        if (i < ARRAY_LEN(odd))
+            snprintf(name, sizeof(name), "%s", odd[i]);
+        else /* labels of 62, 63, 64, 65, and names of 252 to 255 */
+            snprintf(name, sizeof(name), "%.*s", (int)(62 + n % 4), label);
+        if (i >= ARRAY_LEN(odd) && n >= 4)
+            snprintf(name, sizeof(name), "%.63s.%.63s.%.63s.%.*s", label, label, label,
+                     (int)(56 + n), label);
+        snprintf(json, sizeof(json), "{\"dns\": \"%s\", \"type\": \"A\"}", name);
+        ck_assert_int_eq(json_parse(json, strlen(json), &doc, NULL, 0), ERR_NONE);
+        if (target_from_json(json_root(doc), NULL, &t, &problem) == ERR_NONE)
+            ck_assert_msg(build(t->dns.name) == ERR_NONE, "%s", name);
+        target_destroy(&t);
+        json_free(&doc);
+    }
 }
 END_TEST
 
@@ -555,7 +586,8 @@ START_TEST(test_noise_is_survived)
 END_TEST
 
 TESTS(queries, test_query_has_the_bytes_of_rfc1035, test_query_with_do_has_opt,
-      test_query_bounds_of_names, test_query_refuses_empty_labels, test_query_reads_escapes)
+      test_query_bounds_of_names, test_query_refuses_empty_labels, test_query_reads_escapes,
+      test_every_name_of_a_target_builds)
 TESTS(matching, test_matching_reply, test_reply_with_wrong_id_is_foreign, test_query_is_not_a_reply,
       test_reply_to_another_question_is_foreign, test_short_reply_is_foreign,
       test_error_reply_may_lack_the_question)

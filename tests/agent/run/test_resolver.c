@@ -5,6 +5,7 @@
 #include "tests/support/dns_server.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static struct dns_server server;
 static struct loop *loop;
@@ -204,6 +205,32 @@ START_TEST(test_refusing_port_is_the_resolvers)
 }
 END_TEST
 
+START_TEST(test_two_failures_are_told_apart)
+{
+    struct resolve q;
+    run(&q, "v4fails.example", IP_ANY, 1500);
+    ck_assert_int_eq(q.cause, CAUSE_dns_timeout);
+    ck_assert_str_eq(q.detail, "AAAA: dns_nodata; A: dns_timeout");
+}
+END_TEST
+
+START_TEST(test_no_descriptors_is_the_agents_fault)
+{
+    struct rlimit old, few;
+    struct resolve q;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    int next = dup(0);
+    ck_assert_int_ge(next, 0);
+    close(next);
+    few = old;
+    few.rlim_cur = (rlim_t)next; /* exactly those that are open */
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    run(&q, "host.example", IP_ANY, 3000);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    ck_assert_int_eq(q.cause, CAUSE_agent_fd_exhausted);
+}
+END_TEST
+
 START_TEST(test_literals_answer_without_a_question)
 {
     struct resolve q;
@@ -310,6 +337,7 @@ START_TEST(test_callback_may_start_the_next)
 }
 END_TEST
 
+START_TEST(test_bad_servers_are_refused, test_two_failures_are_told_apart,
 START_TEST(test_bad_servers_are_refused)
 {
     struct resolver_config c = {.servers = "not an address"};
@@ -332,7 +360,8 @@ GROUP(answers, test_both_families_ipv6_first, test_ip_version_asks_one_family,
       test_literal_of_the_other_family_is_nodata)
 GROUP(failures, test_each_failure_has_its_cause, test_name_too_long_does_not_exist,
       test_silence_about_one_name_is_a_timeout, test_silence_about_everything_is_the_resolvers,
-      test_refusing_port_is_the_resolvers, test_bad_servers_are_refused)
+      test_refusing_port_is_the_resolvers, test_bad_servers_are_refused,
+      test_two_failures_are_told_apart, test_no_descriptors_is_the_agents_fault)
 GROUP(life, test_cancel_calls_back_once_and_late_answers_are_dropped,
       test_cancel_while_waiting_for_a_turn, test_more_than_the_bound_are_all_answered,
       test_a_name_whose_turn_never_comes_is_the_agents_fault,
