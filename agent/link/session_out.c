@@ -124,10 +124,9 @@ static bool fits(const struct strbuf *frame, const struct outbox_item *item)
                FRAME_COALESCE_BYTES;
 }
 
-static size_t put_result(struct session *s, struct strbuf *frame, const struct outbox_item *item,
-                         bool with_credit)
+static void put_result(struct session *s, struct strbuf *frame, const struct outbox_item *item,
+                       bool with_credit)
 {
-    size_t before = frame->len;
     struct msg_result m = {.task = item->task,
                            .ticket = item->ticket,
                            .record_text = item->record,
@@ -135,25 +134,23 @@ static size_t put_result(struct session *s, struct strbuf *frame, const struct o
                            .has_credit = with_credit,
                            .credit = s->credit};
     msg_put_result(frame, &m);
-    return frame->len - before;
 }
 
+/* The window counts the bytes of records. The last line of the frame carries the credit. */
 static void put_results(struct session *s, struct strbuf *frame)
 {
     struct outbox_item item, next;
     bool more = next_result(s, &item) && fits(frame, &item);
     while (more) {
-        size_t before = frame->len;
-        size_t len = put_result(s, frame, &item, false);
         s->results_sent.count++;
-        s->results_sent.bytes += len;
+        s->results_sent.bytes += item.record_len;
         outbox_sent(s->outbox);
+        size_t before = frame->len;
+        put_result(s, frame, &item, false);
         more = next_result(s, &next) && fits(frame, &next);
-        if (!more) { /* the last one carries the credit: written again, as its size is part of the
-                        window */
-            s->results_sent.bytes -= len;
+        if (!more) {
             strbuf_truncate(frame, before);
-            s->results_sent.bytes += put_result(s, frame, &item, true);
+            put_result(s, frame, &item, true);
             s->told = s->credit;
         }
         item = next;
