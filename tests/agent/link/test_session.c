@@ -547,7 +547,7 @@ START_TEST(results_wait_for_the_masters_byte_window)
 {
     session_on_connected(sess, now);
     hear();
-    welcome_as("store-a", 100, 50);
+    welcome_as("store-a", 100, 5);
     verdicts_end();
     hear();
     send_task(1);
@@ -556,7 +556,7 @@ START_TEST(results_wait_for_the_masters_byte_window)
     done(2);
     hear();
     ck_assert_uint_eq(count("\"type\":\"result\""), 1);
-    ck_assert_uint_gt(info().results_sent.bytes, 50);
+    ck_assert_uint_gt(info().results_sent.bytes, 5);
 }
 END_TEST
 
