@@ -40,7 +40,7 @@ def causes(t):
         ("response_timeout", "asked and never answered", web("/tarpit")),
         ("tls_timeout", "a TLS handshake that is never answered", at("tarpit", "/", "https")),
         ("tls_handshake", "a TLS alert", at("tls_alert", "/", "https")),
-        ("tls_handshake", "plain HTTP where TLS should be", at("http", "/ok", "https")),
+        ("tls_handshake", "plain HTTP where TLS should be", at("plain", "/ok", "https")),
         ("tls_expired", "an expired certificate", tls("https_expired")),
         ("tls_not_yet_valid", "a certificate of the future", tls("https_future")),
         ("tls_name_mismatch", "a certificate for another name", tls("https_wrong_name")),

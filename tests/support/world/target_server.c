@@ -42,6 +42,9 @@ static const char *const tls_names[CERTS_KINDS] = {
 /* A TLS alert: fatal, handshake_failure. */
 static const char tls_alert[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28};
 
+/* What a web server says to a ClientHello on its plain port. */
+static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+
 static void parse_options(int argc, char **argv)
 {
     static const struct option options[] = {{"dir", required_argument, NULL, 'd'},
@@ -132,11 +135,14 @@ static void serve_full(void)
 
 static void serve_bad(void)
 {
+    int plain = listen_here(0, BACKLOG);
     int tarpit = listen_here(0, BACKLOG), alert = listen_here(0, BACKLOG),
         reset = listen_here(0, BACKLOG);
     conn_serve_tarpit(tarpit);
     conn_serve_bytes(alert, tls_alert, sizeof(tls_alert));
     conn_serve_reset(reset);
+    conn_serve_bytes(plain, plain_answer, sizeof(plain_answer) - 1);
+    report("plain", plain);
     report("tarpit", tarpit);
     report("tls_alert", alert);
     report("reset", reset);
