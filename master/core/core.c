@@ -45,11 +45,11 @@ void core_destroy(struct core **cp)
 
 /* ---- lines in */
 
-static void bad_line(struct core *c, struct session *s, const char *why)
+static void bad_line(struct core *c, struct session *s, int code, const char *why)
 {
     counter_add(&c->stats.bad_messages, 1);
     c->ops.event(c->arg, "bad_message", s->agent ? s->agent->name : NULL, why);
-    fleet_close(c, s, CLOSE_POLICY, why);
+    fleet_close(c, s, code, why);
 }
 
 static void on_hello_phase(struct core *c, struct session *s, const struct message *m,
@@ -62,7 +62,8 @@ static void on_hello_phase(struct core *c, struct session *s, const struct messa
     else if (s->state == SESSION_INFLIGHT && m->type == MSG_INFLIGHT_END)
         fleet_inflight_end(c, s, now);
     else
-        bad_line(c, s, "a session begins with HELLO, INFLIGHT lines and INFLIGHT_END, each once");
+        bad_line(c, s, CLOSE_POLICY,
+                 "a session begins with HELLO, INFLIGHT lines and INFLIGHT_END, each once");
 }
 
 static void on_drain(struct core *c, struct session *s)
@@ -112,7 +113,7 @@ static void on_ready_phase(struct core *c, struct session *s, const struct messa
         fleet_bye(c, s, m->text.reason, now);
         break;
     default:
-        bad_line(c, s, "a message that only a master sends, or HELLO again");
+        bad_line(c, s, CLOSE_POLICY, "a message that only a master sends, or HELLO again");
         break;
     }
 }
@@ -125,8 +126,9 @@ void core_session_line(struct core *c, session_id id, const char *line, size_t l
     s->last_rx = now;
     struct message m;
     char why[160];
-    if (message_decode(line, len, &m, why, sizeof(why)) != ERR_NONE) {
-        bad_line(c, s, why);
+    enum err e = message_decode(line, len, &m, why, sizeof(why));
+    if (e != ERR_NONE) {
+        bad_line(c, s, e == ERR_TOO_BIG ? CLOSE_TOO_BIG : CLOSE_POLICY, why);
         return;
     }
     if (m.type == MSG_UNKNOWN)

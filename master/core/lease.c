@@ -167,6 +167,18 @@ static void settle(struct core *c, struct batch *b, struct task *t, uint64_t id,
     }
 }
 
+/* Expired and cancelled are the master's to say. */
+static bool head_good(const struct json_node *record, struct result_head *head, char *why,
+                      size_t why_max)
+{
+    if (result_head_parse(record, head, why, why_max) != ERR_NONE)
+        return false;
+    if (head->outcome != OUTCOME_EXPIRED && head->outcome != OUTCOME_CANCELLED)
+        return true;
+    snprintf(why, why_max, "an agent cannot say '%s'", outcome_word(head->outcome));
+    return false;
+}
+
 void lease_result(struct core *c, struct session *s, const struct msg_result *m, struct mono now)
 {
     struct batch *b = batch_find(c, (uint32_t)(m->task >> 32));
@@ -183,7 +195,7 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
     char why[160];
     struct result_head head;
     struct task *t = task_find(c, m->task);
-    if (result_head_parse(m->record, &head, why, sizeof(why)) != ERR_NONE) {
+    if (!head_good(m->record, &head, why, sizeof(why))) {
         reject(c, s, m, why);
         if (current(t, s->agent, no))
             lease_lost(c, t, LOSS_NACK, CAUSE_agent_lost, now);
