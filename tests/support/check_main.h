@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 /*
- * check_main - the one main() of every unit test: CHECK_MAIN("name", tcase, tcase, …) with TESTS(name, test, …) above it.
+ * check_main - the one main() of every unit test: CHECK_MAIN("name", tcase, tcase, …) with
+ * TESTS(name, test, …) above it.
  *
  *     TESTS(parsing, test_refuses_trailing_comma, test_reads_nested)
  *     CHECK_MAIN("json", parsing)

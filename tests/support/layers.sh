@@ -19,8 +19,9 @@ agent/link/    common/ proto/ agent/policy/ agent/outbox/ agent/probe/ agent/run
 agent/         common/ proto/ agent/
 master/core/   common/ proto/ master/core/
 master/store/  common/ proto/ master/store/
-master/hub/    common/ proto/ master/core/ master/store/ master/hub/
-master/api/    common/ proto/ master/core/ master/store/ master/api/ master/web/
+master/auth/   common/ proto/ master/auth/
+master/hub/    common/ proto/ master/auth/ master/core/ master/store/ master/hub/
+master/api/    common/ proto/ master/auth/ master/core/ master/store/ master/api/ master/web/
 master/ctl/    common/ proto/ master/ctl/
 master/        common/ proto/ master/
 TABLE
