@@ -53,17 +53,28 @@ const char *sqlite_why(const struct sqlite_db *d)
     return d->why;
 }
 
-/* A quota answers EDQUOT, and the shared memory of the WAL grows outside of SQLITE_FULL: both are
- * "full" to us. */
+/* What the system said to the last write of the WAL: sqlite3_system_errno() has forgotten it by
+ * now. */
+static int wal_errno(sqlite3 *c)
+{
+    sqlite3_file *wal = NULL;
+    int e = 0;
+    sqlite3_file_control(c, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (wal && wal->pMethods)
+        wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &e);
+    return e;
+}
+
+/*
+ * SQLITE_FULL is ENOSPC alone. A quota answers EDQUOT, and the WAL's index, which is no part of
+ * what is durable, has an error of its own when it cannot grow: both are "full" to us.
+ */
 static bool is_full(sqlite3 *c)
 {
     int rc = sqlite3_extended_errcode(c);
-    if ((rc & 0xff) == SQLITE_FULL)
+    if ((rc & 0xff) == SQLITE_FULL || rc == SQLITE_IOERR_SHMSIZE)
         return true;
-    if (rc != SQLITE_IOERR_WRITE && rc != SQLITE_IOERR_SHMSIZE)
-        return false;
-    int e = sqlite3_system_errno(c);
-    return e == ENOSPC || e == EDQUOT;
+    return rc == SQLITE_IOERR_WRITE && wal_errno(c) == EDQUOT;
 }
 
 enum err sqlite_failed(struct sqlite_db *d, const char *doing)
