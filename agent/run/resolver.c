@@ -230,7 +230,7 @@ static void arm_resolve(struct lookup *l, struct mono at)
     timer_arm(loop_timers(l->owner->loop), &l->q->timer, at, on_resolve_timer);
 }
 
-/* A question has ended: all ended → now; one has addresses → the other gets a little time. */
+/* A question has ended: all ended → now; one has addresses → a little time for the other. */
 static void arm_after_answer(struct lookup *l, const struct question *u)
 {
     struct mono now = loop_now(l->owner->loop);

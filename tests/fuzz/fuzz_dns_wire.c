@@ -3,7 +3,8 @@
 #include "common/require.h"
 #include <string.h>
 
-/* The first two octets choose the type asked for, the rest is the reply. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static void check_text(const char *s)
 {
     REQUIRE(s != NULL);
@@ -11,6 +12,7 @@ static void check_text(const char *s)
         REQUIRE(*s >= ' ' && *s <= '~');
 }
 
+/* The first two octets choose the type asked for, the rest is the reply. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2 || size > DNS_MESSAGE_MAX + 2)
