@@ -2,6 +2,7 @@
 #include "agent/link/link.h"
 #include "agent/link/lookup.h"
 #include "agent/link/master_url.h"
+#include "agent/link/reason.h"
 #include "agent/link/work.h"
 #include "common/backoff.h"
 #include "common/log.h"
@@ -15,19 +16,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define TICK_MS            100
 #define BACKOFF_BASE_MS    1000
 #define BACKOFF_CAP_MS     30000
 #define BACKOFF_FLOOR_MS   100
-#define BACKOFF_HOLDING_MS 5000 /* the master's grace for leases is 15 s */
+#define BACKOFF_HOLDING_MS 5000  /* the master's grace for leases is 15 s */
+#define CLONE_WAIT_MS      60000 /* the master's quarantine */
 #define SESSION_PROVED_MS                                                                          \
     5000 /* a session this old was a success: the next failure counts from one again */
-#define CONNECT_TIMEOUT_S 10
-#define CLOSE_PATIENCE_S  3 /* a peer that does not take our close frame is cut off */
-#define RX_BUFFER_BYTES   4096
-#define REASON_MAX        123 /* RFC 6455 §5.5: a control frame has at most 125 bytes */
+#define CONNECT_TIMEOUT_MS                                                                         \
+    10000                  /* TCP, TLS and upgrade together: lws's limits begin anew at each */
+#define CLOSE_PATIENCE_S 3 /* a peer that does not take our close frame is cut off */
+#define RX_BUFFER_BYTES  4096
+#define REASON_MAX       123 /* RFC 6455 §5.5: a control frame has at most 125 bytes */
 
 /*
  * RESTING ──retry_at──► LOOKING ──address──► CONNECTING ──upgraded──► UP
@@ -59,8 +63,8 @@ struct link {
     struct lws *wsi;
     char token[TOKEN_MAX + 1];
     struct backoff backoff;
-    struct mono retry_at, up_at;
-    bool told_failure;
+    struct mono retry_at, connecting_at, up_at;
+    bool timed_out;
 
     bool closing;    /* ops.close was called: this is what the close frame will say */
     bool close_sent; /* by us, or by the peer: nothing is ours to say any more */
@@ -122,7 +126,9 @@ static int64_t retry_delay_ms(struct link *l)
     int64_t asked = session_take_reconnect_ms(l->work.session);
     int64_t ms = backoff_next_ms(&l->backoff, random_u64());
     if (asked >= 0)
-        return asked;
+        return asked + (int64_t)(random_u64() % BACKOFF_BASE_MS);
+    if (l->peer_code == CLOSE_CLONE)
+        return CLONE_WAIT_MS;
     return ms > BACKOFF_HOLDING_MS && holds_something(l) ? BACKOFF_HOLDING_MS : ms;
 }
 
@@ -169,7 +175,8 @@ static void start_client(struct link *l, const struct ip *ip)
         .alpn = "http/1.1",
         .pwsi = &l->wsi,
     };
-    l->closing = l->close_sent = false;
+    l->closing = l->close_sent = l->timed_out = false;
+    l->connecting_at = mono_now();
     l->close_code = l->peer_code = 0;
     l->peer_reason[0] = '\0';
     link_enter(l, LINK_CONNECTING, address);
@@ -200,55 +207,46 @@ static void on_looked_up(struct link *l)
 
 /* ---- what lws tells */
 
-static const char *http_problem(int status, char *buf, size_t size)
+/* lws often says no more than "closed before established": the socket knows why. */
+static int socket_error(struct lws *wsi)
 {
-    switch (status) {
-    case 401:
-        return "the master refused the token (401)";
-    case 403:
-        return "the master does not let this token connect as an agent (403)";
-    case 404:
-        return "there is no Sonde master at this path (404)";
-    }
-    snprintf(buf, size, "the master, or a proxy before it, answered HTTP %d instead of the upgrade",
-             status);
-    return buf;
-}
-
-static const char *http_fix(int status)
-{
-    if (status == 401 || status == 403)
-        return "put a token of scope agent into the token file: sonde-master token add --scope "
-               "agent";
-    if (status == 404)
-        return "check the path of --master, usually /ws";
-    if (status == 502 || status == 503 || status == 504)
-        return "the proxy is there but the master is not: start it, or wait";
-    return "check --master and the proxy before it";
-}
-
-static const char *error_fix(const char *what)
-{
-    if (strstr(what, "tls") || strstr(what, "SSL") || strstr(what, "ssl") || strstr(what, "cert"))
-        return "check the master's certificate, its name, and --ca-file";
-    if (strstr(what, "refused") || strstr(what, "connect failed") || strstr(what, "onn fail"))
-        return "nothing listens there: start the master or check --master";
-    return "check that the master runs and can be reached";
+    int fd = lws_get_socket_fd(wsi), e = 0;
+    socklen_t len = sizeof(e);
+    return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0 ? e : 0;
 }
 
 static void on_connection_error(struct link *l, struct lws *wsi, const char *in, size_t len)
 {
     char what[160], buf[120];
-    int status = (int)lws_http_client_http_response(wsi);
+    int status = (int)lws_http_client_http_response(wsi), errnum = socket_error(wsi);
     l->wsi = NULL;
     if (l->state != LINK_CONNECTING)
         return;
-    if (status != 0 && status != 200 && status != 101) {
-        on_failed(l, http_problem(status, buf, sizeof(buf)), http_fix(status));
+    if (status != 0 && status != 101) {
+        on_failed(l, reason_http_problem(status, buf, sizeof(buf)), reason_http_fix(status));
         return;
     }
-    snprintf(what, sizeof(what), "%.*s", in ? (int)(len < 150 ? len : 150) : 0, in ? in : "");
-    on_failed(l, what[0] ? what : "the connection could not be made", error_fix(what));
+    if (l->timed_out)
+        snprintf(what, sizeof(what), "no connection and upgrade within %d s",
+                 CONNECT_TIMEOUT_MS / 1000);
+    else if (errnum != 0)
+        snprintf(what, sizeof(what), "%s", strerror(errnum));
+    else
+        snprintf(what, sizeof(what), "%.*s", in ? (int)(len < 150 ? len : 150) : 0, in ? in : "");
+    on_failed(l, what[0] ? what : "the connection could not be made", reason_error_fix(what));
+}
+
+/* A peer that hangs up or never answers the upgrade is told by lws in this way alone. */
+static void on_gone(struct link *l, struct lws *wsi)
+{
+    if (l->wsi != wsi)
+        return;
+    l->wsi = NULL;
+    if (l->state == LINK_CONNECTING)
+        on_failed(
+            l,
+            "the connection was made, but not upgraded: it was cut, or there was no answer in time",
+            "check that --master is the address of agents, and the proxy before it");
 }
 
 /* After every event: is there something to write, or a close to carry out? */
@@ -273,32 +271,6 @@ static int on_established(struct link *l, struct lws *wsi)
     return 0;
 }
 
-static const char *close_words(uint16_t code)
-{
-    static const struct {
-        uint16_t code;
-        const char *text;
-    } words[] = {
-        {CLOSE_NORMAL, "normal"},
-        {CLOSE_GOING_AWAY, "the master goes away"},
-        {CLOSE_POLICY, "a malformed message"},
-        {CLOSE_TOO_BIG, "a message over the limit"},
-        {CLOSE_REPLACED, "this agent connected anew"},
-        {CLOSE_REVOKED, "the token was revoked: put a new one into the token file"},
-        {CLOSE_OVER_CREDIT, "more tasks than the credit allowed"},
-        {CLOSE_SILENT, "the other side was silent for too long"},
-        {CLOSE_HELLO_TIMEOUT, "no HELLO in time"},
-        {CLOSE_VERSION, "the protocol versions do not fit: update the older side"},
-        {CLOSE_CLONE, "two agents use this name: give each its own --name"},
-        {CLOSE_WRITE_STALLED, "this agent did not read for too long"},
-        {CLOSE_KICKED, "an operator cut this agent off"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (words[i].code == code)
-            return words[i].text;
-    return code ? "an unknown code" : "the connection was cut without a close frame";
-}
-
 static void on_closed(struct link *l)
 {
     uint16_t code = l->closing ? l->close_code : l->peer_code;
@@ -310,7 +282,7 @@ static void on_closed(struct link *l)
     rest(l, "closed");
     LOG(code == CLOSE_NORMAL ? LOG_INFO : LOG_WARN, "link", "disconnected",
         LS("by", l->closing ? "agent" : "master"), LI("code", code),
-        LS("meaning", close_words(code)),
+        LS("meaning", reason_close(code)),
         LS("reason", l->closing ? l->close_reason : l->peer_reason),
         LI("connected_ms", mono_diff_ms(now, l->up_at)),
         LI("retry_in_ms", mono_diff_ms(l->retry_at, now)));
@@ -326,8 +298,9 @@ static void on_peer_close(struct link *l, const unsigned char *in, size_t len)
 }
 
 /*
- * The close frame, then the wait for its echo. Returning −1 would be the documented way, but Debian's lws on libuv
- * closes such a connection twice in a row, and the second time without the frame; this takes the same path once.
+ * The close frame, then the wait for its echo. Returning −1 would be the documented way, but
+ * Debian's lws on libuv closes such a connection twice in a row, and the second time without the
+ * frame; this takes the same path once.
  */
 static void carry_out_close(struct link *l)
 {
@@ -402,6 +375,9 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         if (l->state == LINK_UP)
             on_closed(l);
         return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        on_gone(l, wsi);
+        return 0;
     default:
         return 0;
     }
@@ -443,6 +419,15 @@ static void end(struct link *l)
     ws_loop_stop(l->loop);
 }
 
+static void watch_connecting(struct link *l, struct mono now)
+{
+    if (l->state != LINK_CONNECTING || l->timed_out ||
+        mono_diff_ms(now, l->connecting_at) < CONNECT_TIMEOUT_MS)
+        return;
+    l->timed_out = true;
+    lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
 static void on_tick(void *arg, struct mono now)
 {
     struct link *l = arg;
@@ -455,6 +440,7 @@ static void on_tick(void *arg, struct mono now)
     }
     if (l->state == LINK_RESTING && !mono_before(now, l->retry_at))
         begin_connect(l);
+    watch_connecting(l, now);
     kick(l);
 }
 
@@ -503,8 +489,6 @@ static enum err open_loop(struct link *l)
         .protocols = protocols,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .client_ssl_ca_filepath = l->config->ca_file,
-        .timeout_secs = CONNECT_TIMEOUT_S,
-        .connect_timeout_secs = CONNECT_TIMEOUT_S,
         .user = l,
     };
     return ws_loop_create(&info, TICK_MS, &callbacks, l, &l->loop);

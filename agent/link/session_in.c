@@ -158,6 +158,8 @@ static void on_task(struct session *s, const struct message *msg, size_t len, st
     }
     if (s->state == SESSION_PARTING)
         return; /* BYE is said: the master takes it back by itself */
+    if (outbox_has(s->outbox, m->task))
+        return; /* its result is on its way, and good under its older ticket */
     struct held *h = session_find(s, m->task);
     if (h && !h->doomed) { /* leased to us anew while it runs here: the newest ticket counts */
         snprintf(h->ticket, sizeof(h->ticket), "%s", m->ticket);
@@ -167,8 +169,6 @@ static void on_task(struct session *s, const struct message *msg, size_t len, st
         session_put_release(s, m->task, m->ticket, now);
         return;
     }
-    /* A result that waits here under an older lease was not wanted, or it would not come again. */
-    s->drops += outbox_ack(s->outbox, m->task);
     admit(s, m, now);
 }
 

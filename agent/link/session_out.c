@@ -117,10 +117,11 @@ static bool next_result(const struct session *s, struct outbox_item *item)
            s->results_sent.bytes < s->results_window.bytes && outbox_peek(s->outbox, item);
 }
 
-static bool fits(const struct strbuf *frame, const struct outbox_item *item)
+/* A frame that is empty takes any one line. */
+static bool fits(size_t frame_len, const struct outbox_item *item)
 {
-    return frame->len == 0 ||
-           frame->len + item->record_len + RESULT_ENVELOPE_MAX + CONTROL_LINE_MAX <=
+    return frame_len == 0 ||
+           frame_len + item->record_len + RESULT_ENVELOPE_MAX + CONTROL_LINE_MAX <=
                FRAME_COALESCE_BYTES;
 }
 
@@ -134,25 +135,22 @@ static void put_result(struct session *s, struct strbuf *frame, const struct out
                            .has_credit = with_credit,
                            .credit = s->credit};
     msg_put_result(frame, &m);
+    if (with_credit)
+        s->told = s->credit;
 }
 
 /* The window counts the bytes of records. The last line of the frame carries the credit. */
 static void put_results(struct session *s, struct strbuf *frame)
 {
     struct outbox_item item, next;
-    bool more = next_result(s, &item) && fits(frame, &item);
+    bool more = next_result(s, &item) && fits(frame->len, &item);
     while (more) {
         s->results_sent.count++;
         s->results_sent.bytes += item.record_len;
         outbox_sent(s->outbox);
-        size_t before = frame->len;
-        put_result(s, frame, &item, false);
-        more = next_result(s, &next) && fits(frame, &next);
-        if (!more) {
-            strbuf_truncate(frame, before);
-            put_result(s, frame, &item, true);
-            s->told = s->credit;
-        }
+        size_t after = frame->len + item.record_len + RESULT_ENVELOPE_MAX;
+        more = next_result(s, &next) && fits(after, &next);
+        put_result(s, frame, &item, !more);
         item = next;
     }
 }

@@ -150,6 +150,11 @@ void outbox_rewind(struct outbox *o)
     o->next = list_first(&o->order);
 }
 
+bool outbox_has(const struct outbox *o, uint64_t task)
+{
+    return find(o, task) != NULL;
+}
+
 bool outbox_ack(struct outbox *o, uint64_t task)
 {
     struct entry *e = find(o, task);

@@ -34,6 +34,7 @@ MUST_USE enum err outbox_push(struct outbox *o, uint64_t task, const char *ticke
 bool outbox_peek(const struct outbox *o, struct outbox_item *out);
 void outbox_sent(struct outbox *o);
 void outbox_rewind(struct outbox *o);
+bool outbox_has(const struct outbox *o, uint64_t task);
 bool outbox_ack(struct outbox *o, uint64_t task); /* false: unknown, a peer's mistake */
 /* Walks all that is unacknowledged, oldest first: for INFLIGHT. */
 void outbox_each(const struct outbox *o, void (*fn)(void *arg, const struct outbox_item *i), void *arg);

@@ -516,6 +516,17 @@ START_TEST(a_task_leased_again_while_it_runs_answers_with_the_newest_ticket)
 }
 END_TEST
 
+START_TEST(a_task_whose_result_waits_is_not_run_again)
+{
+    make_ready();
+    send_task(1);
+    done(1);
+    send_task(1);
+    ck_assert_uint_eq(n_admitted, 1);
+    ck_assert_uint_eq(info().results, 1);
+}
+END_TEST
+
 START_TEST(results_wait_for_the_masters_window)
 {
     session_on_connected(sess, now);
@@ -863,7 +874,7 @@ TESTS(tasks, a_task_before_the_verdicts_end_closes_1008,
       a_spec_that_cannot_be_read_is_answered_with_nack,
       a_task_without_a_place_is_released_and_credit_pauses,
       a_task_leased_again_while_it_runs_answers_with_the_newest_ticket,
-      cancel_reaches_only_tasks_held)
+      a_task_whose_result_waits_is_not_run_again, cancel_reaches_only_tasks_held)
 TESTS(results, results_wait_for_the_masters_window, a_result_window_that_shrinks_is_ignored,
       results_wait_for_the_masters_byte_window, an_unknown_or_doubled_ack_is_counted_and_harmless,
       a_rejected_result_is_forgotten_and_counted, control_goes_before_results)
