@@ -10,7 +10,8 @@
 
 #include "common/require.h"
 
-#define ATTEMPT_DELAY_MS 250 /* RFC 8305 §5: the recommended Connection Attempt Delay */
+#define ATTEMPT_DELAY_MS 250  /* RFC 8305 §5: the recommended Connection Attempt Delay */
+#define FIRST_LOCAL_PORT 1024 /* the kernel gives no lower one to a connect() */
 
 static void try_next(struct connector *c);
 
@@ -138,13 +139,13 @@ static bool met_itself(int fd)
     return local_len == remote_len && memcmp(&local, &remote, local_len) == 0;
 }
 
-static int socket_error(int fd)
+static int socket_error(int fd, uint16_t port)
 {
     int errnum = 0;
     socklen_t len = sizeof(errnum);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
         return errno;
-    if (errnum == 0 && met_itself(fd))
+    if (errnum == 0 && port >= FIRST_LOCAL_PORT && met_itself(fd))
         return ECONNREFUSED;
     return errnum;
 }
@@ -165,7 +166,7 @@ static void on_attempt(struct loop_fd *f, uint32_t events)
 {
     struct connect_attempt *a = CONTAINER_OF(f, struct connect_attempt, f);
     struct connector *c = a->owner;
-    int errnum = socket_error(f->fd);
+    int errnum = socket_error(f->fd, c->port);
     if (errnum == 0 && (events & EPOLLOUT) && !(events & EPOLLERR)) {
         win(c, a);
         return;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/run/curl_loop.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "common/list.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 struct curl_loop {
@@ -92,14 +95,18 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         list_push_front(&c->idle, &s->node);
         return 0;
     }
-    if (s)
-        return loop_modify(c->loop, &s->f, epoll_events(what)) ? 0 : -1;
-    s = sock_take(c);
-    if (!loop_add(c->loop, &s->f, fd, epoll_events(what), on_socket_event)) {
-        list_push_front(&c->idle, &s->node);
-        return -1;
+    /* An error from here would end the multi handle for good, with all its transfers; a descriptor
+     * that the kernel will not watch (no memory) ends by its own time-out. */
+    bool watched;
+    if (s) {
+        watched = loop_modify(c->loop, &s->f, epoll_events(what));
+    } else {
+        s = sock_take(c);
+        watched = loop_add(c->loop, &s->f, fd, epoll_events(what), on_socket_event);
+        curl_multi_assign(c->multi, fd, s);
     }
-    curl_multi_assign(c->multi, fd, s);
+    if (!watched)
+        LOG(LOG_ERROR, "worker", "not_watched", LS("detail", strerror(errno)));
     return 0;
 }
 
