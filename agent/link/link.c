@@ -59,7 +59,7 @@ struct link {
 
     struct lookup *lookup;
     struct lookup_result addresses;
-    unsigned next_address;
+    unsigned next_address, tried;
     struct lws *wsi;
     char token[TOKEN_MAX + 1];
     struct backoff backoff;
@@ -132,18 +132,23 @@ static int64_t retry_delay_ms(struct link *l)
     return ms > BACKOFF_HOLDING_MS && holds_something(l) ? BACKOFF_HOLDING_MS : ms;
 }
 
-static void rest(struct link *l, const char *why)
+static void rest(struct link *l, int64_t ms, const char *why)
 {
-    int64_t ms = retry_delay_ms(l);
     l->retry_at = mono_add_ms(mono_now(), ms);
     link_enter(l, LINK_RESTING, why);
 }
 
+/* The next address is tried at once; when all have failed it is time to wait. */
 static void on_failed(struct link *l, const char *problem, const char *fix)
 {
-    rest(l, problem);
+    l->next_address++;
+    bool more = ++l->tried < l->addresses.n;
+    if (!more)
+        l->tried = 0;
+    int64_t ms = more ? 0 : retry_delay_ms(l);
+    rest(l, ms, problem);
     LOG(LOG_WARN, "link", "connect_failed", LS("master", l->config->master), LS("problem", problem),
-        LS("fix", fix), LI("retry_in_ms", mono_diff_ms(l->retry_at, mono_now())));
+        LS("fix", fix), LI("retry_in_ms", ms));
 }
 
 static void wake_from_lookup(void *arg)
@@ -202,7 +207,7 @@ static void on_looked_up(struct link *l)
         on_failed(l, why, "put the agent's token there");
         return;
     }
-    start_client(l, &l->addresses.ips[l->next_address++ % l->addresses.n]);
+    start_client(l, &l->addresses.ips[l->next_address % l->addresses.n]);
 }
 
 /* ---- what lws tells */
@@ -274,17 +279,18 @@ static int on_established(struct link *l, struct lws *wsi)
 static void on_closed(struct link *l)
 {
     uint16_t code = l->closing ? l->close_code : l->peer_code;
+    const char *by = l->closing ? "agent" : code ? "master" : "network";
     struct mono now = mono_now();
+    int64_t lived_ms = mono_diff_ms(now, l->up_at);
     l->wsi = NULL;
     session_on_disconnected(l->work.session, now);
-    if (mono_diff_ms(now, l->up_at) >= SESSION_PROVED_MS)
+    if (lived_ms >= SESSION_PROVED_MS)
         backoff_reset(&l->backoff);
-    rest(l, "closed");
-    LOG(code == CLOSE_NORMAL ? LOG_INFO : LOG_WARN, "link", "disconnected",
-        LS("by", l->closing ? "agent" : "master"), LI("code", code),
-        LS("meaning", reason_close(code)),
-        LS("reason", l->closing ? l->close_reason : l->peer_reason),
-        LI("connected_ms", mono_diff_ms(now, l->up_at)),
+    l->tried = 0;
+    rest(l, retry_delay_ms(l), "closed");
+    LOG(code == CLOSE_NORMAL ? LOG_INFO : LOG_WARN, "link", "disconnected", LS("by", by),
+        LI("code", code), LS("meaning", reason_close(code)),
+        LS("reason", l->closing ? l->close_reason : l->peer_reason), LI("connected_ms", lived_ms),
         LI("retry_in_ms", mono_diff_ms(l->retry_at, now)));
 }
 
