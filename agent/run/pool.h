@@ -15,7 +15,7 @@
  */
 enum job_end {
     JOB_DONE,      /* result is filled */
-    JOB_RELEASED,  /* never started: hand it back */
+    JOB_RELEASED,  /* never started, or cut short by deadline_at: hand it back (only the master says "expired") */
     JOB_CANCELLED, /* by pool_cancel: no result to report */
 };
 struct job { /* made by job_create, freed by job_destroy; in the pool's hands between submit and take_done */

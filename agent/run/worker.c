@@ -72,17 +72,14 @@ static void on_probe_done(struct probe *p, void *arg)
 {
     struct slot *s = arg;
     REQUIRE(s->job != NULL && s->probe == p);
-    struct result *r = s->job->result;
-    if (s->capped && is_timeout(r->cause)) /* it was our deadline, not the target's slowness */
-        result_end(r, CAUSE_deadline, "the task's deadline passed while it ran: %s", r->message);
-    slot_end(s, s->cancelled ? JOB_CANCELLED : JOB_DONE);
+    /* Cut short by the task's deadline, not slow: that is the master's to judge. */
+    bool cut = s->capped && is_timeout(s->job->result->cause);
+    slot_end(s, s->cancelled ? JOB_CANCELLED : cut ? JOB_RELEASED : JOB_DONE);
 }
 
 static void on_late(struct timer *t, struct mono now)
 {
-    struct slot *s = CONTAINER_OF(t, struct slot, late);
-    result_end(s->job->result, CAUSE_deadline, NULL);
-    slot_end(s, JOB_DONE);
+    slot_end(CONTAINER_OF(t, struct slot, late), JOB_RELEASED);
 }
 
 static void slot_start(struct slot *s)

@@ -308,22 +308,20 @@ static struct job *submit_late(struct owner *o, int64_t deadline_in_ms)
     return done_job(o, 1);
 }
 
-START_TEST(test_job_past_its_deadline_expires_without_a_probe)
+START_TEST(test_job_past_its_deadline_is_handed_back)
 {
     struct owner o;
     owner_init(&o, 1, 2, &fake);
-    struct job *j = submit_late(&o, -1);
-    ck_assert_int_eq(j->end, JOB_DONE);
-    ck_assert_int_eq(j->result->cause, CAUSE_deadline);
+    ck_assert_int_eq(submit_late(&o, -1)->end, JOB_RELEASED);
     owner_fini(&o);
 }
 END_TEST
 
-START_TEST(test_time_out_that_the_task_deadline_cut_is_deadline)
+START_TEST(test_time_out_that_the_task_deadline_cut_is_handed_back)
 {
     struct owner o;
     owner_init(&o, 1, 2, &hanging);
-    ck_assert_int_eq(submit_late(&o, 20)->result->cause, CAUSE_deadline);
+    ck_assert_int_eq(submit_late(&o, 20)->end, JOB_RELEASED);
     owner_fini(&o);
 }
 END_TEST
@@ -344,6 +342,6 @@ TESTS(jobs, test_every_job_comes_back_once, test_full_pool_refuses_and_leaves_th
       test_oldest_is_the_first_still_running)
 TESTS(ends, test_cancel_ends_a_running_job, test_cancel_ends_a_waiting_job,
       test_cancel_of_an_unknown_task_is_false, test_release_hands_back_only_what_waits,
-      test_destroy_ends_what_runs_and_waits, test_job_past_its_deadline_expires_without_a_probe,
-      test_time_out_that_the_task_deadline_cut_is_deadline)
+      test_destroy_ends_what_runs_and_waits, test_job_past_its_deadline_is_handed_back,
+      test_time_out_that_the_task_deadline_cut_is_handed_back)
 CHECK_MAIN("pool", jobs, ends)
