@@ -14,6 +14,9 @@
  * The store survives a restart of the core (world_restart), the core does not. Actions are queued
  * and carried out by world_settle(), as the hub would: never from inside the core.
  */
+/* Not every test program uses all of the world. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
 #define W_SPEC     "{\"url\":\"http://x/\"}"
 #define W_BATCHES  16
 #define W_SESSIONS 64

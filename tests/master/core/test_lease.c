@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/core_world.h"
+#include "tests/support/check_main.h"
+
+static struct world *w;
+
+static void setup(void)
+{
+    w = mem_zalloc(sizeof(*w));
+    world_init(w);
+}
+static void done(void)
+{
+    world_fini(w);
+    free(w);
+}
+static struct core_counts counts(uint32_t num)
+{
+    struct core_counts n;
+    ck_assert(core_batch_counts(w->core, num, &n));
+    uint64_t sum = n.queued + n.running;
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        sum += n.ended[i];
+    ck_assert_uint_eq(sum, n.total);
+    return n;
+}
+
+START_TEST(the_same_process_takes_its_leases_back)
+{
+    setup();
+    world_batch(w, 1, 100, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 90);
+    unsigned held = a->n_held;
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    world_tick(w, 5000, true);
+    ck_assert_uint_eq(counts(1).running, held);
+    a = world_connect(w, 0, "a", "1");
+    ck_assert_uint_eq(a->verdict_keep, held);
+    ck_assert_uint_eq(counts(1).running, held);
+    world_answer_all(w, a);
+    ck_assert_uint_eq(a->acks_stored, held);
+    done();
+}
+END_TEST
+
+START_TEST(another_process_of_the_name_ends_them_at_once)
+{
+    setup();
+    world_batch(w, 1, 100, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 90);
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    a->n_held = 0;
+    a = world_connect(w, 0, "a", "2");
+    ck_assert_uint_eq(counts(1).running, 0);
+    done();
+}
+END_TEST
+
+START_TEST(what_the_agent_never_received_is_queued_again)
+{
+    setup();
+    world_batch(w, 1, 100, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 90);
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    a->n_held = 10; /* the rest was swallowed by the path */
+    a = world_connect(w, 0, "a", "1");
+    ck_assert_uint_eq(counts(1).running, 10);
+    done();
+}
+END_TEST
+
+START_TEST(after_the_grace_they_run_elsewhere)
+{
+    setup();
+    world_batch(w, 1, 50, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 500);
+    ck_assert_uint_eq(a->n_held, 50);
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    struct w_agent *b = world_connect(w, 1, "b", "1");
+    world_credit(w, b, 500);
+    ck_assert_uint_eq(b->n_held, 0);
+    world_tick(w, ORPHAN_GRACE_MS + 1000, true);
+    world_credit(w, b, 500);
+    ck_assert_uint_eq(b->n_held, 50);
+    world_answer_all(w, b);
+    ck_assert(world_all_ended(w, 1));
+    done();
+}
+END_TEST
+
+START_TEST(a_result_twice_counts_once)
+{
+    setup();
+    world_batch(w, 1, 2, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 500);
+    struct w_held h = a->held[0];
+    world_result(w, a, &h, CAUSE_NONE);
+    world_result(w, a, &h, CAUSE_NONE);
+    world_settle(w);
+    world_result(w, a, &h, CAUSE_NONE);
+    world_settle(w);
+    ck_assert_uint_eq(a->acks_stored, 1);
+    ck_assert_uint_eq(a->acks_duplicate, 2);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 1);
+    done();
+}
+END_TEST
+
+START_TEST(a_forged_ticket_is_rejected)
+{
+    setup();
+    world_batch(w, 1, 2, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 500);
+    struct w_held h = a->held[0];
+    h.task ^= 1; /* another task's ticket */
+    world_result(w, a, &h, CAUSE_NONE);
+    world_settle(w);
+    ck_assert_uint_eq(a->acks_rejected, 1);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 0);
+    done();
+}
+END_TEST
+
+START_TEST(another_agents_ticket_is_rejected)
+{
+    setup();
+    world_batch(w, 1, 2, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 500);
+    struct w_agent *b = world_connect(w, 1, "b", "1");
+    world_result(w, b, &a->held[0], CAUSE_NONE);
+    world_settle(w);
+    ck_assert_uint_eq(b->acks_rejected, 1);
+    done();
+}
+END_TEST
+
+START_TEST(a_late_result_from_an_old_lease_still_wins)
+{
+    setup();
+    world_batch(w, 1, 1, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 500);
+    struct w_held h = a->held[0];
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    a->n_held = 0;
+    world_tick(w, ORPHAN_GRACE_MS + 1000, true);
+    struct w_agent *b = world_connect(w, 1, "b", "1");
+    world_credit(w, b, 500);
+    ck_assert_uint_eq(b->n_held, 1);
+    a = world_connect(w, 0, "a", "1");
+    world_result(w, a, &h, CAUSE_NONE);
+    world_settle(w);
+    ck_assert(world_all_ended(w, 1));
+    ck_assert_uint_eq(b->cancels, 1);
+    done();
+}
+END_TEST
+
+static void say_nack(struct w_agent *a, unsigned i, const char *cause)
+{
+    struct strbuf b;
+    strbuf_init(&b, LINE_MAX_BYTES);
+    struct w_held h = a->held[i];
+    msg_put_nack(&b, &(struct msg_nack){h.task, h.ticket, cause, "d"});
+    w_forget(a, h.task);
+    w_say(w, a, &b);
+    world_settle(w);
+}
+
+START_TEST(an_agents_fault_is_tried_elsewhere_and_ends_undetermined)
+{
+    setup();
+    world_batch(w, 1, 1, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1"), *b = world_connect(w, 1, "b", "1");
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        struct w_agent *on = i % 2 ? b : a;
+        world_credit(w, a, 100);
+        world_credit(w, b, 100);
+        ck_assert_uint_eq(a->n_held + b->n_held, 1);
+        if (i > 0)
+            ck_assert_uint_eq(on->n_held, 1); /* the other one, at once */
+        say_nack(a->n_held ? a : b, 0, "agent_fd_exhausted");
+    }
+    ck_assert(world_all_ended(w, 1));
+    ck_assert_int_eq(w->batches[1].tasks[0].outcome, OUTCOME_UNDETERMINED);
+    ck_assert_str_eq(w->batches[1].tasks[0].cause, "agent_fd_exhausted");
+    done();
+}
+END_TEST
+
+START_TEST(a_task_that_kills_three_processes_is_poison_and_bystanders_are_not)
+{
+    setup();
+    world_batch(w, 1, 20, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = NULL;
+    for (int life = 1; life <= 12 && !world_all_ended(w, 1); life++) {
+        char run[8];
+        snprintf(run, sizeof(run), "%x", life);
+        if (a && a->id)
+            core_session_closed(w->core, a->id, "reset", w->now);
+        w->agents[0].n_held = 0;
+        a = world_connect(w, 0, "a", run);
+        for (int round = 0; round < 40; round++) {
+            world_credit(w, a, 500);
+            world_tick(w, 4000, true);
+            bool killed = false;
+            for (unsigned i = 0; i < a->n_held; i++)
+                killed |= (uint32_t)a->held[i].task == 13;
+            if (killed)
+                break; /* the process dies with everything it held */
+            world_answer_all(w, a);
+        }
+    }
+    ck_assert(world_all_ended(w, 1));
+    for (int i = 0; i < 20; i++)
+        ck_assert_str_eq(w->batches[1].tasks[i].cause, i == 13 ? "poison" : "");
+    done();
+}
+END_TEST
+
+START_TEST(released_tasks_go_elsewhere_without_an_attempt)
+{
+    setup();
+    world_batch(w, 1, 1, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    for (int i = 0; i < 20; i++) {
+        world_credit(w, a, 100);
+        ck_assert_uint_eq(a->n_held, 1);
+        struct strbuf b;
+        strbuf_init(&b, LINE_MAX_BYTES);
+        msg_put_release(&b, a->held[0].task, a->held[0].ticket);
+        a->n_held = 0;
+        w_say(w, a, &b);
+        world_settle(w);
+    }
+    ck_assert(!world_all_ended(w, 1));
+    done();
+}
+END_TEST
+
+START_TEST(a_draining_agent_gets_nothing_and_bye_gives_all_back)
+{
+    setup();
+    world_batch(w, 1, 100, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 60);
+    struct strbuf b;
+    strbuf_init(&b, 1000);
+    msg_put_text(&b, MSG_DRAIN, "sigterm", 0);
+    w_say(w, a, &b);
+    unsigned before = a->n_held;
+    world_credit(w, a, 60);
+    ck_assert_uint_eq(a->n_held, before);
+    strbuf_init(&b, 1000);
+    msg_put_text(&b, MSG_BYE, "done", 0);
+    w_say(w, a, &b);
+    world_settle(w);
+    ck_assert_uint_eq(counts(1).running, 0);
+    done();
+}
+END_TEST
+
+START_TEST(a_restart_takes_up_what_agents_still_run)
+{
+    setup();
+    world_batch(w, 1, 3000, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 500);
+    for (int i = 0; i < 100; i++) {
+        struct w_held h = a->held[--a->n_held];
+        world_result(w, a, &h, CAUSE_NONE);
+    }
+    unsigned held = a->n_held;
+    world_restart(w); /* 100 results were never committed, but the agent was never told they were */
+    a = world_connect(w, 0, "a", "1");
+    ck_assert_uint_eq(a->verdict_keep, held);
+    ck_assert_uint_eq(counts(1).running, held);
+    world_credit(w, a, 500);
+    ck_assert_uint_eq(a->n_held, held); /* the grace: others may still report */
+    world_answer_all(w, a);
+    world_tick(w, ORPHAN_GRACE_MS + 500, true);
+    while (!world_all_ended(w, 1)) {
+        world_credit(w, a, 500);
+        world_answer_all(w, a);
+    }
+    done();
+}
+END_TEST
+
+START_TEST(an_agent_lost_after_a_restart_loses_no_task)
+{
+    setup();
+    world_batch(w, 1, 300, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 200);
+    world_restart(w);
+    a = world_connect(w, 0, "a", "1");
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    a->n_held = 0;
+    world_tick(w, 2 * ORPHAN_GRACE_MS, true);
+    struct w_agent *b = world_connect(w, 1, "b", "1");
+    for (int i = 0; i < 20 && !world_all_ended(w, 1); i++) {
+        world_credit(w, b, 500);
+        world_answer_all(w, b);
+        world_tick(w, 1000, true);
+    }
+    ck_assert(world_all_ended(w, 1));
+    done();
+}
+END_TEST
+
+TESTS(leases, the_same_process_takes_its_leases_back, another_process_of_the_name_ends_them_at_once,
+      what_the_agent_never_received_is_queued_again, after_the_grace_they_run_elsewhere,
+      a_late_result_from_an_old_lease_still_wins, a_result_twice_counts_once,
+      a_forged_ticket_is_rejected, another_agents_ticket_is_rejected,
+      an_agents_fault_is_tried_elsewhere_and_ends_undetermined,
+      a_task_that_kills_three_processes_is_poison_and_bystanders_are_not,
+      released_tasks_go_elsewhere_without_an_attempt,
+      a_draining_agent_gets_nothing_and_bye_gives_all_back,
+      a_restart_takes_up_what_agents_still_run, an_agent_lost_after_a_restart_loses_no_task)
+CHECK_MAIN("lease", leases)
