@@ -138,8 +138,10 @@ void ledger_count(struct ledger *l, struct ledger_batch *b, enum outcome o, cons
     e->next.ended[o]++;
     REQUIRE(batch_info_ended(&e->next) <= e->next.total);
     l->next_seq++;
-    if (cause && cause[0])
-        cause_delta(e, cause)->n++;
+    if (!cause || !cause[0])
+        return;
+    REQUIRE(strlen(cause) < CAUSE_MAX);
+    cause_delta(e, cause)->n++;
 }
 
 void ledger_count_row(struct ledger *l, struct ledger_batch *b)

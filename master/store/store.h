@@ -11,39 +11,48 @@
 #include <stdio.h>
 
 /*
- * store - batches, tasks and results on disk: SQLite in WAL mode, one writer thread with group commit, reader threads.
+ * store - batches, tasks and results on disk: SQLite in WAL mode, one writer thread with group
+ * commit, reader threads.
  *
- * store_post() may be called from any thread; a request is caller-owned and in the store's hands until its done() runs, exactly once, on
- * a store thread: it must be quick (post a letter, resume a connection) and then owns the request again. For a writer's
- * request done() means committed (or err set and nothing of it written). Writer order: results, interactive opens, bulk rows, sweeps last. A failed fsync ends the process with
- * a clear line, it never goes on (PLATFORM §5). Bounds: STORE_*.
+ * store_post() may be called from any thread; a request is caller-owned and in the store's hands
+ * until its done() runs, exactly once, on a store thread: it must be quick (post a letter, resume a
+ * connection) and then owns the request again. For a writer's request done() means committed (or
+ * err set and nothing of it written). Writer order: results, interactive opens, bulk rows, sweeps
+ * last. A failed fsync ends the process with a clear line, it never goes on (PLATFORM §5). Bounds:
+ * STORE_*.
  */
-#define STORE_COMMIT_ROWS      1000          /* rows in one commit, at most */
-#define STORE_WRITER_LETTERS   16384
-#define STORE_WRITER_BYTES     (64u << 20)
-#define STORE_READER_LETTERS   4096
-#define STORE_READERS          2
-#define STORE_PAGE_ROWS        1000          /* rows of one page, at most */
-#define STORE_PAGE_BYTES       (4u << 20)    /* and bytes: a page may be shorter than asked */
-#define STORE_ARENA_BYTES      (64u << 20)   /* ceiling of a request's arena; an overflown one must not be posted */
+#define STORE_COMMIT_ROWS    1000 /* rows in one commit, at most */
+#define STORE_WRITER_LETTERS 16384
+#define STORE_WRITER_BYTES   (64u << 20)
+#define STORE_READER_LETTERS 4096
+#define STORE_READERS        2
+#define STORE_PAGE_ROWS      1000       /* rows of one page, at most */
+#define STORE_PAGE_BYTES     (4u << 20) /* and bytes: a page may be shorter than asked */
+#define STORE_ARENA_BYTES                                                                          \
+    (64u << 20) /* ceiling of a request's arena; an overflown one must not be posted */
 
 struct store;
 
-/* How a batch came in and what it asks for; strings are owned by the holder of the struct (batch_info_fini). */
+/* How a batch came in and what it asks for; strings are owned by the holder of the struct
+ * (batch_info_fini). */
 struct batch_info {
     uint32_t num;
     char uuid[UUID_TEXT_MAX];
     char trace[TRACE_TEXT_MAX];
     enum task_class cls;
     int64_t deadline_s, per_host;
-    char *name;        /* NULL = none */
-    char *labels;      /* JSON object text, NULL = none */
-    char *agents;      /* JSON object text of the selection {"names":[…],"tags":{…}}, NULL = any agent */
+    char *name;   /* NULL = none */
+    char *labels; /* JSON object text, NULL = none */
+    char *agents; /* JSON object text of the selection {"names":[…],"tags":{…}}, NULL = any agent */
     struct wall created_at, opened_at, deadline_at, ended_at; /* unset = not yet */
     uint64_t total, rejected, duplicates;
     uint64_t ended[OUTCOME_COUNT]; /* terminal counts by outcome */
     uint64_t low_water;            /* every ordinal under it has ended */
-    enum batch_mark { MARK_NONE, MARK_CANCEL, MARK_EXPIRE } mark; /* committed; the sweep may be under way */
+    enum batch_mark {
+        MARK_NONE,
+        MARK_CANCEL,
+        MARK_EXPIRE
+    } mark; /* committed; the sweep may be under way */
     enum cause mark_cause;
 };
 void batch_info_fini(struct batch_info *b);
@@ -62,11 +71,12 @@ enum store_op {
     /* writer */
     STORE_UPLOAD_BEGIN,  /* upload.info in (num is given back), state receiving */
     STORE_UPLOAD_ROWS,   /* upload.info.num, rows: appended with the next ordinals */
-    STORE_UPLOAD_COMMIT, /* opens the batch: total, opened_at, deadline_at given back in upload.info */
+    STORE_UPLOAD_COMMIT, /* opens the batch: total, opened_at, deadline_at given back in upload.info
+                          */
     STORE_UPLOAD_ABORT,  /* forgets it; rows are deleted in chunks */
     STORE_RESULTS,       /* results: verdict of each given back */
-    STORE_MARK,          /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
-    STORE_AGENT_SEEN,    /* agent: upsert name, tags, last_seen */
+    STORE_MARK, /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
+    STORE_AGENT_SEEN, /* agent: upsert name, tags, last_seen */
     /* readers */
     STORE_REFILL,       /* refill */
     STORE_BATCH_GET,    /* by uuid: batch_get */
@@ -89,7 +99,8 @@ struct store_result { /* in: all but verdict */
     const char *cause; /* "" = none */
     const char *record;
     uint32_t record_len;
-    enum ack_verdict verdict; /* out: STORED or DUPLICATE (there was one already) or REJECTED (no such task) */
+    enum ack_verdict
+        verdict; /* out: STORED or DUPLICATE (there was one already) or REJECTED (no such task) */
 };
 struct store_task { /* a refilled task */
     uint64_t task, host_hash;
@@ -113,9 +124,11 @@ struct store_req {
     enum store_op op;
     void (*done)(struct store_req *r);
     void *arg;
-    enum err err;  /* out: ERR_NONE, ERR_NOT_FOUND, ERR_NO_SPACE (disk full: HTTP 507), ERR_IO, ERR_CLOSED */
+    enum err err;  /* out: ERR_NONE, ERR_NOT_FOUND, ERR_NO_SPACE (disk full: HTTP 507), ERR_IO,
+                      ERR_CLOSED */
     char why[160]; /* out, when err: one sentence */
-    struct strbuf arena; /* in and out: the bytes that the rows point into; freed by store_req_destroy */
+    struct strbuf
+        arena; /* in and out: the bytes that the rows point into; freed by store_req_destroy */
     union {
         struct {
             struct batch_info info;
@@ -137,7 +150,8 @@ struct store_req {
         } agent;
         struct {
             uint32_t batch;
-            uint64_t after; /* task id: exclusive cursor (task_id(batch, 0) − 1 … : use from = first id to look at) */
+            uint64_t after; /* task id: exclusive cursor (task_id(batch, 0) − 1 … : use from = first
+                               id to look at) */
             unsigned limit;
             struct store_task *tasks; /* out: those without a result, by id */
             unsigned n;
@@ -146,7 +160,7 @@ struct store_req {
         } refill;
         struct {
             char uuid[UUID_TEXT_MAX];
-            struct batch_info info; /* out */
+            struct batch_info info;                      /* out */
             struct cause_count causes[CAUSE_COUNTS_MAX]; /* out, by count descending */
             unsigned n_causes;
         } batch_get;
@@ -160,12 +174,13 @@ struct store_req {
             uint32_t batch;
             uint64_t after; /* seq */
             unsigned limit;
-            int outcome; /* −1 = any */
+            int outcome;                                      /* −1 = any */
             char cause[CAUSE_MAX], agent[AGENT_NAME_MAX + 1]; /* "" = any */
-            struct store_result_row *rows; /* out */
+            struct store_result_row *rows;                    /* out */
             unsigned n;
-            bool more; /* out: further rows are there now */
-            uint64_t last; /* out: the next cursor. A filter may let few rows through, or none: only 20,000 are looked at, so n = 0 with more set is an answer */
+            bool more;     /* out: further rows are there now */
+            uint64_t last; /* out: the next cursor. A filter may let few rows through, or none: only
+                              20,000 are looked at, so n = 0 with more set is an answer */
         } results_page;
         struct {
             uint64_t task;
@@ -174,18 +189,25 @@ struct store_req {
     };
 };
 struct store_req *store_req_create(enum store_op op, void (*done)(struct store_req *), void *arg);
-void store_req_destroy(struct store_req **rp); /* frees the arena and all that the op's out-members own */
+void store_req_destroy(
+    struct store_req **rp); /* frees the arena and all that the op's out-members own */
 
-/* Takes r. ERR_FULL (the box: the caller waits, e.g. suspends its upload; uploads are refused from half of the bounds on, results and agents at the bounds, MARK and ABORT never) or ERR_CLOSED: r stays with the caller. */
+/* Takes r. ERR_FULL (the box: the caller waits, e.g. suspends its upload; uploads are refused from
+ * half of the bounds on, results and agents at the bounds, MARK and ABORT never) or ERR_CLOSED: r
+ * stays with the caller. */
 MUST_USE enum err store_post(struct store *s, struct store_req *r);
-/* True while the writer's mailbox is under half of its bounds: the time to resume a suspended upload. */
+/* True while the writer's mailbox is under half of its bounds: the time to resume a suspended
+ * upload. */
 bool store_writer_has_room(struct store *s);
 
 struct store_config {
     const char *dir; /* DIR/sonde.db; locked against a second master (ERR_BUSY) */
-    /* Store thread: ended more of a marked batch; the counts are those just committed. finished: nothing is left to sweep. */
-    void (*on_swept)(void *arg, uint32_t batch, enum outcome outcome, uint64_t count, bool finished);
-    /* Store thread: the writer made room (has_room turned true). Both may be called before store_open has returned. */
+    /* Store thread: ended more of a marked batch; the counts are those just committed. finished:
+     * nothing is left to sweep. */
+    void (*on_swept)(void *arg, uint32_t batch, enum outcome outcome, uint64_t count,
+                     bool finished);
+    /* Store thread: the writer made room (has_room turned true). Both may be called before
+     * store_open has returned. */
     void (*on_room)(void *arg);
     void *arg;
 };
@@ -195,28 +217,34 @@ struct store_boot {
     uint64_t boot_epoch; /* counted up and committed by this open */
     struct ticket_key keys[TICKET_KEYS_MAX];
     unsigned n_keys;
-    struct batch_info *open; /* heap: batches that have not ended, by number; marked ones are swept on by the writer */
+    struct batch_info *open; /* heap: batches that have not ended, by number; marked ones are swept
+                                on by the writer */
     unsigned n_open;
 };
 void store_boot_fini(struct store_boot *b);
 
-/* Creates or migrates forward; sweeps away uploads that never ended. On error one sentence in why: ERR_BUSY, ERR_DENIED (directory not writable), ERR_VERSION (a newer schema), ERR_CORRUPT, ERR_IO. */
-MUST_USE enum err store_open(const struct store_config *c, struct store **out, struct store_boot *boot, char *why, size_t why_max);
+/* Creates or migrates forward; sweeps away uploads that never ended. On error one sentence in why:
+ * ERR_BUSY, ERR_DENIED (directory not writable), ERR_VERSION (a newer schema), ERR_CORRUPT, ERR_IO.
+ */
+MUST_USE enum err store_open(const struct store_config *c, struct store **out,
+                             struct store_boot *boot, char *why, size_t why_max);
 /* Commits what waits, answers everything with done(), joins the threads, checkpoints, closes. */
 void store_close(struct store **sp);
 
 struct store_stats {
     struct histogram commit_ms;
-    struct counter commits, rows, results, duplicates;
+    struct counter commits, rows, results, duplicates; /* rows: tasks of uploads */
     struct gauge disk_full; /* 1 while the disk is full; it clears by itself */
 };
 struct store_stats *store_stats(struct store *s); /* atomics: any thread */
-void store_mailbox_stats(struct store *s, struct mailbox_stats *writer, struct mailbox_stats *reader);
+void store_mailbox_stats(struct store *s, struct mailbox_stats *writer,
+                         struct mailbox_stats *reader);
 bool store_writable(struct store *s); /* for /readyz */
 
 /*
- * `sonde-master check`: proves from the rows of DIR/sonde.db, offline or beside a running master (read only), that for each batch
- * total = tasks, each task has at most one result, terminal counts match the results, an ended batch has a result for every task; integrity_check first.
- * Prints findings to `to`; true when all holds.
+ * `sonde-master check`: proves from the rows of DIR/sonde.db, offline or beside a running master
+ * (read only), that for each batch total = tasks, each task has at most one result, terminal counts
+ * match the results, an ended batch has a result for every task; integrity_check first. Prints
+ * findings to `to`; true when all holds.
  */
 bool store_check(const char *dir, FILE *to);

@@ -2,7 +2,6 @@
 #include "master/store/writer.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -161,7 +160,9 @@ static void follow_up(struct writer *w, struct store_req *r)
 {
     if (r->err)
         return;
-    if (r->op == STORE_RESULTS)
+    if (r->op == STORE_UPLOAD_ROWS)
+        counter_add(&w->stats->rows, r->upload.n_rows);
+    else if (r->op == STORE_RESULTS)
         count_results(w, r);
     else if (r->op == STORE_MARK)
         start_sweep(w, r);
@@ -320,7 +321,6 @@ static void committed(struct writer *w, double took_ms)
     struct list_node *n;
     while ((n = list_pop_front(&w->taken))) {
         struct store_req *r = req_of(n);
-        counter_add(&w->stats->rows, apply_rows(r));
         follow_up(w, r);
         answer(w, r);
     }

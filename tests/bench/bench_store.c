@@ -213,7 +213,7 @@ int main(int argc, char **argv)
     store_boot_fini(&boot);
     bench((unsigned)tasks);
     store_close(&store);
-    char *const names[] = {"sonde.db", "lock"};
+    const char *const names[] = {"sonde.db", "lock"};
     for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
         char path[4200];
         snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
