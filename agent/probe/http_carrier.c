@@ -13,8 +13,9 @@
 /*
  * libcurl gets a connected socket and nothing to decide: the URL's host and port lead to the
  * carrier's own name, that name is pinned to the address we connected to, everything unpinned is
- * denied, and the socket callback hands out our socket once (PLATFORM §1 has the reason of each
- * option).
+ * denied, and the socket callback hands out our socket once. Without the empty PROXY,
+ * the environment's proxy would hide the target; without the NULL CA paths, libcurl would add its
+ * own authorities to our store; a DNS cache time-out of 0 would let a pin fall through.
  */
 
 bool http_carrier_take(struct probe *p)

@@ -10,12 +10,12 @@
 /*
  * tls - whom we trust, what a handshake showed, and why it failed.
  *
- * One store per worker, loaded once: loading it per probe costs 20 ms each (PLATFORM). A tls_seen
+ * One store per worker, loaded once: loading it per probe costs 20 ms each. A tls_seen
  * belongs to one handshake at a time. All texts from certificates come out as bounded, valid UTF-8.
  */
 struct tls_store;
-struct tls_store *tls_store_create(
-    const char *ca_file); /* NULL ca_file: the system's bundle. NULL: none to be had (logged) */
+/* ca_file NULL: the system's bundle. NULL: none to be had (logged). */
+struct tls_store *tls_store_create(const char *ca_file);
 void tls_store_destroy(struct tls_store **sp);
 
 struct tls_seen { /* caller-owned, zeroed */

@@ -8,12 +8,14 @@
 /*
  * loop - one worker's epoll loop: descriptors, timers, one wake, and `now`, read once per turn.
  *
- * Belongs to its worker thread; only loop_wake() and loop_lag_ms() may be called from others. A callback may add, change and remove any
- * descriptor, its own included: what was removed gets no event any more, even from the same epoll_wait.
+ * Belongs to its worker thread; only loop_wake() and loop_lag_ms() may be called from others. A
+ * callback may add, change and remove any descriptor, its own included: what was removed gets no
+ * event any more, even from the same epoll_wait.
  */
 struct loop;
 struct loop_fd;
-typedef void loop_fd_f(struct loop_fd *f, uint32_t events); /* EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP */
+/* events: EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP */
+typedef void loop_fd_f(struct loop_fd *f, uint32_t events);
 
 struct loop_fd { /* caller-owned, zeroed before the first add */
     int fd;
@@ -25,15 +27,17 @@ struct loop_fd { /* caller-owned, zeroed before the first add */
 struct loop *loop_create(void (*on_wake)(void *arg), void *arg); /* NULL: no descriptors left */
 void loop_destroy(struct loop **lp);
 
-/* false with errno: out of descriptors or memory (the agent's fault). EEXIST, ENOENT and EBADF are tolerated (PLATFORM: curl). */
+/* false with errno: out of descriptors or memory (the agent's fault). EEXIST, ENOENT and EBADF are
+ * tolerated (libcurl closes first). */
 bool loop_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events, loop_fd_f *on_event);
 bool loop_modify(struct loop *l, struct loop_fd *f, uint32_t events);
 void loop_remove(struct loop *l, struct loop_fd *f); /* does not close; no effect when not added */
 
 struct timers *loop_timers(struct loop *l);
-struct mono loop_now(const struct loop *l);      /* of this turn */
-struct mono loop_now_fresh(struct loop *l);      /* read anew: for stamps that must be exact */
-double loop_lag_ms(const struct loop *l); /* the longest turn of the last 5 s, or that under way; any thread */
+struct mono loop_now(const struct loop *l); /* of this turn */
+struct mono loop_now_fresh(struct loop *l); /* read anew: for stamps that must be exact */
+/* The longest turn of the last 5 s, or that under way. Any thread. */
+double loop_lag_ms(const struct loop *l);
 
 void loop_run(struct loop *l);  /* until loop_stop() */
 void loop_stop(struct loop *l); /* own thread */

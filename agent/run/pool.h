@@ -7,23 +7,27 @@
 #include "proto/target.h"
 
 /*
- * pool - the bounded thread pool of event loops: N workers with S slots each behind one bounded admission queue.
+ * pool - the bounded thread pool of event loops: N workers with S slots each behind one bounded
+ * admission queue.
  *
- * All calls belong to one thread, the pool's owner (the link thread); workers are reached through mailboxes only. The admission queue
- * (at most slots/4, at least 8) lives on the owner's side, per class, served by the weights 8:4:1; 1/16 of the slots (at least 1) is never given to bulk.
- * Every job submitted comes back exactly once through pool_take_done().
+ * All calls belong to one thread, the pool's owner (the link thread); workers are reached through
+ * mailboxes only. The admission queue (at most slots/4, at least 8) lives on the owner's side, per
+ * class, served by the weights 8:4:1; 1/16 of the slots (at least 1) is never given to bulk. Every
+ * job submitted comes back exactly once through pool_take_done().
  */
 enum job_end {
     JOB_DONE,      /* result is filled */
-    JOB_RELEASED,  /* never started, or cut short by deadline_at: hand it back (only the master says "expired") */
+    JOB_RELEASED,  /* never started, or cut short by deadline_at: hand it back (only the master says
+                      "expired") */
     JOB_CANCELLED, /* by pool_cancel: no result to report */
 };
-struct job { /* made by job_create, freed by job_destroy; in the pool's hands between submit and take_done */
+/* Made by job_create, freed by job_destroy; in the pool's hands between submit and take_done. */
+struct job {
     struct letter letter;
     uint64_t task;
     enum task_class cls;
-    struct target *target; /* owned */
-    struct result *result; /* owned; created by job_create with the ticket */
+    struct target *target;                /* owned */
+    struct result *result;                /* owned; created by job_create with the ticket */
     struct mono admitted_at, deadline_at; /* deadline_at caps the target's own timeout */
     enum job_end end;
     /* private to pool and worker */
@@ -37,17 +41,19 @@ struct job *job_create(uint64_t task, const char *ticket, enum task_class cls, s
 void job_destroy(struct job **jp);
 
 struct pool_config {
-    unsigned workers, slots; /* slots per worker */
-    struct policy *policy;   /* outlives the pool */
-    const char *ca_file, *resolver; /* borrowed for the pool's life */
+    unsigned workers, slots;           /* slots per worker */
+    struct policy *policy;             /* outlives the pool */
+    const char *ca_file, *resolver;    /* borrowed for the pool's life */
     const struct probe_kind *kinds[2]; /* by enum target_kind */
-    mailbox_wake_f *on_done; /* any worker's thread: results wait in pool_take_done() */
+    mailbox_wake_f *on_done;           /* any worker's thread: results wait in pool_take_done() */
     void *on_done_arg;
 };
 struct pool;
-MUST_USE enum err pool_create(const struct pool_config *c, struct pool **out); /* ERR_SYSTEM: no threads or descriptors (logged) */
+/* ERR_SYSTEM: no threads or descriptors (logged). */
+MUST_USE enum err pool_create(const struct pool_config *c, struct pool **out);
 
-/* Releases what has not started and cancels what runs, joins the workers. All jobs must have been taken back or are freed here. */
+/* Releases what has not started and cancels what runs, joins the workers. All jobs must have been
+ * taken back or are freed here. */
 void pool_destroy(struct pool **pp);
 
 /* Takes j. ERR_FULL when no place is free: j stays with the caller. */
@@ -56,7 +62,8 @@ MUST_USE enum err pool_submit(struct pool *p, struct job *j, struct mono now);
 /* Appends finished jobs (job.letter.node) to *out, and gives freed slots to waiting jobs. */
 size_t pool_take_done(struct pool *p, struct list *out, struct mono now);
 
-/* A waiting job comes back at once, a running one soon, as JOB_CANCELLED (or JOB_DONE if it was quicker). False: not here. */
+/* A waiting job comes back at once, a running one soon, as JOB_CANCELLED (or JOB_DONE if it was
+ * quicker). False: not here. */
 bool pool_cancel(struct pool *p, uint64_t task);
 /* All waiting jobs come back as JOB_RELEASED; running ones go on. */
 void pool_release_waiting(struct pool *p);

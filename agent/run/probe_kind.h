@@ -7,10 +7,12 @@
 #include "proto/target.h"
 
 /*
- * probe_kind - what a worker needs to know of a kind of probe; agent/probe implements two: http and dns.
+ * probe_kind - what a worker needs to know of a kind of probe; agent/probe implements two: http and
+ * dns.
  *
- * All on the worker's thread. start() takes a target (borrowed until done), a result to fill (borrowed), the deadline;
- * every start yields exactly one done(), never inside start(), also after cancel(). The probe object is freed by its kind after done().
+ * All on the worker's thread. start() takes a target (borrowed until done), a result to fill
+ * (borrowed), the deadline; every start yields exactly one done(), never inside start(), also after
+ * cancel(). The probe object is freed by its kind after done().
  */
 struct curl_loop;
 struct probe_env { /* one per worker */
@@ -19,7 +21,8 @@ struct probe_env { /* one per worker */
     struct curl_loop *curl;
     struct policy *policy;
     const char *ca_file;          /* NULL = the system's bundle */
-    const char *resolver_servers; /* the agent's own resolvers as text, or NULL = /etc/resolv.conf: for DNS probes without one */
+    const char *resolver_servers; /* the agent's own resolvers as text, or NULL = /etc/resolv.conf:
+                                     for DNS probes without one */
     void *state[2];               /* by enum target_kind: what setup() returned */
 };
 struct probe;
