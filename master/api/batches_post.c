@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/mem.h"
+#include "master/api/batch_options.h"
+#include "master/api/batches.h"
+#include "master/api/handlers.h"
+#include "master/api/upload_body.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define OPTIONS_TEXT_MAX (64u << 10)
+#define OPEN_TASKS_MAX   10000000 /* beyond it the start of an upload is refused with 429 */
+#define TYPE_MAX         64
+
+struct post {
+    struct upload *upload;
+    struct upload_body *body;
+    int64_t wait_ms;
+    struct batch_wait wait;
+};
+
+static void post_free(void *state)
+{
+    struct post *p = state;
+    upload_body_destroy(&p->body);
+    upload_destroy(&p->upload);
+    free(p);
+}
+
+/* ---- before the body */
+
+static bool format_of(struct http_req *r, enum body_format *out)
+{
+    static const struct {
+        const char *type;
+        enum body_format format;
+    } types[] = {{"application/json", BODY_JSON},
+                 {"text/plain", BODY_TEXT},
+                 {"application/x-ndjson", BODY_NDJSON},
+                 {"application/ndjson", BODY_NDJSON}};
+    const char *given = http_header(r, "Content-Type");
+    size_t n = given ? strcspn(given, "; \t") : 0;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (n == strlen(types[i].type) && strncasecmp(given, types[i].type, n) == 0) {
+            *out = types[i].format;
+            return true;
+        }
+    if (given)
+        reply_problem(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_type",
+                      "Content-Type '%.60s' is not taken; send application/json, text/plain (one "
+                      "URI a line) or application/x-ndjson",
+                      given);
+    else
+        reply_problem(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_type",
+                      "the request has no Content-Type; send application/json, text/plain (one URI "
+                      "a line) or application/x-ndjson");
+    return false;
+}
+
+static bool encoding_of(struct http_req *r, bool *gzip)
+{
+    const char *e = http_header(r, "Content-Encoding");
+    *gzip = e && (strcasecmp(e, "gzip") == 0 || strcasecmp(e, "x-gzip") == 0);
+    if (!e || *gzip || strcasecmp(e, "identity") == 0)
+        return true;
+    reply_problem(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding",
+                  "Content-Encoding '%.60s' is not taken; send gzip or no encoding", e);
+    return false;
+}
+
+/* What can be known before the first byte of the body. */
+static bool may_upload(struct http_req *r)
+{
+    struct core_stats *s = r->api->conf.core_stats;
+    int64_t length = 0;
+    const char *h = http_header(r, "Content-Length");
+    if (atomic_load(&r->api->draining)) {
+        reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
+                      "the master is shutting down and takes no new work; try again");
+        return false;
+    }
+    if (s && gauge_get(&s->queued_tasks) + gauge_get(&s->running_tasks) > OPEN_TASKS_MAX) {
+        reply_problem(r, MHD_HTTP_TOO_MANY_REQUESTS, "too_many_open_tasks",
+                      "more than %d tasks are open; wait until some have ended", OPEN_TASKS_MAX);
+        return false;
+    }
+    if (h && i64_parse(h, strlen(h), &length) == ERR_NONE && length > r->api->conf.body_max_bytes) {
+        reply_problem(r, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
+                      "the body of %" PRId64 " bytes is larger than the limit of %" PRId64
+                      " bytes; split the batch",
+                      length, r->api->conf.body_max_bytes);
+        return false;
+    }
+    return true;
+}
+
+static enum step options_of_query(struct http_req *r, struct post *p)
+{
+    struct strbuf text;
+    strbuf_init(&text, OPTIONS_TEXT_MAX);
+    batch_options_from_query(&r->query, &text);
+    enum step s = query_end(&r->query) != ERR_NONE
+                      ? reply_bad_query(r)
+                      : upload_body_options(r, p->upload, text.data, text.len);
+    strbuf_fini(&text);
+    return s;
+}
+
+enum step batches_post_begin(struct http_req *r)
+{
+    enum body_format f;
+    bool gzip;
+    if (!may_upload(r) || !format_of(r, &f) || !encoding_of(r, &gzip))
+        return STEP_DONE;
+    struct post *p = mem_zalloc(sizeof(*p));
+    r->state = p;
+    r->state_free = post_free;
+    p->wait_ms = query_ms(&r->query, "wait", BATCH_WAIT_MAX_MS);
+    p->upload = upload_create(r, query_bool(&r->query, "strict", false));
+    p->body = upload_body_create(r, p->upload, f, gzip);
+    if (f != BODY_JSON)
+        return options_of_query(r, p);
+    return query_end(&r->query) != ERR_NONE ? reply_bad_query(r) : STEP_MORE;
+}
+
+/* ---- the body, and behind it */
+
+enum step batches_post_body(struct http_req *r, const char *bytes, size_t *n)
+{
+    struct post *p = r->state;
+    return upload_body_feed(p->body, bytes, n);
+}
+
+static enum step post_reply(struct http_req *r, struct post *p)
+{
+    struct json_out w;
+    char location[sizeof("/api/v1/batches/") + UUID_TEXT_MAX];
+    snprintf(location, sizeof(location), "/api/v1/batches/%s", upload_info(p->upload)->uuid);
+    reply_begin(r, MHD_HTTP_ACCEPTED, "application/json");
+    reply_header(r, "Location", location);
+    json_out_init(&w, &r->reply.body);
+    json_obj_begin(&w);
+    upload_put(p->upload, &w);
+    if (p->wait_ms)
+        json_bool(&w, "ended", r->core_ok && r->creq->op == REQ_WAIT && r->creq->found);
+    json_obj_end(&w);
+    return STEP_DONE;
+}
+
+enum step batches_post_run(struct http_req *r)
+{
+    struct post *p = r->state;
+    enum step s = upload_body_end(p->body);
+    if (s == STEP_MORE)
+        s = upload_finish(p->upload);
+    if (s == STEP_MORE && p->wait_ms)
+        s = batch_wait(r, &p->wait, upload_info(p->upload)->num, p->wait_ms);
+    return s == STEP_MORE ? post_reply(r, p) : s;
+}

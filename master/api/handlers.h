@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "master/api/routes.h"
+
+/* handlers - what the table of routes calls; one file per resource. All on the api thread, none
+ * blocks. */
+enum step health_alive(struct http_req *r);
+enum step health_ready(struct http_req *r);
+enum step metrics_page(struct http_req *r);
+
+enum step batches_post_begin(struct http_req *r);
+enum step batches_post_body(struct http_req *r, const char *p, size_t *n);
+enum step batches_post_run(struct http_req *r);
+
+enum step batches_list(struct http_req *r);
+enum step batches_get(struct http_req *r);
+enum step batches_cancel(struct http_req *r);
+
+enum step results_by_accept(struct http_req *r); /* JSON pages unless Accept says NDJSON or CSV */
+enum step results_ndjson(struct http_req *r);
+enum step results_csv(struct http_req *r);
+
+enum step probes_begin(struct http_req *r);
+enum step probes_body(struct http_req *r, const char *p, size_t *n);
+enum step probes_run(struct http_req *r);
+
+enum step tasks_get(struct http_req *r);
+
+enum step agents_list(struct http_req *r);
+enum step agents_get(struct http_req *r);

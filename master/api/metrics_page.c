@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/api/handlers.h"
+#include "master/api/http.h"
+
+struct row {
+    const char *name, *help;
+    struct counter *counter; /* one of the two */
+    struct gauge *gauge;
+};
+
+static void put_rows(struct strbuf *b, const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct row *x = &rows[i];
+        REQUIRE((x->counter == NULL) != (x->gauge == NULL));
+        metrics_head(b, x->name, x->counter ? "counter" : "gauge", x->help);
+        metrics_sample(b, x->name, NULL,
+                       x->counter ? (double)counter_get(x->counter) : (double)gauge_get(x->gauge));
+    }
+}
+
+#define COUNTER(n, h, v)                                                                           \
+    {                                                                                              \
+        "sonde_" n, h, &(v), NULL                                                                  \
+    }
+#define GAUGE(n, h, v)                                                                             \
+    {                                                                                              \
+        "sonde_" n, h, NULL, &(v)                                                                  \
+    }
+
+static void put_core(struct strbuf *b, struct core_stats *s)
+{
+    const struct row rows[] = {
+        GAUGE("agents_alive", "Agents connected and heard of lately", s->agents_alive),
+        GAUGE("agents_suspect", "Agents silent for over 10 s", s->agents_suspect),
+        GAUGE("agents_orphaned", "Agents lost whose leases wait for the grace", s->agents_orphaned),
+        GAUGE("sessions", "Open sessions of agents", s->sessions),
+        GAUGE("batches_open", "Batches that have not ended", s->batches_open),
+        GAUGE("tasks_queued", "Tasks that wait, all open batches", s->queued_tasks),
+        GAUGE("tasks_running", "Tasks leased to agents", s->running_tasks),
+        GAUGE("tasks_window", "Queued tasks held in memory", s->window_tasks),
+        GAUGE("results_waiting_store", "Results on their way to the store", s->waiting_store),
+        COUNTER("tasks_dispatched_total", "Leases given", s->dispatched),
+        COUNTER("tasks_requeued_total", "Leases that ended without a result", s->requeued),
+        COUNTER("results_stored_total", "Results stored", s->results_stored),
+        COUNTER("results_duplicate_total", "Results of tasks that had one", s->results_duplicate),
+        COUNTER("results_rejected_total", "Results with a bad ticket", s->results_rejected),
+        COUNTER("results_late_total", "Results of leases that had ended", s->results_late),
+        COUNTER("nacks_total", "Tasks that an agent could not run", s->nacks),
+        COUNTER("releases_total", "Tasks handed back before their start", s->releases),
+        COUNTER("over_window_total", "Results beyond the result window", s->over_window),
+        COUNTER("messages_bad_total", "Malformed messages of agents", s->bad_messages),
+        COUNTER("messages_unknown_total", "Messages of unknown type", s->unknown_messages),
+        COUNTER("sessions_total", "Sessions opened since start", s->sessions_total),
+        COUNTER("disconnects_total", "Sessions ended since start", s->disconnects),
+        COUNTER("agents_dead_total", "Agents declared dead since start", s->agents_dead),
+    };
+    put_rows(b, rows, ARRAY_LEN(rows));
+}
+
+/* One family of both mailboxes. */
+static void put_boxes(struct strbuf *b, const char *name, const char *type, const char *help,
+                      double writer, double reader)
+{
+    metrics_head(b, name, type, help);
+    metrics_sample(b, name, "box=\"store_writer\"", writer);
+    metrics_sample(b, name, "box=\"store_reader\"", reader);
+}
+
+static void put_store(struct strbuf *b, struct store *store)
+{
+    struct store_stats *s = store_stats(store);
+    struct mailbox_stats writer, reader;
+    const struct row rows[] = {
+        COUNTER("store_commits_total", "Transactions committed", s->commits),
+        COUNTER("store_rows_total", "Tasks written", s->rows),
+        COUNTER("store_results_total", "Results written", s->results),
+        COUNTER("store_duplicates_total", "Results refused by their key", s->duplicates),
+        GAUGE("store_disk_full", "1 while the disk is full", s->disk_full),
+    };
+    put_rows(b, rows, ARRAY_LEN(rows));
+    metrics_histogram(b, "sonde_store_commit_ms", "Time of a commit", &s->commit_ms);
+    store_mailbox_stats(store, &writer, &reader);
+    put_boxes(b, "sonde_mailbox_letters", "gauge", "Letters that wait in a mailbox",
+              (double)writer.letters, (double)reader.letters);
+    put_boxes(b, "sonde_mailbox_bytes", "gauge", "Bytes that wait in a mailbox",
+              (double)writer.bytes, (double)reader.bytes);
+    put_boxes(b, "sonde_mailbox_refused_total", "counter", "Letters refused by a full mailbox",
+              (double)writer.refused, (double)reader.refused);
+}
+
+static void put_api(struct strbuf *b, struct api *a)
+{
+    const struct row rows[] = {
+        COUNTER("api_requests_total", "HTTP requests", a->stats.requests),
+        COUNTER("api_replies_2xx_total", "Answers below 400", a->stats.replies_2xx),
+        COUNTER("api_replies_4xx_total", "Refusals", a->stats.replies_4xx),
+        COUNTER("api_replies_5xx_total", "Failures", a->stats.replies_5xx),
+        COUNTER("api_unauthorized_total", "Requests without a good token", a->stats.unauthorized),
+        COUNTER("api_uploads_total", "Batches accepted", a->stats.uploads),
+        COUNTER("api_upload_lines_total", "Targets accepted", a->stats.upload_lines),
+        COUNTER("api_upload_rejected_total", "Bad lines", a->stats.upload_rejected),
+        COUNTER("api_upload_waits_total", "Uploads suspended by a full store",
+                a->stats.upload_waits),
+    };
+    put_rows(b, rows, ARRAY_LEN(rows));
+    metrics_histogram(b, "sonde_api_request_ms", "Time of a request", &a->stats.request_ms);
+    metrics_head(b, "sonde_api_requests_active", "gauge", "Requests under way");
+    metrics_sample(b, "sonde_api_requests_active", NULL, (double)atomic_load(&a->active));
+}
+
+enum step metrics_page(struct http_req *r)
+{
+    struct api *a = r->api;
+    if (query_end(&r->query) != ERR_NONE)
+        return reply_bad_query(r);
+    reply_begin(r, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8");
+    struct strbuf *b = &r->reply.body;
+    if (a->conf.core_stats)
+        put_core(b, a->conf.core_stats);
+    put_store(b, a->conf.store);
+    put_api(b, a);
+    if (a->conf.hub_lag_ms) {
+        metrics_head(b, "sonde_hub_lag_ms", "gauge", "How late the hub's loop is");
+        metrics_sample(b, "sonde_hub_lag_ms", NULL, a->conf.hub_lag_ms(a->conf.hub_arg));
+    }
+    return STEP_DONE;
+}

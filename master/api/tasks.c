@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/mem.h"
+#include "master/api/handlers.h"
+#include "master/api/http.h"
+#include "master/api/result_put.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { TASK_BEGIN, TASK_BATCH, TASK_ROW };
+
+struct task_state {
+    uint64_t task;
+    char uuid[UUID_TEXT_MAX], trace[TRACE_TEXT_MAX];
+};
+
+static enum step no_such_task(struct http_req *r)
+{
+    return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_task",
+                         "there is no task '%s'; the results of a batch name its tasks", r->param);
+}
+
+/* The batch of a number is the newest of those below the next. */
+static enum step begin(struct http_req *r)
+{
+    struct task_state *t = mem_zalloc(sizeof(*t));
+    r->state = t;
+    r->state_free = free;
+    if (query_end(&r->query) != ERR_NONE)
+        return reply_bad_query(r);
+    if (u64_parse(r->param, strlen(r->param), &t->task) != ERR_NONE ||
+        task_batch(t->task) == UINT32_MAX || task_batch(t->task) == 0)
+        return no_such_task(r);
+    struct store_req *s = http_store_req(r, STORE_BATCH_LIST);
+    s->batch_list.before = task_batch(t->task) + 1;
+    s->batch_list.limit = 1;
+    r->phase = TASK_BATCH;
+    return http_ask_store(r, s);
+}
+
+static enum step take_batch(struct http_req *r)
+{
+    struct task_state *t = r->state;
+    struct store_req *s = r->sreq;
+    if (s->err != ERR_NONE)
+        return reply_store_error(r, s->err, s->why);
+    if (s->batch_list.n == 0 || s->batch_list.infos[0].num != task_batch(t->task))
+        return no_such_task(r);
+    memcpy(t->uuid, s->batch_list.infos[0].uuid, sizeof(t->uuid));
+    memcpy(t->trace, s->batch_list.infos[0].trace, sizeof(t->trace));
+    s = http_store_req(r, STORE_TASK_GET);
+    s->task_get.task = t->task;
+    r->phase = TASK_ROW;
+    return http_ask_store(r, s);
+}
+
+static enum step take_row(struct http_req *r)
+{
+    struct task_state *t = r->state;
+    struct store_req *s = r->sreq;
+    struct json_out w;
+    if (s->err == ERR_NOT_FOUND)
+        return no_such_task(r);
+    if (s->err != ERR_NONE)
+        return reply_store_error(r, s->err, s->why);
+    const struct store_result_row *row = &s->task_get.row;
+    reply_begin(r, MHD_HTTP_OK, "application/json");
+    json_out_init(&w, &r->reply.body);
+    json_obj_begin(&w);
+    json_id(&w, "task", t->task);
+    json_str(&w, "batch", t->uuid);
+    result_put_target(&w, row->spec, row->spec_len);
+    json_str(&w, "user_id", row->user_id);
+    json_str(&w, "trace", t->trace);
+    json_bool(&w, "ended", row->record != NULL);
+    json_key(&w, "result");
+    if (row->record)
+        result_put_json(&w, row, t->uuid, t->trace);
+    else
+        json_put_null(&w);
+    json_obj_end(&w);
+    return STEP_DONE;
+}
+
+enum step tasks_get(struct http_req *r)
+{
+    switch (r->phase) {
+    case TASK_BEGIN:
+        return begin(r);
+    case TASK_BATCH:
+        return take_batch(r);
+    case TASK_ROW:
+        return take_row(r);
+    }
+    UNREACHABLE("a task is read in three phases");
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/api/upload.h"
+#include "common/digest.h"
+#include "common/mem.h"
+#include "common/random.h"
+#include "common/utf8.h"
+#include "master/api/batch_options.h"
+#include "master/api/hash_set.h"
+#include "master/api/upload_store.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/*
+ * NEW ──first group──► BEGINNING ──num──► OPEN ──all rows committed──► COMMITTING ──► OPENING ──►
+ * DONE └─ PAUSING (the core's mailbox is full) Before COMMITTING has succeeded the end of the
+ * request aborts it.
+ */
+enum state { NEW, BEGINNING, OPEN, COMMITTING, OPENING, PAUSING, DONE };
+
+struct line_error {
+    uint64_t line;
+    const char *code;
+    char *detail;
+};
+struct upload {
+    struct http_req *req;
+    enum state state;
+    bool strict, too_many;
+    struct store_req *
+        main; /* BEGIN, later COMMIT or ABORT: carries the info; also req->sreq while it is asked */
+    struct target_defaults *defaults;
+    struct group *group; /* under way, not yet posted */
+    struct tally *tally;
+    struct hash_set seen;
+    uint64_t accepted, rejected, duplicates;
+    struct line_error errors[API_ERRORS_MAX];
+    unsigned n_errors;
+};
+
+struct upload *upload_create(struct http_req *r, bool strict)
+{
+    struct upload *u = mem_zalloc(sizeof(*u));
+    uint8_t random[10];
+    u->req = r;
+    u->strict = strict;
+    u->main = http_store_req(r, STORE_UPLOAD_BEGIN);
+    u->tally = tally_create(r->api);
+    hash_set_init(&u->seen, API_DUPLICATES_MAX);
+    struct batch_info *b = &u->main->upload.info;
+    random_bytes(random, sizeof(random));
+    b->created_at = wall_now();
+    uuid7_format(b->created_at, random, b->uuid);
+    memcpy(b->trace, r->trace, sizeof(b->trace));
+    b->cls = CLASS_BULK;
+    b->deadline_s = DEADLINE_S_DEFAULT;
+    b->per_host = PER_HOST_DEFAULT;
+    return u;
+}
+
+/* Once a number was given there is something to abort. */
+void upload_destroy(struct upload **up)
+{
+    struct upload *u = *up;
+    if (!u)
+        return;
+    if (u->req->sreq == u->main)
+        u->req->sreq = NULL;
+    bool stored = u->state == OPEN || u->state == COMMITTING;
+    tally_leave(&u->tally, stored && u->main->upload.info.num ? &u->main : NULL);
+    if (u->main)
+        store_req_destroy(&u->main);
+    group_destroy(&u->group);
+    target_defaults_destroy(&u->defaults);
+    hash_set_fini(&u->seen);
+    for (unsigned i = 0; i < u->n_errors; i++)
+        free(u->errors[i].detail);
+    free(u);
+    *up = NULL;
+}
+
+const struct batch_info *upload_info(const struct upload *u)
+{
+    return &u->main->upload.info;
+}
+
+void upload_set_class(struct upload *u, enum task_class c)
+{
+    u->main->upload.info.cls = c;
+}
+
+enum err upload_options(struct upload *u, const struct json_node *options, struct target_problem *p)
+{
+    REQUIRE(u->state == NEW && u->accepted == 0);
+    return batch_options_parse(
+        options, token_grant_allows(&(struct token_grant){.scope = u->req->scope}, SCOPE_ADMIN),
+        &u->main->upload.info, &u->defaults, p);
+}
+
+/* ---- targets in */
+
+void upload_reject(struct upload *u, uint64_t line, const char *code, const char *detail)
+{
+    u->rejected++;
+    counter_add(&u->req->api->stats.upload_rejected, 1);
+    if (u->n_errors == API_ERRORS_MAX)
+        return;
+    struct strbuf clean;
+    strbuf_init(&clean, 4 * JSON_PROBLEM_MAX);
+    utf8_sanitize(&clean, detail, strlen(detail), JSON_PROBLEM_MAX);
+    u->errors[u->n_errors++] = (struct line_error){line, code, strbuf_take(&clean, NULL)};
+}
+
+static bool hopeless(const struct upload *u)
+{
+    return u->strict && u->rejected > 0;
+}
+
+static void add_target(struct upload *u, const struct target *t, uint64_t line)
+{
+    if (hopeless(u))
+        return;
+    if (u->accepted == BATCH_TARGETS_MAX) {
+        u->too_many = true;
+        return;
+    }
+    if (!u->group)
+        u->group = group_create();
+    const char *spec;
+    size_t len;
+    if (!group_add(u->group, t, &spec, &len)) {
+        upload_reject(u, line, "too_long",
+                      "the target and its options are over 60 KiB; shorten its headers or body");
+        return;
+    }
+    u->accepted++;
+    counter_add(&u->req->api->stats.upload_lines, 1);
+    if (hash_set_add(&u->seen, hash64(spec, len)) == HASH_SET_KNOWN)
+        u->duplicates++;
+}
+
+static void take(struct upload *u, uint64_t line, enum err e, struct target **t,
+                 const struct target_problem *p)
+{
+    if (e != ERR_NONE) {
+        upload_reject(u, line, p->code, p->detail);
+        return;
+    }
+    add_target(u, *t, line);
+    target_destroy(t);
+}
+
+void upload_add_node(struct upload *u, uint64_t line, const struct json_node *n)
+{
+    struct target *t = NULL;
+    struct target_problem p = {.code = "bad_value"};
+    enum err e = target_from_json(n, u->defaults, &t, &p);
+    take(u, line, e, &t, &p);
+}
+
+static void add_json(struct upload *u, uint64_t line, const char *text, size_t len)
+{
+    struct json_doc *d = NULL;
+    char why[JSON_PROBLEM_MAX];
+    if (json_parse(text, len, &d, why, sizeof(why)) != ERR_NONE) {
+        upload_reject(u, line, "bad_json", why);
+        return;
+    }
+    upload_add_node(u, line, json_root(d));
+    json_free(&d);
+}
+
+static bool blank(const char *p, size_t n)
+{
+    while (n > 0 && (*p == ' ' || *p == '\t')) {
+        p++;
+        n--;
+    }
+    return n == 0 || *p == '#';
+}
+
+void upload_add(struct upload *u, enum upload_kind kind, uint64_t line, const char *text,
+                size_t len)
+{
+    struct target *t = NULL;
+    struct target_problem p = {.code = "bad_value"};
+    if (kind == UPLOAD_JSON) {
+        add_json(u, line, text, len);
+        return;
+    }
+    if (blank(text, len))
+        return;
+    enum err e = target_from_text(text, len, u->defaults, &t, &p);
+    take(u, line, e, &t, &p);
+}
+
+/* ---- rows out */
+
+static enum step refuse(struct upload *u)
+{
+    char why[TALLY_WHY_MAX];
+    enum err e = tally_err(u->tally, why);
+    return reply_store_error(u->req, e, why);
+}
+
+/* Of BEGIN and COMMIT: STEP_MORE when it is done, the wait for room when the mailbox was full. */
+static enum step main_answer(struct upload *u, enum state again, enum state next)
+{
+    REQUIRE(u->req->sreq == u->main);
+    if (u->main->err == ERR_NONE) {
+        u->state = next;
+        return STEP_MORE;
+    }
+    if (u->main->err != ERR_FULL || atomic_load(&u->req->api->stopping))
+        return reply_store_error(u->req, u->main->err, u->main->why);
+    u->state = again;
+    http_wait_room(u->req);
+    return STEP_WAIT;
+}
+
+static enum step begin(struct upload *u)
+{
+    if (u->state == BEGINNING)
+        return main_answer(u, NEW, OPEN);
+    u->state = BEGINNING;
+    return http_ask_store(u->req, u->main);
+}
+
+static enum step post_group(struct upload *u)
+{
+    enum err e = tally_post(u->tally, &u->group, upload_info(u)->num);
+    if (e == ERR_NONE)
+        return STEP_MORE;
+    if (e != ERR_FULL || atomic_load(&u->req->api->stopping))
+        return reply_store_error(u->req, e, "");
+    http_wait_room(u->req);
+    return STEP_WAIT;
+}
+
+static enum step pump(struct upload *u, bool all)
+{
+    tally_unwait(u->tally);
+    if (tally_failed(u->tally))
+        return refuse(u);
+    if (u->too_many)
+        return reply_problem(u->req, MHD_HTTP_CONTENT_TOO_LARGE, "too_many_targets",
+                             "a batch holds at most %d targets; split it", BATCH_TARGETS_MAX);
+    if (hopeless(u))
+        group_destroy(&u->group);
+    if (!u->group || (!all && !group_full(u->group)))
+        return STEP_MORE;
+    if (u->state < OPEN) {
+        enum step s = begin(u);
+        if (s != STEP_MORE)
+            return s;
+    }
+    if (tally_wait(u->tally, UPLOAD_PIPELINE, u->req))
+        return STEP_WAIT;
+    return post_group(u);
+}
+
+enum step upload_pump(struct upload *u)
+{
+    REQUIRE(u->state <= OPEN);
+    return pump(u, false);
+}
+
+/* ---- the end */
+
+static void put_errors(const struct upload *u, struct json_out *w)
+{
+    json_key(w, "errors");
+    json_arr_begin(w);
+    for (unsigned i = 0; i < u->n_errors; i++) {
+        json_obj_begin(w);
+        json_u64(w, "line", u->errors[i].line);
+        json_str(w, "code", u->errors[i].code);
+        json_str(w, "detail", u->errors[i].detail);
+        json_obj_end(w);
+    }
+    json_arr_end(w);
+}
+
+static enum step refuse_lines(struct upload *u)
+{
+    struct json_out w;
+    char detail[200];
+    bool empty = u->rejected == 0;
+    if (empty)
+        snprintf(detail, sizeof(detail),
+                 "the batch is empty: give at least one target in 'targets', or one URI a line");
+    else if (u->accepted > 0 || u->strict)
+        snprintf(detail, sizeof(detail),
+                 "%" PRIu64 " of the lines are bad and strict=1 refuses all for that; see errors",
+                 u->rejected);
+    else
+        snprintf(detail, sizeof(detail), "not one of the %" PRIu64 " lines is good; see errors",
+                 u->rejected);
+    reply_problem_open(u->req, &w, MHD_HTTP_UNPROCESSABLE_CONTENT,
+                       empty ? "empty_batch" : "bad_targets", detail);
+    json_u64(&w, "rejected", u->rejected);
+    put_errors(u, &w);
+    json_obj_end(&w);
+    return STEP_DONE;
+}
+
+static enum step commit(struct upload *u)
+{
+    struct batch_info *b = &u->main->upload.info;
+    b->total = u->accepted;
+    b->rejected = u->rejected;
+    b->duplicates = u->duplicates;
+    u->main->op = STORE_UPLOAD_COMMIT;
+    u->state = COMMITTING;
+    return http_ask_store(u->req, u->main);
+}
+
+static enum step open_in_core(struct upload *u)
+{
+    struct core_req *c = http_core_req(u->req, REQ_BATCH_OPENED);
+    c->batch = upload_info(u)->num;
+    c->opened = &u->main->upload.info;
+    u->state = OPENING;
+    return http_ask_core(u->req, c);
+}
+
+/* Any question to the store takes a while; then the core is asked again. */
+static enum step core_pause(struct upload *u)
+{
+    struct http_req *r = u->req;
+    if (r->sreq == u->main)
+        r->sreq = NULL;
+    struct store_req *s = http_store_req(r, STORE_BATCH_GET);
+    memcpy(s->batch_get.uuid, upload_info(u)->uuid, UUID_TEXT_MAX);
+    u->state = PAUSING;
+    return http_ask_store(r, s);
+}
+
+/* All rows are in the store's hands; now they must be down. */
+static enum step flush(struct upload *u)
+{
+    enum step s = pump(u, true);
+    if (s != STEP_MORE)
+        return s;
+    if (u->accepted == 0 || hopeless(u))
+        return refuse_lines(u);
+    return tally_wait(u->tally, 1, u->req) ? STEP_WAIT : STEP_MORE;
+}
+
+enum step upload_finish(struct upload *u)
+{
+    enum step s;
+    switch (u->state) {
+    case NEW:
+    case BEGINNING:
+    case OPEN:
+        s = flush(u);
+        if (s == STEP_MORE && tally_failed(u->tally))
+            return refuse(u);
+        return s == STEP_MORE ? commit(u) : s;
+    case COMMITTING:
+        s = main_answer(u, OPEN, COMMITTING);
+        return s == STEP_MORE ? open_in_core(u) : s;
+    case PAUSING:
+        return open_in_core(u);
+    case OPENING:
+        if (!u->req->core_ok && u->req->core_err == ERR_FULL)
+            return core_pause(u);
+        /* Not even when the master stops: it is committed, and will be taken up at the next start.
+         */
+        u->state = DONE;
+        if (u->req->sreq == u->main)
+            u->req->sreq = NULL; /* the handler may ask for more */
+        counter_add(&u->req->api->stats.uploads, 1);
+        return STEP_MORE;
+    case DONE:
+        return STEP_MORE;
+    }
+    UNREACHABLE("an upload has seven states");
+}
+
+void upload_put(const struct upload *u, struct json_out *w)
+{
+    REQUIRE(u->state == DONE);
+    json_str(w, "id", upload_info(u)->uuid);
+    json_u64(w, "accepted", u->accepted);
+    json_u64(w, "rejected", u->rejected);
+    json_u64(w, "duplicates", u->duplicates);
+    json_bool(w, "duplicates_exact", !u->seen.full);
+    put_errors(u, w);
+}
