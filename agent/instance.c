@@ -71,6 +71,7 @@ static enum err fail(char *why, size_t why_max, const char *what, const char *pa
 enum err instance_open(const char *dir, char id[INSTANCE_ID_LEN + 1], char *why, size_t why_max)
 {
     char path[DIR_MAX + 16];
+    REQUIRE(dir != NULL && id != NULL);
     if (strlen(dir) > DIR_MAX) {
         errno = ENAMETOOLONG;
         return fail(why, why_max, "cannot use the data directory", dir);

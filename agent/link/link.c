@@ -278,6 +278,7 @@ static int on_established(struct link *l, struct lws *wsi)
 
 static void on_closed(struct link *l)
 {
+    REQUIRE(l->state == LINK_UP);
     uint16_t code = l->closing ? l->close_code : l->peer_code;
     const char *by = l->closing ? "agent" : code ? "master" : "network";
     struct mono now = mono_now();
@@ -362,6 +363,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
                   size_t len)
 {
     struct link *l = lws_context_user(lws_get_context(wsi));
+    REQUIRE(l != NULL);
     switch (reason) {
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
         return add_token(l, wsi, in, len);
@@ -464,6 +466,7 @@ static void on_wake(void *arg)
 static void on_signal(uv_poll_t *p, int status, int events)
 {
     struct link *l = p->data;
+    REQUIRE(l != NULL && l->state != LINK_ENDED);
     int sig = signals_read(l->signal_fd);
     if (sig != SIGTERM && sig != SIGINT)
         return;
@@ -527,6 +530,7 @@ static void watch_signals(struct link *l)
 static void *run(void *arg)
 {
     struct link *l = arg;
+    REQUIRE(l->state == LINK_RESTING && l->config != NULL);
     PTOK(pthread_setname_np(pthread_self(), "link"));
     if (open_loop(l) != ERR_NONE)
         return NULL;

@@ -85,7 +85,9 @@ struct lookup *lookup_start(const char *host, void (*wake)(void *arg), void *arg
 bool lookup_take(struct lookup **lp, struct lookup_result *out)
 {
     struct lookup *l = *lp;
+    REQUIRE(l != NULL);
     PTOK(pthread_mutex_lock(&l->lock));
+    REQUIRE(!l->abandoned);
     bool ready = l->ready;
     if (ready)
         *out = l->result;

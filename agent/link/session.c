@@ -78,6 +78,7 @@ struct held *session_find(struct session *s, uint64_t task)
 
 void session_doom(struct session *s, struct held *h)
 {
+    REQUIRE(session_find(s, h->task) == h);
     if (!h->doomed)
         s->ops.cancel(s->arg, h->task);
     h->doomed = true;
@@ -110,6 +111,7 @@ void session_refresh_credit(struct session *s, struct mono now)
         places = o.free_places;
     if (places > CREDIT_TASKS_MAX)
         places = CREDIT_TASKS_MAX;
+    REQUIRE(s->told.count <= s->credit.count && s->told.bytes <= s->credit.bytes);
     s->credit.count = max_u64(s->credit.count, s->received.count + places);
     s->credit.bytes = max_u64(s->credit.bytes, s->received.bytes + byte_window(s));
 }
@@ -143,7 +145,7 @@ static void copy_identity(struct session *s, const struct session_config *c)
 struct session *session_create(const struct session_config *c, const struct session_ops *ops,
                                void *arg)
 {
-    REQUIRE(c->outbox_results <= INFLIGHT_MAX);
+    REQUIRE(c->outbox_results <= INFLIGHT_MAX && ops->admit && ops->close);
     struct session *s = mem_zalloc(sizeof(*s));
     s->ops = *ops;
     s->arg = arg;

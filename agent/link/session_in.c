@@ -92,6 +92,7 @@ static void on_verdict_end(struct session *s, const struct message *msg, size_t 
 
 static struct held *hold(struct session *s, const struct msg_task *m)
 {
+    REQUIRE(!session_find(s, m->task));
     struct held *h = mem_zalloc(sizeof(*h));
     h->task = m->task;
     snprintf(h->ticket, sizeof(h->ticket), "%s", m->ticket);
@@ -275,6 +276,7 @@ void session_take_line(struct session *s, const char *line, size_t len, struct m
 {
     char why[JSON_PROBLEM_MAX + 64];
     struct message m;
+    REQUIRE(s->state != SESSION_OFFLINE && s->state != SESSION_CLOSING);
     enum err e = message_decode(line, len, &m, why, sizeof(why));
     if (e != ERR_NONE) {
         session_close(s, e == ERR_TOO_BIG ? CLOSE_TOO_BIG : CLOSE_POLICY, why);

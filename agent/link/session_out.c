@@ -84,6 +84,7 @@ static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono n
     outbox_stats(s->outbox, &o);
     struct msg_heartbeat m = {.trouble = ""};
     s->ops.figures(s->arg, &m, now);
+    REQUIRE(m.trouble != NULL);
     m.seq = ++s->beat_seq;
     m.received = s->received;
     m.credit = s->told = s->credit;

@@ -13,6 +13,7 @@
 static enum err op_admit(void *arg, const struct session_task *t)
 {
     struct work *w = arg;
+    REQUIRE(t->target != NULL);
     struct job *j = job_create(t->task, t->ticket, t->cls, t->target, t->now, t->deadline_at);
     enum err e = pool_submit(w->pool, j, t->now);
     if (e != ERR_NONE) {
@@ -120,6 +121,7 @@ static const struct session_ops ops = {
 enum err work_init(struct work *w, const struct session_config *sc, const struct pool_config *pc,
                    const struct work_link *link)
 {
+    REQUIRE(pc->policy != NULL && link->close != NULL);
     *w = (struct work){.policy = pc->policy, .link = *link};
     enum err e = pool_create(pc, &w->pool);
     if (e != ERR_NONE)
@@ -158,6 +160,7 @@ static enum session_end end_of(const struct job *j)
 static void hand_over(struct work *w, struct job *j, struct mono now)
 {
     enum session_end end = end_of(j);
+    REQUIRE(j->result != NULL && j->result->task == j->task);
     strbuf_reset(&w->record);
     if (end == SESSION_DONE)
         result_encode(j->result, wall_now(), &w->record);
