@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The agent's probe engine beside a bare client that does the same to the same server, in turn on this machine.
+#
+#     tests/bench/agent.sh http|https|dns [--runs N] [--count N] [--window N] [--workers N] [--literal]
+#
+# http and https probe 2,000 distinct names, A and AAAA asked each time, a fresh connection each; --literal probes
+# 127.0.0.1 instead. dns asks for 2,000 distinct names. One line a run: probes a second and CPU seconds (user and
+# system) per 1,000 probes of both, and the ratio of the CPU. BUILD=DIR takes another build than build/.
+ME=agent.sh
+# shellcheck source=tests/bench/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+NAMES=2000 COUNT='' WINDOW=64 WORKERS=2 LITERAL=''
+usage() {
+    sed -n '5s/^#     //p' "tests/bench/$ME" >&2
+    exit 2
+}
+
+KIND=${1:-}
+case $KIND in
+http) FLOOR_COUNT=40000 ;;
+https) FLOOR_COUNT=6000 ;;
+dns) FLOOR_COUNT=200000 ;;
+*) usage ;;
+esac
+shift
+while [ $# -gt 0 ]; do
+    case $1 in
+    --literal) LITERAL=yes ;;
+    --runs | --count | --window | --workers)
+        [ $# -ge 2 ] || usage
+        need_number "$1" "$2"
+        name=${1#--}
+        declare "${name^^}=$2"
+        shift
+        ;;
+    *) usage ;;
+    esac
+    shift
+done
+COUNT=${COUNT:-$FLOOR_COUNT}
+need tests/target_server tests/bench_engine tests/floor_http tests/floor_dns
+
+start "$WORK/world.log" "$BUILD/tests/target_server" --dir "$WORK"
+wait_until "target_server did not start" "$PID" "$WORK/world.log" grep -q '"pid"' "$WORK/world.log"
+port() { sed -nE "s/.*\"$1\":([0-9]+).*/\1/p" "$WORK/world.log"; }
+HTTP=$(port http) HTTPS=$(port https) DNS=$(port dns)
+
+TARGETS=()
+for ((i = 0; i < NAMES; i++)); do
+    case $KIND in
+    http) TARGETS+=("http://n$i.ok.test:$HTTP/ok") ;;
+    https) TARGETS+=("https://n$i.ok.test:$HTTPS/ok") ;;
+    dns) TARGETS+=("dns://127.0.0.1:$DNS/n$i.ok.test?type=A") ;;
+    esac
+done
+NAME=$KIND
+if [ -n "$LITERAL" ]; then
+    [ "$KIND" != dns ] || die "--literal is for http and https"
+    NAME=$KIND-literal
+    TARGETS=("http://127.0.0.1:$HTTP/ok")
+    [ "$KIND" = http ] || TARGETS=("https://127.0.0.1:$HTTPS/ok")
+fi
+
+floor() {
+    case $KIND in
+    http) "$BUILD/tests/floor_http" --port "$HTTP" --count "$COUNT" --window "$WINDOW" ;;
+    https) "$BUILD/tests/floor_http" --port "$HTTPS" --ca-file "$WORK/ca.pem" --count "$COUNT" --window "$WINDOW" ;;
+    dns) "$BUILD/tests/floor_dns" "$DNS" "$COUNT" "$WINDOW" ;;
+    esac
+}
+engine() {
+    "$BUILD/tests/bench_engine" --workers "$WORKERS" --window "$WINDOW" --count "$COUNT" \
+        --resolver "127.0.0.1:$DNS" --ca-file "$WORK/ca.pem" "${TARGETS[@]}"
+}
+
+one_run() { # NUMBER
+    local bare ours load
+    load=$(load)
+    bare=$(floor) || die "the bare client failed: $bare"
+    ours=$(engine) || die "the engine failed: $ours"
+    [ "$(value ok "$ours")" = "$COUNT" ] || die "not every probe was ok: $ours"
+    local cpu floor
+    cpu=$(value cpu_s_per_1000 "$ours") floor=$(value cpu_s_per_1000 "$bare")
+    figures "$NAME run=$1 probes_s=$(value rate "$ours") cpu_s_per_1000=$cpu floor_probes_s=$(value rate "$bare")" \
+        "floor_cpu_s_per_1000=$floor ratio=$(ratio "$cpu" "$floor") rss_mib=$(value peak_rss_mib "$ours") load=$load"
+}
+
+engine_warm_up=$(COUNT=500 engine) || die "the engine failed: $engine_warm_up"
+for ((r = 1; r <= RUNS; r++)); do
+    one_run "$r"
+done
+summary
