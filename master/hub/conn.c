@@ -191,12 +191,17 @@ static int on_pong(struct hub *h, struct conn *c)
 
 /* ---- frames out */
 
+/*
+ * lws takes a -1 from WRITEABLE for a dead socket and sends no close frame; from a timer it does,
+ * and waits for the peer's.
+ */
 static int finish_close(struct conn *c, struct mono now)
 {
     lws_close_reason(c->wsi, (enum lws_close_status)c->close_code, (unsigned char *)c->close_reason,
                      strlen(c->close_reason));
     end_session(c, c->close_reason, now);
-    return -1;
+    lws_set_timer_usecs(c->wsi, 1);
+    return 0;
 }
 
 static int on_writeable(struct hub *h, struct conn *c)
@@ -204,7 +209,7 @@ static int on_writeable(struct hub *h, struct conn *c)
     static const char pre[LWS_PRE];
     struct mono now = mono_now();
     if (c == NULL || c->sid == 0)
-        return c != NULL && c->closing ? -1 : 0;
+        return 0;
     strbuf_reset(&h->frame);
     strbuf_append(&h->frame, pre, LWS_PRE);
     bool more = core_produce(h->core, c->sid, &h->frame, LWS_PRE + FRAME_COALESCE_BYTES, now);
@@ -325,6 +330,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         return on_pong(h, conn_of(wsi));
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return on_writeable(h, conn_of(wsi));
+    case LWS_CALLBACK_TIMER:
+        return -1;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return on_peer_close(conn_of(wsi), in, len);
     case LWS_CALLBACK_CLOSED:

@@ -7,10 +7,11 @@
 #include "common/random.h"
 #include "master/hub/hub_impl.h"
 
-#define TICK_MS         250
-#define TOKENS_POLL_MS  1000
-#define HANDSHAKE_S     10    /* a request that is not whole by then is cut */
-#define HEADERS_AT_ONCE 1024  /* requests being read at the same moment, beyond them accepts wait  \
+#define TICK_MS        250
+#define TOKENS_POLL_MS 1000
+#define HANDSHAKE_S    10 /* a request that is not whole by then is cut */
+#define HEADERS_AT_ONCE                                                                            \
+    1024                      /* requests being read at the same moment, beyond them accepts wait  \
                                */
 #define PARTING_MS       2000 /* for GOAWAY and close frames to go out */
 #define RECONNECT_MS     1000 /* agents come back after this and a jitter of as much */
@@ -186,10 +187,12 @@ static void *hub_main(void *arg)
 
 /* ---- building */
 
+/* Also after the loop has ended, from store threads that still answer: it is there, and deaf. */
 static void wake_hub(void *arg)
 {
     struct hub *h = arg;
-    ws_loop_wake(h->loop);
+    if (h->loop != NULL)
+        ws_loop_wake(h->loop);
 }
 
 static enum err listen_on(struct hub *h, const char *listen, char *why, size_t why_max)
