@@ -93,16 +93,23 @@ enum err readers_start(const char *dir, struct readers **out, char *why, size_t 
     return ERR_NONE;
 }
 
-void readers_stop(struct readers **rp)
+void readers_stop(struct readers *r)
 {
-    struct readers *r = *rp;
-    *rp = NULL;
     for (unsigned i = 0; i < STORE_READERS; i++)
         mailbox_close(r->all[i].box);
     for (unsigned i = 0; i < STORE_READERS; i++) {
         PTOK(pthread_join(r->all[i].thread, NULL));
-        mailbox_destroy(&r->all[i].box);
         sqlite_close(&r->all[i].db);
+    }
+}
+
+void readers_destroy(struct readers **rp)
+{
+    struct readers *r = *rp;
+    *rp = NULL;
+    for (unsigned i = 0; i < STORE_READERS; i++) {
+        REQUIRE(r->all[i].db == NULL);
+        mailbox_destroy(&r->all[i].box);
     }
     free(r);
 }

@@ -12,7 +12,8 @@
 struct readers;
 
 MUST_USE enum err readers_start(const char *dir, struct readers **out, char *why, size_t why_max);
-/* Answers what waits, joins, closes the connections. */
-void readers_stop(struct readers **rp);
+/* Answers what waits, joins, closes the connections. From then on a post gets ERR_CLOSED. */
+void readers_stop(struct readers *r);
+void readers_destroy(struct readers **rp); /* they are stopped */
 MUST_USE enum err readers_post(struct readers *r, struct store_req *req);
 void readers_mailbox_stats(struct readers *r, struct mailbox_stats *out); /* of all together */

@@ -218,8 +218,11 @@ void store_close(struct store **sp)
     if (!s)
         return;
     *sp = NULL;
-    readers_stop(&s->readers);
+    /* The last connection to close is the writer's: only it may take the WAL away. What the
+     * writer's answers still ask of the readers is refused. */
+    readers_stop(s->readers);
     writer_stop(&s->writer);
+    readers_destroy(&s->readers);
     close(s->lock_fd);
     free(s);
 }

@@ -275,6 +275,60 @@ START_TEST(bulk_rows_are_not_starved_by_results)
 }
 END_TEST
 
+static void free_it(struct store_req *r)
+{
+    store_req_destroy(&r);
+}
+
+static void *close_in_thread(void *arg)
+{
+    fx_close();
+    return NULL;
+}
+
+/* A reader's box that is closed refuses; until then the question is answered. */
+static void wait_readers_closed(struct store *s)
+{
+    for (enum err e = ERR_NONE; e != ERR_CLOSED;) {
+        struct store_req *question = store_req_create(STORE_BATCH_LIST, free_it, NULL);
+        e = store_post(s, question);
+        if (e)
+            store_req_destroy(&question);
+    }
+}
+
+static enum err late_post;
+
+static void ask_a_reader(struct store_req *r)
+{
+    struct store_req *question = store_req_create(STORE_BATCH_LIST, free_it, NULL);
+    late_post = store_post(r->arg, question);
+    if (late_post)
+        store_req_destroy(&question);
+    store_req_destroy(&r);
+}
+
+START_TEST(question_from_an_answer_while_closing_is_refused)
+{
+    struct store *s = fx; /* fx_close() takes fx away */
+    unsigned answered = 0;
+    struct store_req *held = stop_writer(fx_begin(CLASS_BULK), &answered);
+    struct store_req *r = fx_begin_req(CLASS_BULK);
+    r->done = ask_a_reader;
+    r->arg = fx;
+    ck_assert_int_eq(store_post(fx, r), ERR_NONE);
+    late_post = ERR_NONE;
+    pthread_t closer;
+    PTOK(pthread_create(&closer, NULL, close_in_thread, NULL));
+    wait_readers_closed(s);
+    PTOK(pthread_mutex_unlock(&gate.m));
+    PTOK(pthread_join(closer, NULL));
+    ck_assert_int_eq(late_post, ERR_CLOSED);
+    store_req_destroy(&held);
+    fx_open();
+}
+END_TEST
+
 static TCase *fixed(TCase *tc)
 {
     tcase_add_checked_fixture(tc, fx_setup, fx_teardown);
@@ -284,7 +338,8 @@ static TCase *fixed(TCase *tc)
 TESTS(mark_tests, mark_ends_every_task_without_a_result, results_that_race_a_sweep_count_once,
       second_mark_does_not_change_the_first, mark_of_an_ended_batch_reports_that_nothing_is_left,
       sweep_goes_on_after_a_restart)
-TESTS(bound_tests, close_answers_everything, foreign_lock_on_the_file_delays_and_loses_nothing,
+TESTS(bound_tests, close_answers_everything, question_from_an_answer_while_closing_is_refused,
+      foreign_lock_on_the_file_delays_and_loses_nothing,
       uploads_are_refused_at_half_of_the_bound_and_results_are_not, result_overtakes_bulk_rows,
       interactive_upload_overtakes_bulk_rows, bulk_rows_are_not_starved_by_results)
 
