@@ -87,17 +87,19 @@ static bool ended_by_cancel(struct probe *p)
 static void next_hop(struct probe *p)
 {
     char detail[256] = "";
-    http_record_hop(p);
     enum cause c = http_redirect(p, detail, sizeof(detail));
-    if (!c)
-        c = policy_check_method(p->env->policy, p->method);
+    if (c) {
+        fail(p, c, detail);
+        return;
+    }
     http_answer_fini(&p->answer);
     http_answer_init(&p->answer);
     tls_seen_reset(&p->tls);
     p->at = (struct http_stamps){.started = p->at.ended}; /* hops leave no gap */
     p->connector.ip = (struct ip){0};
+    c = policy_check_method(p->env->policy, p->method);
     if (c)
-        fail(p, c, detail);
+        fail(p, c, p->method);
     else
         hop_start(p);
 }

@@ -98,7 +98,8 @@ void http_answer_fini(struct http_answer *a);
 void http_answer_watch(struct probe *p, CURL *easy); /* sets the callbacks */
 bool http_is_redirect(int status);
 
-/* http_redirect.c: moves p to the next hop. CAUSE_NONE, or why not with detail. */
+/* http_redirect.c: records the hop and moves p to the next one. Or why not, with detail: then p is
+ * as it was. */
 enum cause http_redirect(struct probe *p, char *detail, size_t detail_max);
 /* The URL of the first hop; NULL: not usable. */
 CURLU *http_first_url(const struct target *t);

@@ -114,6 +114,7 @@ enum cause http_redirect(struct probe *p, char *detail, size_t detail_max)
         target_destroy(&next);
         return CAUSE_protocol_error;
     }
+    http_record_hop(p);
     change_method(p);
     p->drop_secrets |= !same_origin(http_hop(p), &next->http);
     curl_url_cleanup(p->url);

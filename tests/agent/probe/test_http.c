@@ -384,6 +384,26 @@ START_TEST(test_bad_redirects)
 }
 END_TEST
 
+START_TEST(test_bad_redirect_is_itself_the_last_answer)
+{
+    struct result *r = probe(plain.port, "/to-ftp", "");
+    ck_assert_int_eq(r->http->status, 302);
+    ck_assert_uint_eq(r->http->n_hops, 0);
+    ck_assert_str_eq(r->http->headers[0].value, "ftp://127.0.0.1/");
+    result_destroy(&r);
+}
+END_TEST
+
+START_TEST(test_denied_redirect_is_a_hop_to_nowhere)
+{
+    struct result *r = probe(plain.port, "/to-private", "");
+    ck_assert_int_eq(r->outcome, OUTCOME_REFUSED);
+    ck_assert_uint_eq(r->http->n_hops, 1);
+    ck_assert_int_eq(r->http->status, 0);
+    result_destroy(&r);
+}
+END_TEST
+
 static void post_becomes(const char *path, const char *want)
 {
     struct result *r = probe(plain.port, path,
@@ -502,8 +522,9 @@ FIXTURE_TESTS(failures, test_causes_of_broken_answers, test_causes_of_time_outs,
               test_phases_of_a_time_out_add_up, test_bounds_of_the_answer, test_connect_refused)
 FIXTURE_TESTS(redirects, test_redirects_are_hops, test_redirect_not_followed_is_ok,
               test_redirect_without_location_is_the_answer, test_too_many_redirects,
-              test_bad_redirects, test_methods_across_redirects_are_the_browsers,
-              test_secrets_stay_within_their_origin)
+              test_bad_redirects, test_bad_redirect_is_itself_the_last_answer,
+              test_denied_redirect_is_a_hop_to_nowhere,
+              test_methods_across_redirects_are_the_browsers, test_secrets_stay_within_their_origin)
 FIXTURE_TESTS(life, test_environment_proxy_is_not_used, test_cancel_in_every_state_ends_once,
               test_cancel_during_the_transfer, test_probe_after_probe_reuses_carriers,
               test_loopback_is_denied_without_dev)
