@@ -157,7 +157,7 @@ static bool feed(struct conn *c, const char *p, size_t n, struct mono now)
     const char *line;
     size_t len;
     if (line_buf_feed(&c->in, p, n) != ERR_NONE) {
-        conn_close(c, CLOSE_TOO_BIG, "a message is at most 1 MiB", now);
+        conn_close(c, CLOSE_TOO_BIG, "a line is at most 1 MiB", now);
         return false;
     }
     while (!c->closing && (line = line_buf_next(&c->in, &len)) != NULL)
@@ -177,8 +177,15 @@ static int on_receive(struct hub *h, struct conn *c, const char *in, size_t len)
     }
     core_session_alive(h->core, c->sid, now);
     bool ends = lws_is_final_fragment(c->wsi) && lws_remaining_packet_payload(c->wsi) == 0;
+    c->message_bytes += len;
+    if (c->message_bytes > LINE_MAX_BYTES) {
+        conn_close(c, CLOSE_TOO_BIG, "a message is at most 1 MiB", now);
+        return 0;
+    }
     if (feed(c, in, len, now) && ends && (len == 0 || in[len - 1] != '\n'))
         feed(c, "\n", 1, now);
+    if (ends)
+        c->message_bytes = 0;
     return 0;
 }
 

@@ -34,6 +34,7 @@ struct conn {
     char *agents; /* names the token is bound to; NULL = any */
     char peer[PEER_TEXT_MAX];
     struct line_buf in;
+    size_t message_bytes; /* of the WebSocket message that is coming in */
     bool closing, killed;
     int close_code;
     char close_reason[CLOSE_REASON_MAX + 1];
