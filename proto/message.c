@@ -289,6 +289,7 @@ static void read_heartbeat(struct json_cur *c, struct message *out)
     m->received = need_window(c, "received");
     m->credit = need_window(c, "credit");
     m->lag_ms = get_measure(c, "lag_ms");
+    m->rtt_ms = get_measure(c, "rtt_ms");
     m->queue = get_figure(c, "queue");
     m->running = get_figure(c, "running");
     m->slots = get_figure(c, "slots");

@@ -180,6 +180,7 @@ void msg_put_heartbeat(struct strbuf *b, const struct msg_heartbeat *m)
     put_window(&w, "received", m->received);
     put_window(&w, "credit", m->credit);
     put_measure(&w, "lag_ms", m->lag_ms);
+    put_measure(&w, "rtt_ms", m->rtt_ms);
     put_figure(&w, "queue", m->queue);
     put_figure(&w, "running", m->running);
     put_figure(&w, "slots", m->slots);

@@ -88,6 +88,7 @@ static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono n
     m.seq = ++s->beat_seq;
     m.received = s->received;
     m.credit = s->told = s->credit;
+    m.rtt_ms = s->rtt_ms;
     m.outbox_results = (int64_t)o.results;
     m.outbox_bytes = (int64_t)o.bytes;
     m.drops += s->drops;

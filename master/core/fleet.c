@@ -406,6 +406,7 @@ void fleet_heartbeat(struct core *c, struct session *s, const struct msg_heartbe
     a->hb = *m;
     a->hb.trouble = NULL;
     snprintf(a->trouble, sizeof(a->trouble), "%s", m->trouble ? m->trouble : "");
+    a->rtt_ms = m->rtt_ms;
     a->has_hb = true;
     a->hb_at = now;
     msg_put_heartbeat_ack(&s->control,

@@ -143,6 +143,7 @@ START_TEST(test_heartbeat_and_back)
                               .received = {10, 2000},
                               .credit = {522, 67536},
                               .lag_ms = 1.25,
+                              .rtt_ms = 0.75,
                               .queue = 3,
                               .running = 500,
                               .slots = 512,
@@ -170,6 +171,7 @@ START_TEST(test_heartbeat_and_back)
     ck_assert_uint_eq(g->received.bytes, 2000);
     ck_assert_uint_eq(g->credit.count, 522);
     ck_assert_double_eq(g->lag_ms, 1.25);
+    ck_assert_double_eq(g->rtt_ms, 0.75);
     ck_assert_double_eq(g->cpu_percent, 12.5);
     ck_assert_int_eq(g->rss_bytes, INT64_C(1) << 40);
     ck_assert_int_eq(g->sendq_bytes, 12);
@@ -183,6 +185,7 @@ START_TEST(test_heartbeat_figures_that_cannot_be_had_stay_unknown)
 {
     struct msg_heartbeat h = {.seq = 1,
                               .lag_ms = -1,
+                              .rtt_ms = -1,
                               .queue = -1,
                               .running = -1,
                               .slots = -1,
