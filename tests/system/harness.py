@@ -401,12 +401,19 @@ class World:
 
     # --- waiting
 
+    def no_crash(self):
+        """Fails at once when a program has ended as it should not: nothing more is worth waiting for."""
+        for proc in self.procs:
+            code = proc.popen.poll()
+            expect(code is None or code in proc.expected, f"{proc.name} ended with {code}")
+
     def wait_for(self, condition, timeout, what):
         deadline = time.monotonic() + timeout * self.slower
         while True:
             got = condition()
             if got:
                 return got
+            self.no_crash()
             if time.monotonic() > deadline:
                 raise Failed(f"waited {timeout * self.slower} s in vain until {what}")
             time.sleep(0.05)
@@ -415,6 +422,7 @@ class World:
         """Until the batch has ended; at every poll the counts add up. Its counts."""
         deadline = time.monotonic() + timeout * self.slower
         while True:
+            self.no_crash()
             counts = self.api.counts(batch)
             check_sum(counts)
             if at_poll:
