@@ -3,7 +3,8 @@
 #include <stdint.h>
 
 /*
- * backoff - full-jitter exponential backoff: delay = random in [0, min(cap, base·2^n)], never under floor.
+ * backoff - full-jitter exponential backoff: delay = random in [0, min(cap, base·2^n)], never under
+ * floor.
  *
  * Pure: the caller gives the random number. Owned by one thread.
  */

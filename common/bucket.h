@@ -2,7 +2,8 @@
 #pragma once
 #include "common/clock.h"
 
-/* bucket - a token bucket: `rate` tokens a second, at most `burst` saved. Pure; owned by one thread. */
+/* bucket - a token bucket: `rate` tokens a second, at most `burst` saved. Pure; owned by one
+ * thread. */
 struct bucket {
     double rate, burst, tokens;
     struct mono last;

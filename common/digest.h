@@ -4,9 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* digest - SHA-256 and HMAC (FIPS 180-4, RFC 2104) over OpenSSL, hex, base64, and a fast keyless hash for tables. */
+/* digest - SHA-256 and HMAC (FIPS 180-4, RFC 2104) over OpenSSL, hex, base64, and a fast keyless
+ * hash for tables. */
 
-#define SHA256_BYTES 32
+#define SHA256_BYTES   32
 #define SHA256_HEX_MAX 65
 
 struct sha256;
@@ -22,7 +23,8 @@ void hmac_destroy(struct hmac **hp);
 void hmac_sum(struct hmac *h, const void *p, size_t n, uint8_t out[SHA256_BYTES]);
 
 void hex_encode(const uint8_t *p, size_t n, char *out); /* writes 2n + 1 bytes, lower case */
-bool hex_decode(const char *text, size_t len, uint8_t *out); /* len must be even; out has len/2 bytes */
+bool hex_decode(const char *text, size_t len,
+                uint8_t *out); /* len must be even; out has len/2 bytes */
 
 /* Constant time in n. */
 bool bytes_equal(const void *a, const void *b, size_t n);

@@ -5,8 +5,8 @@
 /*
  * err - what the world can do to us: peers, disks, networks, users.
  *
- * Functions that can fail return enum err (0 is success, errors are negative), leave their out-parameters
- * untouched on failure, and are MUST_USE. Any thread.
+ * Functions that can fail return enum err (0 is success, errors are negative), leave their
+ * out-parameters untouched on failure, and are MUST_USE. Any thread.
  */
 #define MUST_USE __attribute__((warn_unused_result))
 

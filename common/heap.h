@@ -7,8 +7,8 @@
 /*
  * heap - a binary min-heap of caller-owned nodes, keyed by (key, order of insertion).
  *
- * Owned by one thread. Insert and remove are O(log n); a zeroed node is "in no heap". Equal keys leave in the order
- * in which they entered.
+ * Owned by one thread. Insert and remove are O(log n); a zeroed node is "in no heap". Equal keys
+ * leave in the order in which they entered.
  */
 struct heap_node {
     int64_t key;

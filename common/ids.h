@@ -6,7 +6,7 @@
 
 /* ids - the identifiers that people see. Pure; any thread. */
 
-#define UUID_TEXT_MAX 37
+#define UUID_TEXT_MAX  37
 #define TRACE_TEXT_MAX 33
 
 /* RFC 9562 UUIDv7 from wall time and ten random bytes, as lower-case text. */
@@ -17,6 +17,7 @@ bool uuid_valid(const char *text); /* any version, lower case */
 void trace_format(const uint8_t random[16], char out[TRACE_TEXT_MAX]);
 bool trace_valid(const char *text);
 
-/* A decimal string without sign, spaces or leading zeros (but "0" itself). ERR_INVALID otherwise. */
+/* A decimal string without sign, spaces or leading zeros (but "0" itself). ERR_INVALID otherwise.
+ */
 MUST_USE enum err u64_parse(const char *text, size_t len, uint64_t *out);
 MUST_USE enum err i64_parse(const char *text, size_t len, int64_t *out);

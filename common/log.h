@@ -7,16 +7,18 @@
 /*
  * log - one line per event to a descriptor, `key=value` or JSON.
  *
- * Any thread; a line is one write(2), so lines never mix. Each place (macro call site) writes at most 10 lines a
- * second; what it suppressed is counted and told in its next line as suppressed=N. A descriptor that fails (full disk,
- * EPIPE) never stops the program: lost lines are counted. Values are escaped; nothing a peer sends can forge a line.
- * Credentials are never given to this module.
+ * Any thread; a line is one write(2), so lines never mix. Each place (macro call site) writes at
+ * most 10 lines a second; what it suppressed is counted and told in its next line as suppressed=N.
+ * A descriptor that fails (full disk, EPIPE) never stops the program: lost lines are counted.
+ * Values are escaped; nothing a peer sends can forge a line. Credentials are never given to this
+ * module.
  */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_init(enum log_level level, enum log_format format, int fd);
-MUST_USE enum err log_level_parse(const char *text, enum log_level *out); /* debug info warn error */
+MUST_USE enum err log_level_parse(const char *text,
+                                  enum log_level *out); /* debug info warn error */
 uint64_t log_lost(void); /* lines that could not be written, or were rate-limited, since start */
 
 struct log_field {
@@ -41,7 +43,8 @@ struct log_site {
     _Atomic unsigned suppressed;
 };
 
-/* LOG(LOG_INFO, "link", "connected", LS("master", url), LI("attempt", 3)); area and event are one word each. */
+/* LOG(LOG_INFO, "link", "connected", LS("master", url), LI("attempt", 3)); area and event are one
+ * word each. */
 #define LOG(level, area, event, ...)                                                               \
     do {                                                                                           \
         static struct log_site site_;                                                              \

@@ -9,10 +9,11 @@
 /*
  * mailbox - where threads meet: a bounded queue from many senders to one receiver.
  *
- * Letters are caller-owned nodes embedded in the sender's struct; ownership passes with a successful post. The bound
- * is in letters and in bytes (each letter says its weight). `wake` runs on the sender's thread, outside the lock,
- * when the box goes from empty to not empty; it must be quick and safe on any thread (eventfd write, uv_async_send,
- * lws_cancel_service). Lock rule: one mutex per box, held for list surgery only; nothing is called under it.
+ * Letters are caller-owned nodes embedded in the sender's struct; ownership passes with a
+ * successful post. The bound is in letters and in bytes (each letter says its weight). `wake` runs
+ * on the sender's thread, outside the lock, when the box goes from empty to not empty; it must be
+ * quick and safe on any thread (eventfd write, uv_async_send, lws_cancel_service). Lock rule: one
+ * mutex per box, held for list surgery only; nothing is called under it.
  */
 struct letter {
     struct list_node node;
@@ -30,13 +31,16 @@ void mailbox_destroy(struct mailbox **mp);
 /* Takes l on success. ERR_FULL (counted) or ERR_CLOSED: l stays with the caller. */
 MUST_USE enum err mailbox_post(struct mailbox *m, struct letter *l);
 
-/* Like post, but past the bounds: only for the reply to a request that was itself bounded. Never ERR_FULL. */
+/* Like post, but past the bounds: only for the reply to a request that was itself bounded. Never
+ * ERR_FULL. */
 MUST_USE enum err mailbox_post_reply(struct mailbox *m, struct letter *l);
 
-/* Detaches everything into *out (an initialised list of letter.node) without blocking. Receiver only. */
+/* Detaches everything into *out (an initialised list of letter.node) without blocking. Receiver
+ * only. */
 size_t mailbox_take_all(struct mailbox *m, struct list *out);
 
-/* The same, but waits until there is something, the box is closed, or timeout_ms passed (−1: no limit). */
+/* The same, but waits until there is something, the box is closed, or timeout_ms passed (−1: no
+ * limit). */
 size_t mailbox_wait(struct mailbox *m, struct list *out, int timeout_ms);
 
 /* Further posts get ERR_CLOSED; a waiting receiver wakes. What is inside stays to be taken. */

@@ -6,8 +6,8 @@
 /*
  * random - randomness at the edge; cores get theirs passed in.
  *
- * Any thread. random_bytes is getrandom(2). rng is a small seeded generator (xoshiro256**) for jitter and simulation,
- * owned by one thread, never for secrets.
+ * Any thread. random_bytes is getrandom(2). rng is a small seeded generator (xoshiro256**) for
+ * jitter and simulation, owned by one thread, never for secrets.
  */
 void random_bytes(void *p, size_t n);
 uint64_t random_u64(void);

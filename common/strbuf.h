@@ -10,9 +10,10 @@
 /*
  * strbuf - a growing byte buffer with a ceiling.
  *
- * Owned by one thread at a time. An append that would pass the ceiling leaves the buffer as it was and sets a sticky
- * `overflow`, so that code appends in a straight line and checks once at the end. `data` is always NUL-terminated
- * (the NUL is not counted in `len`); it may be NULL-free "" before the first append.
+ * Owned by one thread at a time. An append that would pass the ceiling leaves the buffer as it was
+ * and sets a sticky `overflow`, so that code appends in a straight line and checks once at the end.
+ * `data` is always NUL-terminated (the NUL is not counted in `len`); it may be NULL-free "" before
+ * the first append.
  */
 struct strbuf {
     char *data;
@@ -28,7 +29,8 @@ void strbuf_fini(struct strbuf *b);
 /* Empties, keeps the memory, clears overflow. */
 void strbuf_reset(struct strbuf *b);
 
-/* Makes room for n more bytes; false and overflow when that passes the ceiling (or memory is out). */
+/* Makes room for n more bytes; false and overflow when that passes the ceiling (or memory is out).
+ */
 bool strbuf_grow(struct strbuf *b, size_t n);
 
 static inline void strbuf_append(struct strbuf *b, const void *p, size_t n)

@@ -6,8 +6,8 @@
 /*
  * timers - deadlines of one loop, embedded in their owners.
  *
- * Owned by one thread. Equal deadlines fire in the order of arming. A callback may arm, disarm and free any timer,
- * its own included.
+ * Owned by one thread. Equal deadlines fire in the order of arming. A callback may arm, disarm and
+ * free any timer, its own included.
  */
 struct timer;
 typedef void timer_f(struct timer *t, struct mono now);
@@ -33,8 +33,10 @@ static inline bool timer_armed(const struct timer *t)
     return heap_linked(&t->node);
 }
 
-/* Fires all that are due at `now` (what is armed for ≤ now meanwhile fires in the next call); returns how many. */
+/* Fires all that are due at `now` (what is armed for ≤ now meanwhile fires in the next call);
+ * returns how many. */
 size_t timers_run(struct timers *ts, struct mono now);
 
-/* Milliseconds until the next deadline, rounded up, at most max_ms; max_ms if there is none. For epoll_wait. */
+/* Milliseconds until the next deadline, rounded up, at most max_ms; max_ms if there is none. For
+ * epoll_wait. */
 int timers_wait_ms(const struct timers *ts, struct mono now, int max_ms);

@@ -2,9 +2,10 @@
 #pragma once
 #include "common/strbuf.h"
 
-/* utf8 - RFC 3629: surrogates, overlong forms and code points over U+10FFFF are invalid. Pure; any thread. */
+/* utf8 - RFC 3629: surrogates, overlong forms and code points over U+10FFFF are invalid. Pure; any
+ * thread. */
 bool utf8_valid(const char *p, size_t n);
 
-/* Appends at most max_bytes of p as valid UTF-8: each bad byte becomes U+FFFD, control characters become spaces,
- * and the cut never splits a character. */
+/* Appends at most max_bytes of p as valid UTF-8: each bad byte becomes U+FFFD, control characters
+ * become spaces, and the cut never splits a character. */
 void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes);

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * limits - every bound that both sides must agree on, with its reason. Bounds of one program live beside its code.
+ * limits - every bound that both sides must agree on, with its reason. Bounds of one program live
+ * beside its code.
  */
 
 /* Wire */
@@ -10,17 +11,18 @@
 #define PROTO_VERSION_MAX 1
 #define PROTO_SUBPROTOCOL "sonde.v1"
 #define LINE_MAX_BYTES    (1024 * 1024) /* one message; over it the peer is closed with 1009 */
-#define FRAME_COALESCE_BYTES (64 * 1024) /* many lines a frame up to here: 5 times cheaper than a frame each */
-#define TASK_MAX_BYTES    (64 * 1024)  /* a TASK line: fits any byte window after at most one wait */
-#define RESULT_MAX_BYTES  (128 * 1024) /* a RESULT line */
-#define INFLIGHT_MAX      131072       /* INFLIGHT lines of one HELLO */
-#define ACK_TASKS_MAX     1000         /* ids in one RESULTS_ACK, one CANCEL */
-#define RESULT_ENVELOPE_MAX 512        /* what a RESULT line holds besides its record */
-#define MESSAGE_TEXT_MAX  1024         /* a reason, a detail, a trouble: encoders cut, decoders refuse */
-#define MESSAGE_ID_MAX    64           /* session, store, version: [A-Za-z0-9._+-] */
-#define CAPABILITIES_MAX  16
-#define DENY_MAX          64           /* CIDRs in a WELCOME */
-#define JSON_COUNT_MAX    ((INT64_C(1) << 53) - 1) /* the largest count or byte number on the wire */
+#define FRAME_COALESCE_BYTES                                                                       \
+    (64 * 1024) /* many lines a frame up to here: 5 times cheaper than a frame each */
+#define TASK_MAX_BYTES      (64 * 1024) /* a TASK line: fits any byte window after at most one wait */
+#define RESULT_MAX_BYTES    (128 * 1024) /* a RESULT line */
+#define INFLIGHT_MAX        131072       /* INFLIGHT lines of one HELLO */
+#define ACK_TASKS_MAX       1000         /* ids in one RESULTS_ACK, one CANCEL */
+#define RESULT_ENVELOPE_MAX 512          /* what a RESULT line holds besides its record */
+#define MESSAGE_TEXT_MAX    1024 /* a reason, a detail, a trouble: encoders cut, decoders refuse */
+#define MESSAGE_ID_MAX      64   /* session, store, version: [A-Za-z0-9._+-] */
+#define CAPABILITIES_MAX    16
+#define DENY_MAX            64                       /* CIDRs in a WELCOME */
+#define JSON_COUNT_MAX      ((INT64_C(1) << 53) - 1) /* the largest count or byte number on the wire */
 
 /* Close codes (RFC 6455 §7.4; 44xx ours) */
 #define CLOSE_NORMAL        1000
@@ -48,7 +50,7 @@
 /* Flow control */
 #define BYTE_WINDOW_MIN  (16 * 1024)
 #define BYTE_WINDOW_MAX  (256 * 1024)
-#define BYTE_WINDOW_MS   2000 /* window = this much of the received rate */
+#define BYTE_WINDOW_MS   2000  /* window = this much of the received rate */
 #define CREDIT_TASKS_MAX 65536 /* beyond what an agent may claim over received */
 
 /* Names */
@@ -61,21 +63,21 @@
 #define CAUSE_MAX       40
 
 /* Targets */
-#define URI_MAX           8192
-#define USER_ID_MAX       256
-#define HEADERS_MAX       64
-#define HEADER_NAME_MAX   256
-#define HEADER_VALUE_MAX  8192
-#define REQUEST_BODY_MAX  (32 * 1024)
-#define REGEX_MAX         1024
-#define TIMEOUT_MS_MAX    30000
-#define HTTP_TIMEOUT_MS   10000
-#define DNS_TIMEOUT_MS    5000
-#define REDIRECTS_MAX     5
-#define BODY_LIMIT_BYTES  (1024 * 1024)
-#define BODY_LIMIT_MAX    (16 * 1024 * 1024)
-#define KEEP_BODY_MAX     (64 * 1024)
-#define SPEC_MAX_BYTES    (60 * 1024) /* an encoded spec: a TASK line less its envelope */
+#define URI_MAX          8192
+#define USER_ID_MAX      256
+#define HEADERS_MAX      64
+#define HEADER_NAME_MAX  256
+#define HEADER_VALUE_MAX 8192
+#define REQUEST_BODY_MAX (32 * 1024)
+#define REGEX_MAX        1024
+#define TIMEOUT_MS_MAX   30000
+#define HTTP_TIMEOUT_MS  10000
+#define DNS_TIMEOUT_MS   5000
+#define REDIRECTS_MAX    5
+#define BODY_LIMIT_BYTES (1024 * 1024)
+#define BODY_LIMIT_MAX   (16 * 1024 * 1024)
+#define KEEP_BODY_MAX    (64 * 1024)
+#define SPEC_MAX_BYTES   (60 * 1024) /* an encoded spec: a TASK line less its envelope */
 
 /* Batches */
 #define BATCH_TARGETS_MAX  10000000

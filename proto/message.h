@@ -74,7 +74,7 @@ struct msg_verdict {
 struct msg_heartbeat { /* figures that cannot be had are −1 */
     uint64_t seq;
     struct window received,
-        credit; /* TASK lines and bytes received; what the master may send up to */
+        credit;            /* TASK lines and bytes received; what the master may send up to */
     double lag_ms, rtt_ms; /* of the link's loop; of the last HEARTBEAT and its ACK */
     int64_t queue, running, slots, oldest_ms, outbox_results, outbox_bytes;
     double cpu_percent, load1;

@@ -9,11 +9,12 @@
 /*
  * outbox - results that wait for the master's acknowledgement.
  *
- * Lives on the link thread. A result enters once, as its encoded record, is offered in order, and leaves only on ack.
- * Every admitted task reserves a place first (a count and RESERVE bytes), so a finished probe always finds room; reserve refuses beyond max_results
- * and beyond max_bytes. A record larger than its reservation is taken all the same and makes later reservations wait, so memory is bounded by
- * max_bytes and RESULT_MAX_BYTES for each probe that was under way.
- * After a lost connection outbox_rewind() offers everything again.
+ * Lives on the link thread. A result enters once, as its encoded record, is offered in order, and
+ * leaves only on ack. Every admitted task reserves a place first (a count and RESERVE bytes), so a
+ * finished probe always finds room; reserve refuses beyond max_results and beyond max_bytes. A
+ * record larger than its reservation is taken all the same and makes later reservations wait, so
+ * memory is bounded by max_bytes and RESULT_MAX_BYTES for each probe that was under way. After a
+ * lost connection outbox_rewind() offers everything again.
  */
 struct outbox;
 struct outbox_item {
@@ -27,22 +28,27 @@ void outbox_destroy(struct outbox **op); /* frees what is still unacknowledged *
 
 MUST_USE enum err outbox_reserve(struct outbox *o); /* ERR_FULL */
 void outbox_unreserve(struct outbox *o);            /* the task ended without a result */
-/* Uses up one reservation. The record is copied. ERR_EXISTS: a result of this task waits already (dropped, reservation returned). */
+/* Uses up one reservation. The record is copied. ERR_EXISTS: a result of this task waits already
+ * (dropped, reservation returned). */
 MUST_USE enum err outbox_push(struct outbox *o, uint64_t task, const char *ticket,
                               const char *record, size_t len);
-/* The oldest that was not offered on this connection; false when there is none. outbox_sent() moves on. */
+/* The oldest that was not offered on this connection; false when there is none. outbox_sent() moves
+ * on. */
 bool outbox_peek(const struct outbox *o, struct outbox_item *out);
 void outbox_sent(struct outbox *o);
 void outbox_rewind(struct outbox *o);
 bool outbox_has(const struct outbox *o, uint64_t task);
 bool outbox_ack(struct outbox *o, uint64_t task); /* false: unknown, a peer's mistake */
 /* Walks all that is unacknowledged, oldest first: for INFLIGHT. */
-void outbox_each(const struct outbox *o, void (*fn)(void *arg, const struct outbox_item *i), void *arg);
+void outbox_each(const struct outbox *o, void (*fn)(void *arg, const struct outbox_item *i),
+                 void *arg);
 
-/* Forgets every result (reservations stay): they belong to a store that is gone. Returns how many. */
+/* Forgets every result (reservations stay): they belong to a store that is gone. Returns how many.
+ */
 size_t outbox_clear(struct outbox *o);
 
 struct outbox_stats {
-    size_t results, bytes, reserved, free_places; /* free_places: how many more reserve() would grant */
+    size_t results, bytes, reserved,
+        free_places; /* free_places: how many more reserve() would grant */
 };
 void outbox_stats(const struct outbox *o, struct outbox_stats *out);

@@ -288,6 +288,15 @@ void conn_close_all(struct hub *h, int code, const char *reason, struct mono now
     }
 }
 
+bool conn_any_closing(struct hub *h)
+{
+    LIST_EACH (&h->conns, n) {
+        if (CONTAINER_OF(n, struct conn, node)->closing)
+            return true;
+    }
+    return false;
+}
+
 void conn_close_revoked(struct hub *h, struct mono now)
 {
     LIST_EACH (&h->conns, n) {

@@ -114,7 +114,7 @@ static void begin_parting(struct hub *h, struct mono now)
 
 static void begin_stop(struct hub *h)
 {
-    bool late = HASH_COUNT(h->sessions) > 0;
+    bool late = conn_any_closing(h);
     hub_enter(h, HUB_STOPPING, late ? "some agents did not take their leave" : "all agents left");
     uv_close((uv_handle_t *)&h->turn, on_handle_closed);
 }
@@ -126,7 +126,7 @@ static void step_down(struct hub *h, struct mono now)
         begin_drain(h, now);
     else if (h->state == HUB_DRAINING && (core_drained(h->core) || due))
         begin_parting(h, now);
-    else if (h->state == HUB_PARTING && (HASH_COUNT(h->sessions) == 0 || due))
+    else if (h->state == HUB_PARTING && (!conn_any_closing(h) || due))
         begin_stop(h);
 }
 

@@ -68,5 +68,6 @@ void conn_want_write(struct hub *h, session_id s);
 void conn_close_session(struct hub *h, session_id s, int code, const char *reason);
 void conn_close(struct conn *c, int code, const char *reason, struct mono now);
 void conn_close_all(struct hub *h, int code, const char *reason, struct mono now);
+bool conn_any_closing(struct hub *h); /* a close frame is not yet sent and answered */
 void conn_close_revoked(struct hub *h, struct mono now);
 void conn_tick(struct hub *h, struct mono now); /* cuts peers that do not take their close frame */
