@@ -55,7 +55,13 @@ static bool is_control(const unsigned char *p, size_t len)
     return (len == 1 && (p[0] < 0x20 || p[0] == 0x7f)) || (len == 2 && p[0] == 0xc2 && p[1] < 0xa0);
 }
 
-void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes)
+static bool is_layout(unsigned char c)
+{
+    return c == '\n' || c == '\t' || c == '\r';
+}
+
+static void sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes,
+                     bool keep_layout)
 {
     REQUIRE(out != NULL && (p != NULL || n == 0));
     const unsigned char *at = (const unsigned char *)p;
@@ -67,7 +73,7 @@ void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes
             text = REPLACEMENT;
             text_len = REPLACEMENT_BYTES;
             len = 1;
-        } else if (is_control(at, len)) {
+        } else if (is_control(at, len) && !(keep_layout && is_layout(at[0]))) {
             text = " ";
             text_len = 1;
         }
@@ -78,4 +84,14 @@ void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes
         at += len;
         n -= len;
     }
+}
+
+void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes)
+{
+    sanitize(out, p, n, max_bytes, false);
+}
+
+void utf8_sanitize_text(struct strbuf *out, const char *p, size_t n, size_t max_bytes)
+{
+    sanitize(out, p, n, max_bytes, true);
 }

@@ -9,3 +9,6 @@ bool utf8_valid(const char *p, size_t n);
 /* Appends at most max_bytes of p as valid UTF-8: each bad byte becomes U+FFFD, control characters
  * become spaces, and the cut never splits a character. */
 void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes);
+
+/* The same for a text of many lines: newlines, carriage returns and tabs stay. */
+void utf8_sanitize_text(struct strbuf *out, const char *p, size_t n, size_t max_bytes);

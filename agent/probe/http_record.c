@@ -108,7 +108,7 @@ static char *kept_body(const struct probe *p)
     size_t max = (size_t)p->target->http.keep_body;
     struct strbuf b;
     strbuf_init(&b, max + 1);
-    utf8_sanitize(&b, body->len ? body->data : "", body->len < max ? body->len : max, max);
+    utf8_sanitize_text(&b, body->len ? body->data : "", body->len < max ? body->len : max, max);
     char *out = mem_strndup(b.len ? b.data : "", b.len);
     strbuf_fini(&b);
     return out;

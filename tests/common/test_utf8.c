@@ -120,10 +120,21 @@ START_TEST(test_sanitize_of_a_cut_sequence_is_valid)
 }
 END_TEST
 
+START_TEST(test_sanitize_text_keeps_lines_and_tabs_only)
+{
+    struct strbuf b;
+    strbuf_init(&b, 100);
+    utf8_sanitize_text(&b, "a\n\tb\r\n\x1b[1m", 10, 100);
+    ck_assert_str_eq(b.data, "a\n\tb\r\n [1m");
+    strbuf_fini(&b);
+}
+END_TEST
+
 TESTS(edges, test_sequence_past_the_end_is_invalid, test_nul_is_a_character)
 TESTS(sanitize, test_sanitize_keeps_good_text, test_sanitize_replaces_each_bad_byte,
       test_sanitize_makes_controls_spaces, test_sanitize_never_splits_a_character_at_the_cut,
-      test_sanitize_to_no_bytes_is_empty, test_sanitize_of_a_cut_sequence_is_valid)
+      test_sanitize_to_no_bytes_is_empty, test_sanitize_of_a_cut_sequence_is_valid,
+      test_sanitize_text_keeps_lines_and_tabs_only)
 
 static TCase *tables(void)
 {
