@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/instance.h"
+#include "common/clock.h"
 #include "common/digest.h"
 #include "common/random.h"
 #include <errno.h>
@@ -9,9 +10,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define DIR_MAX 4000
+#define DIR_MAX       4000
+#define LOCK_WAIT_MS  3000
+#define LOCK_RETRY_MS 50
 
 enum err instance_default_dir(const char *name, char *out, size_t max)
 {
@@ -68,6 +72,18 @@ static enum err fail(char *why, size_t why_max, const char *what, const char *pa
     return ERR_IO;
 }
 
+/* The process before this one may still be dying. */
+static bool lock_soon(int fd)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_RETRY_MS * NS_PER_MS};
+    for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_RETRY_MS) {
+        if (waited_ms >= LOCK_WAIT_MS)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
 enum err instance_open(const char *dir, char id[INSTANCE_ID_LEN + 1], char *why, size_t why_max)
 {
     char path[DIR_MAX + 16];
@@ -82,7 +98,7 @@ enum err instance_open(const char *dir, char id[INSTANCE_ID_LEN + 1], char *why,
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(why, why_max, "cannot open", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_soon(fd)) {
         close(fd);
         snprintf(why, why_max,
                  "another sonde-agent runs with the data directory %s; give this one its own "
