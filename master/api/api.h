@@ -4,17 +4,19 @@
 #include "master/store/store.h"
 
 /*
- * api - the HTTP API under /api/v1, /metrics, /healthz, /readyz: libmicrohttpd on its own port and thread.
+ * api - the HTTP API under /api/v1, /metrics, /healthz, /readyz: libmicrohttpd on its own port and
+ * thread.
  *
- * The api thread never waits: it asks the core (ask_core) or the store by mailbox, suspends the connection, and the answering thread resumes it.
- * Uploads go line by line to the store's writer; when its mailbox is full the upload is suspended until api_on_room. Bounds: API_*.
+ * The api thread never waits: it asks the core (ask_core) or the store by mailbox, suspends the
+ * connection, and the answering thread resumes it. Uploads go line by line to the store's writer;
+ * when its mailbox is full the upload is suspended until api_on_room. Bounds: API_*.
  */
 #define API_CONNECTIONS_MAX  1024
 #define API_PER_IP_MAX       256
-#define API_IDLE_S           30               /* without progress */
-#define API_BODY_SMALL       (4u << 20)       /* a JSON body up to here may have its members in any order */
-#define API_ERRORS_MAX       100              /* line errors in an answer */
-#define API_DUPLICATES_MAX   1000000          /* hashes kept to report duplicates */
+#define API_IDLE_S           30         /* without progress */
+#define API_BODY_SMALL       (4u << 20) /* a JSON body up to here may have its members in any order */
+#define API_ERRORS_MAX       100        /* line errors in an answer */
+#define API_DUPLICATES_MAX   1000000    /* hashes kept to report duplicates */
 #define API_BODY_MAX_DEFAULT (1024ll << 20)
 
 struct api;
@@ -29,10 +31,12 @@ struct api_config {
     struct mono (*hub_last_tick)(void *arg);
     void *hub_arg;
     int64_t body_max_bytes;
-    const char *trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For counts, NULL = none */
+    const char
+        *trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For counts, NULL = none */
 };
-MUST_USE enum err api_create(const struct api_config *c, struct api **out, char *why, size_t why_max); /* ERR_BUSY: the port is in use */
-void api_on_room(void *api); /* any thread: the store's writer has room again; api may be NULL */
+MUST_USE enum err api_create(const struct api_config *c, struct api **out, char *why,
+                             size_t why_max); /* ERR_BUSY: the port is in use */
+void api_on_room(void *api);   /* any thread: the store's writer has room again; api may be NULL */
 void api_drain(struct api *a); /* new submissions get 503 with Retry-After; /readyz fails */
 void api_destroy(struct api **ap); /* waits for requests under way, at most 5 s */
 int api_port(struct api *a);
