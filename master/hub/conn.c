@@ -123,14 +123,26 @@ static enum gate_verdict judge(struct lws *wsi, struct hub *h, const char *upgra
     return v;
 }
 
+/* IPv4 in its own form, though the socket speaks IPv6. */
+static void name_peer(struct conn *c)
+{
+    static const char mapped[] = "::ffff:";
+    char text[PEER_TEXT_MAX] = "";
+    lws_get_peer_simple(c->wsi, text, sizeof(text));
+    bool v4 = strncmp(text, mapped, sizeof(mapped) - 1) == 0 && strchr(text, '.') != NULL;
+    snprintf(c->peer, sizeof(c->peer), "%s", v4 ? text + sizeof(mapped) - 1 : text);
+}
+
 static int on_request(struct lws *wsi, struct hub *h, struct conn *c, const char *upgrade)
 {
     char path[HEADER_MAX];
     struct token_grant grant;
     if (c == NULL)
         return -1;
-    lws_get_peer_simple(wsi, c->peer, sizeof(c->peer));
+    name_peer(c);
     enum gate_verdict v = judge(wsi, h, upgrade, path, &grant);
+    if (v == GATE_BAD_TOKEN && hub_poll_tokens(h, mono_now())) /* it may be new */
+        v = judge(wsi, h, upgrade, path, &grant);
     if (v != GATE_PASS)
         return refuse(wsi, c, v, path);
     snprintf(c->token_id, sizeof(c->token_id), "%s", grant.id);

@@ -148,13 +148,13 @@ static void on_wake(void *arg)
     desk_take(&h->desk, now);
 }
 
-static void poll_tokens(struct hub *h, struct mono now)
+bool hub_poll_tokens(struct hub *h, struct mono now)
 {
-    if (mono_diff_ms(now, h->tokens_at) < TOKENS_POLL_MS)
-        return;
     h->tokens_at = now;
-    if (tokens_poll(h->tokens))
-        conn_close_revoked(h, now);
+    if (!tokens_poll(h->tokens))
+        return false;
+    conn_close_revoked(h, now);
+    return true;
 }
 
 static void on_tick(void *arg, struct mono now)
@@ -166,7 +166,8 @@ static void on_tick(void *arg, struct mono now)
     on_wake(h);
     core_tick(h->core, lag_ms, now);
     desk_tick(&h->desk, now);
-    poll_tokens(h, now);
+    if (mono_diff_ms(now, h->tokens_at) >= TOKENS_POLL_MS)
+        hub_poll_tokens(h, now);
     conn_tick(h, now);
 }
 

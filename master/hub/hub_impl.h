@@ -62,6 +62,9 @@ struct hub {
     pthread_t thread;
 };
 
+/* ---- hub.c */
+bool hub_poll_tokens(struct hub *h, struct mono now); /* true: they changed */
+
 /* ---- conn.c */
 extern const struct lws_protocols hub_protocols[];
 void conn_want_write(struct hub *h, session_id s);
