@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/ctl/args.h"
+#include "common/mem.h"
+#include "master/ctl/verbs.h"
+#include "proto/limits.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field)   OPTION_FIELD(struct ctl_options, field)
+#define FLAGS_MAX   40
+#define DEFAULT_URL "http://127.0.0.1:8700"
+
+enum {
+    SUBMIT = 1 << 0,
+    PROBE = 1 << 1,
+    BATCHES = 1 << 2,
+    STATUS = 1 << 3,
+    RESULTS = 1 << 4,
+    CANCEL = 1 << 5,
+    AGENTS = 1 << 6,
+    HELP = 1 << 7,
+    ANY = ~0
+};
+
+static const struct verb verbs[] = {
+    {"submit", "FILE|-", 1, 1, "submits a batch of targets",
+     "FILE holds one target a line (http, https or dns URIs, # comments), or one JSON object a "
+     "line "
+     "(.ndjson), or a whole batch (.json); without such an ending its first bytes tell. The id of "
+     "the "
+     "batch goes to standard output, what there is to say to standard error.",
+     SUBMIT, submit_run},
+    {"probe", "TARGET", 1, 1, "probes one target now and shows every phase",
+     "TARGET is a URL, or a DNS question like 'dns:example.com?type=AAAA'.", PROBE, probe_run},
+    {"batches", "", 0, 0, "lists the batches, newest first", NULL, BATCHES, batches_run},
+    {"status", "[BATCH]", 0, 1, "shows a batch, or the master and its agents",
+     "BATCH is an id, a unique beginning of one, or 'latest'.", STATUS, status_run},
+    {"results", "BATCH", 1, 1, "shows the results of a batch, or exports them all",
+     "BATCH is an id, a unique beginning of one, or 'latest'. With -o ndjson or -o csv all results "
+     "are "
+     "exported; the last line states their count.",
+     RESULTS, results_run},
+    {"cancel", "BATCH", 1, 1, "cancels what has not ended of a batch",
+     "BATCH is an id, a unique beginning of one, or 'latest'.", CANCEL, cancel_run},
+    {"agents", "[NAME]", 0, 1, "shows the agents, or all figures of one", NULL, AGENTS, agents_run},
+    {"help", "[VERB]", 0, 1, "explains a verb", NULL, HELP, help_run},
+};
+
+struct verb_flag {
+    unsigned verbs;
+    struct option option;
+};
+
+#define SECTION(mask, text)                                                                        \
+    {                                                                                              \
+        mask,                                                                                      \
+        {                                                                                          \
+            .kind = OPT_SECTION, .help = text                                                      \
+        }                                                                                          \
+    }
+#define TEXT(mask, flag, field, value, about)                                                      \
+    {                                                                                              \
+        mask,                                                                                      \
+        {                                                                                          \
+            .name = flag, .kind = OPT_STRING, .offset = AT(field), .value_name = value,            \
+            .help = about, .cli_only = true                                                        \
+        }                                                                                          \
+    }
+#define LIST(mask, flag, field, value, about)                                                      \
+    {                                                                                              \
+        mask,                                                                                      \
+        {                                                                                          \
+            .name = flag, .kind = OPT_LIST, .offset = AT(field), .value_name = value,              \
+            .help = about, .cli_only = true                                                        \
+        }                                                                                          \
+    }
+#define FLAG(mask, flag, letter, field, about)                                                     \
+    {                                                                                              \
+        mask,                                                                                      \
+        {                                                                                          \
+            .name = flag, .short_name = letter, .kind = OPT_FLAG, .offset = AT(field),             \
+            .help = about, .cli_only = true                                                        \
+        }                                                                                          \
+    }
+#define NUMBER(mask, flag, field, value, low, high, given, about)                                  \
+    {                                                                                              \
+        mask,                                                                                      \
+        {                                                                                          \
+            .name = flag, .kind = OPT_INT, .offset = AT(field), .value_name = value,               \
+            .dflt = given, .min = low, .max = high, .help = about, .cli_only = true                \
+        }                                                                                          \
+    }
+
+static const struct verb_flag flags[] = {
+    SECTION(SUBMIT, "Watching"),
+    FLAG(SUBMIT, "watch", 'w', watch,
+         "shows the progress until the batch has ended, then its results"),
+    TEXT(SUBMIT, "wait", wait, "TIME",
+         "watches for this long at most (like 90s, 5m), then ends with 5"),
+    NUMBER(SUBMIT, "results", rows, "N", 0, 10000, "20",
+           "rows of results shown at the end, failures first"),
+    SECTION(SUBMIT, "The batch"),
+    TEXT(SUBMIT, "name", name, "TEXT", "a name for people"),
+    TEXT(SUBMIT, "deadline", deadline, "TIME",
+         "what has not ended by then expires (like 90s, 15m, 2h, 7d)"),
+    TEXT(SUBMIT, "deadline-s", deadline_s, "SECONDS", "the same in seconds"),
+    TEXT(SUBMIT, "per-host", per_host, "N",
+         "probes in flight per host of the URLs; 0 = no limit (admins)"),
+    LIST(SUBMIT, "label", labels, "KEY=VALUE", "a label of yours on the batch"),
+    TEXT(SUBMIT, "priority", priority, "CLASS", "interactive or bulk"),
+    FLAG(SUBMIT, "strict", 0, strict, "any bad line refuses all"),
+    SECTION(SUBMIT | PROBE, "Agents and probes"),
+    LIST(SUBMIT | PROBE, "agent", agents, "NAME", "only this agent"),
+    LIST(SUBMIT | PROBE, "tag", tags, "KEY=VALUE", "only agents with this tag"),
+    NUMBER(SUBMIT | PROBE, "timeout-ms", timeout_ms, "N", 1, TIMEOUT_MS_MAX, NULL,
+           "time-out of each probe"),
+    SECTION(RESULTS, "Selection"),
+    TEXT(RESULTS, "outcome", outcome, "WORD",
+         "ok, failed, undetermined, refused, expired or cancelled"),
+    TEXT(RESULTS, "cause", cause, "WORD", "like connect_timeout"),
+    LIST(RESULTS, "agent", agents, "NAME", "measured by this agent"),
+    NUMBER(RESULTS, "limit", limit, "N", 1, 100000, "100", "rows of the table"),
+    SECTION(BATCHES, "Selection"),
+    NUMBER(BATCHES, "limit", limit, "N", 1, 500, "20", "how many"),
+    SECTION(ANY, "The master"),
+    {ANY,
+     {.name = "url",
+      .kind = OPT_STRING,
+      .offset = AT(url),
+      .value_name = "URL",
+      .dflt = DEFAULT_URL,
+      .help = "where the master is; also SONDE_URL, also unix:PATH"}},
+    {ANY,
+     {.name = "token-file",
+      .kind = OPT_STRING,
+      .offset = AT(token_file),
+      .value_name = "FILE",
+      .help = "holds the token; also SONDE_TOKEN_FILE, or the token itself in SONDE_TOKEN"}},
+    {ANY,
+     {.name = "ca-file",
+      .kind = OPT_STRING,
+      .offset = AT(ca_file),
+      .value_name = "FILE",
+      .help = "CAs that the master's certificate may be of; also SONDE_CA_FILE"}},
+    SECTION(ANY, "General"),
+    {ANY,
+     {.name = "output",
+      .short_name = 'o',
+      .kind = OPT_STRING,
+      .offset = AT(output),
+      .value_name = "FORM",
+      .dflt = "table",
+      .help = "table, json, ndjson or csv",
+      .cli_only = true}},
+    FLAG(ANY, "version", 0, version, "prints the version"),
+    FLAG(ANY, "help", 'h', help, "prints this"),
+};
+
+/* Options of the verb; its table lives here as long as the program's one run. */
+static struct option table[FLAGS_MAX];
+
+static size_t select_flags(unsigned verb_bits)
+{
+    size_t n = 0;
+    REQUIRE(ARRAY_LEN(flags) <= FLAGS_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        if (flags[i].verbs & verb_bits)
+            table[n++] = flags[i].option;
+    return n;
+}
+
+const struct verb *args_find(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (strcmp(verbs[i].word, word) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+/* Whether the flag in this word takes the next word as its value; only flags of all verbs stand
+ * before the verb. */
+static bool takes_next(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        const struct option *t = &flags[i].option;
+        if (t->kind == OPT_SECTION || t->kind == OPT_FLAG)
+            continue;
+        if (strncmp(word, "--", 2) == 0 ? strcmp(word + 2, t->name) == 0
+                                        : t->short_name && word[1] == t->short_name && !word[2])
+            return true;
+    }
+    return false;
+}
+
+/* Where the verb stands in argv; 0: there is none. */
+static int find_verb(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-' || argv[i][1] == '\0')
+            return i;
+        i += takes_next(argv[i]);
+    }
+    return 0;
+}
+
+enum err args_form(const char *word, enum form *out)
+{
+    static const char *const words[] = {
+        [FORM_TABLE] = "table", [FORM_JSON] = "json", [FORM_NDJSON] = "ndjson", [FORM_CSV] = "csv"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strcmp(word, words[i]) != 0)
+            continue;
+        *out = (enum form)i;
+        return ERR_NONE;
+    }
+    return ERR_INVALID;
+}
+
+static enum err check(struct ctl *c, char *why, size_t why_max)
+{
+    if (c->o.help || c->o.version)
+        return ERR_NONE;
+    if (args_form(c->o.output, &c->form) != ERR_NONE) {
+        snprintf(why, why_max, "--output must be table, json, ndjson or csv, got '%s'",
+                 c->o.output);
+        return ERR_INVALID;
+    }
+    if (!c->verb)
+        snprintf(why, why_max, "a verb is missing; 'sonde help' lists them");
+    else if (c->n_words < c->verb->least)
+        snprintf(why, why_max, "%s is missing; usage: sonde %s %s [options]", c->verb->operands,
+                 c->verb->word, c->verb->operands);
+    else
+        return ERR_NONE;
+    return ERR_INVALID;
+}
+
+/* The words without the verb, which stands at `at`; the caller frees the array. */
+static char **without_verb(int argc, char **argv, int at)
+{
+    char **rest = mem_array((size_t)argc + 1, sizeof(*rest));
+    for (int i = 0, k = 0; i < argc; i++)
+        if (i != at || at == 0)
+            rest[k++] = argv[i];
+    return rest;
+}
+
+enum err args_parse(struct ctl *c, int argc, char **argv, char *why, size_t why_max)
+{
+    int at = find_verb(argc, argv);
+    REQUIRE(c->owner == NULL && argc > 0);
+    c->verb = at ? args_find(argv[at]) : NULL;
+    c->owner = options_create(table, select_flags(c->verb ? c->verb->bit : 0), &c->o);
+    if (at && !c->verb) {
+        snprintf(why, why_max, "unknown verb '%s'; 'sonde help' lists the verbs", argv[at]);
+        return ERR_INVALID;
+    }
+    char **rest = without_verb(argc, argv, at);
+    size_t most = c->verb ? c->verb->most : 0;
+    REQUIRE(most <= CTL_WORDS_MAX);
+    enum err e = options_load(c->owner, at ? argc - 1 : argc, rest, c->words, most, &c->n_words,
+                              why, why_max);
+    free(rest);
+    return e != ERR_NONE ? e : check(c, why, why_max);
+}
+
+void args_fini(struct ctl *c)
+{
+    options_destroy(&c->owner);
+}
+
+static void help_all(const struct ctl *c, FILE *to)
+{
+    fputs("usage: sonde VERB [options]\n\n", to);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        fprintf(to, "  %-8s %-9s %s\n", verbs[i].word, verbs[i].operands, verbs[i].summary);
+    fputs("\n'sonde help VERB' explains one. Options of all verbs:\n", to);
+    struct ctl_options none = {.url = NULL};
+    struct options *o = options_create(table, select_flags(HELP), &none);
+    options_help(o, "sonde [VERB] [options]", to);
+    options_destroy(&o);
+    fputs("\nends with 0: all ok, 1: some failed, 2: wrong usage, 3: the master is unreachable,\n"
+          "          4: no or a wrong token, 5: a deadline or --wait has passed\n",
+          to);
+}
+
+void args_help(const struct ctl *c, const struct verb *v, FILE *to)
+{
+    char usage[128];
+    if (!v) {
+        help_all(c, to);
+        return;
+    }
+    struct ctl_options none = {.url = NULL};
+    struct options *o = options_create(table, select_flags(v->bit), &none);
+    snprintf(usage, sizeof(usage), "sonde %s %s%s[options]\n\n%s", v->word, v->operands,
+             *v->operands ? " " : "", v->summary);
+    options_help(o, usage, to);
+    options_destroy(&o);
+    if (v->about)
+        fprintf(to, "\n%s\n", v->about);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "master/ctl/listing.h"
+#include "master/ctl/progress.h"
+
+/* batch_view - a batch for people: its counts in words, the causes as a table. One thread. */
+
+/* "5,000 targets: 4,900 ok, 80 failed, 20 expired" */
+void batch_view_counts(const struct progress *p, struct strbuf *out);
+
+/* COUNT CAUSE AT FAULT MEANING, most frequent first; nothing when there are none. */
+void batch_view_causes(const struct json_node *batch, const struct table_style *style,
+                       struct strbuf *out);
+
+/* The exit code that a batch in this state stands for. */
+int batch_view_exit_code(const struct progress *p);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/ctl/ctl.h"
+#include "master/ctl/args.h"
+#include "master/ctl/client.h"
+#include "master/ctl/text.h"
+#include "master/ctl/verbs.h"
+#include <signal.h>
+
+#define WHY_MAX 512
+
+static void say(const char *lead, const char *fmt, va_list ap)
+{
+    struct strbuf raw, clean;
+    strbuf_init(&raw, 2 * TEXT_CELL_MAX);
+    strbuf_init(&clean, 8 * TEXT_CELL_MAX);
+    strbuf_vprintf(&raw, fmt, ap);
+    text_clean(&clean, raw.data);
+    fprintf(stderr, "%s%s\n", lead, clean.data);
+    strbuf_fini(&raw);
+    strbuf_fini(&clean);
+}
+
+void ctl_say(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say("", fmt, ap);
+    va_end(ap);
+}
+
+int ctl_fail(int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say("sonde: ", fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+static int run(struct ctl *c)
+{
+    int code = EXIT_ALL_OK;
+    if (c->o.help) {
+        args_help(c, c->verb, stdout);
+        return EXIT_ALL_OK;
+    }
+    if (c->o.version) {
+        printf("sonde %s\n", SONDE_VERSION);
+        return EXIT_ALL_OK;
+    }
+    if (c->verb->run != help_run && (c->client = client_create(c, &code)) == NULL)
+        return code;
+    code = c->verb->run(c);
+    client_destroy(&c->client);
+    return code;
+}
+
+int ctl_main(int argc, char **argv)
+{
+    struct ctl c = {.owner = NULL};
+    char why[WHY_MAX] = "";
+    REQUIRE(argc > 0);
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of writing, said once */
+    text_init();
+    enum err e = args_parse(&c, argc, argv, why, sizeof(why));
+    int code = e == ERR_NONE ? run(&c) : ctl_fail(EXIT_USAGE, "%s", why);
+    args_fini(&c);
+    if (code == EXIT_ALL_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        code = ctl_fail(EXIT_SOME_FAILED, "standard output cannot be written");
+    return code;
+}
+
+int help_run(struct ctl *c)
+{
+    const struct verb *v = c->n_words > 0 ? args_find(c->words[0]) : NULL;
+    if (c->n_words > 0 && !v)
+        return ctl_fail(EXIT_USAGE, "unknown verb '%s'; 'sonde help' lists the verbs", c->words[0]);
+    args_help(c, v, stdout);
+    return EXIT_ALL_OK;
+}

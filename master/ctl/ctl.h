@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/options.h"
+#include <stdbool.h>
+
+/*
+ * ctl - the command line of Sonde: one run of one verb.
+ *
+ * One thread. Everything that a verb needs hangs on struct ctl; verbs print, and return the exit
+ * code.
+ */
+enum exit_code {
+    EXIT_ALL_OK = 0,
+    EXIT_SOME_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_UNREACHABLE = 3,
+    EXIT_AUTH = 4,
+    EXIT_DEADLINE = 5,
+    EXIT_INTERRUPTED = 130
+};
+
+enum form { FORM_TABLE, FORM_JSON, FORM_NDJSON, FORM_CSV };
+
+#define CTL_WORDS_MAX 2
+
+struct ctl_options {
+    char *url, *token_file, *ca_file, *output;
+    bool help, version;
+    bool watch, strict;
+    char *wait, *name, *per_host, *deadline, *deadline_s, *priority;
+    char *outcome, *cause;
+    struct option_list agents, tags, labels;
+    int64_t rows, limit, timeout_ms;
+};
+
+struct client;
+struct verb;
+
+struct ctl {
+    struct ctl_options o;
+    struct options *owner; /* of the strings in o */
+    const struct verb *verb;
+    const char *words[CTL_WORDS_MAX];
+    size_t n_words;
+    enum form form;
+    struct client *client; /* NULL until ctl_run() has made it */
+};
+
+int ctl_main(int argc, char **argv);
+
+/* "sonde: …" on stderr; foreign text in it is cleaned. Returns code. */
+void ctl_say(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2))); /* a line on stderr, cleaned */
+int ctl_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

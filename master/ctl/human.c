@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/ctl/human.h"
+#include "common/ids.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MINUTE 60
+#define HOUR   3600
+#define DAY    86400
+
+char *human_count(uint64_t n, char buf[HUMAN_MAX])
+{
+    char digits[24];
+    size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, n), at = 0;
+    REQUIRE(len + len / 3 < HUMAN_MAX);
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            buf[at++] = ',';
+        buf[at++] = digits[i];
+    }
+    buf[at] = '\0';
+    return buf;
+}
+
+char *human_ms(double ms, char buf[HUMAN_MAX])
+{
+    int decimals = ms < 1 ? 2 : ms < 100 ? 1 : 0;
+    snprintf(buf, HUMAN_MAX, "%.*f", decimals, ms);
+    return buf;
+}
+
+char *human_duration(int64_t s, char buf[HUMAN_MAX])
+{
+    s = s < 0 ? 0 : s;
+    if (s < MINUTE)
+        snprintf(buf, HUMAN_MAX, "%" PRId64 "s", s);
+    else if (s < HOUR)
+        snprintf(buf, HUMAN_MAX, "%" PRId64 "m%02ds", s / MINUTE, (int)(s % MINUTE));
+    else if (s < DAY)
+        snprintf(buf, HUMAN_MAX, "%" PRId64 "h%02dm", s / HOUR, (int)(s % HOUR / MINUTE));
+    else
+        snprintf(buf, HUMAN_MAX, "%" PRId64 "d%02dh", s / DAY, (int)(s % DAY / HOUR));
+    return buf;
+}
+
+char *human_bytes(uint64_t n, char buf[HUMAN_MAX])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double v = (double)n;
+    size_t i = 0;
+    while (v >= 1024 && i + 1 < ARRAY_LEN(units)) {
+        v /= 1024;
+        i++;
+    }
+    snprintf(buf, HUMAN_MAX, "%.*f %s", i > 0 && v < 10 ? 1 : 0, v, units[i]);
+    return buf;
+}
+
+char *human_rate(double per_s, char buf[HUMAN_MAX])
+{
+    char count[HUMAN_MAX];
+    if (per_s < 10)
+        snprintf(buf, HUMAN_MAX, "%.1f/s", per_s < 0 ? 0 : per_s);
+    else
+        snprintf(buf, HUMAN_MAX, "%.28s/s", human_count((uint64_t)(per_s + 0.5), count));
+    return buf;
+}
+
+enum err human_parse_duration(const char *text, int64_t *seconds)
+{
+    static const struct {
+        const char *suffix;
+        int64_t s;
+    } units[] = {{"", 1}, {"s", 1}, {"m", MINUTE}, {"h", HOUR}, {"d", DAY}};
+    size_t digits = strspn(text, "0123456789");
+    int64_t n;
+    if (i64_parse(text, digits, &n) != ERR_NONE || n == 0)
+        return ERR_INVALID;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (strcmp(text + digits, units[i].suffix) != 0 || n > INT64_MAX / DAY)
+            continue;
+        *seconds = n * units[i].s;
+        return ERR_NONE;
+    }
+    return ERR_INVALID;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/ctl/ask.h"
+#include "master/ctl/probe_view.h"
+#include "master/ctl/result_list.h"
+#include "master/ctl/screen.h"
+#include "master/ctl/verbs.h"
+#include "proto/cause.h"
+#include "common/utf8.h"
+#include <inttypes.h>
+#include <string.h>
+
+#define OUT_MAX    (4u << 20)
+#define TARGET_MAX (64u << 10)
+
+static void name_probe(struct ctl *c)
+{
+    char timeout[24];
+    snprintf(timeout, sizeof(timeout), "%" PRId64, c->o.timeout_ms);
+    client_path(c->client, API "/probes");
+    client_query(c->client, "timeout_ms", c->o.timeout_ms ? timeout : NULL);
+    for (size_t i = 0; i < c->o.agents.count; i++)
+        client_query(c->client, "agent", c->o.agents.items[i]);
+    for (size_t i = 0; i < c->o.tags.count; i++)
+        client_query(c->client, "tag", c->o.tags.items[i]);
+}
+
+/* An object as it is, so that options can be given; anything else is a URI. */
+static int ask_probe(struct ctl *c, const char *target, struct answer *a)
+{
+    struct strbuf body;
+    struct json_out w;
+    if (!utf8_valid(target, strlen(target)))
+        return ctl_fail(EXIT_USAGE, "the target is not valid UTF-8");
+    strbuf_init(&body, TARGET_MAX);
+    json_out_init(&w, &body);
+    if (target[0] == '{')
+        strbuf_puts(&body, target);
+    else
+        json_put_str(&w, target);
+    int code = EXIT_ALL_OK;
+    if (body.overflow) {
+        code = ctl_fail(EXIT_USAGE, "the target is longer than %u KiB", TARGET_MAX >> 10);
+    } else {
+        name_probe(c);
+        client_post(c->client, body.data, &a->reply);
+        code = ask_parse(c, a);
+    }
+    strbuf_fini(&body);
+    return code;
+}
+
+static void print_views(const struct json_node *root)
+{
+    struct table_style style = screen_style(stdout);
+    struct strbuf out;
+    strbuf_init(&out, OUT_MAX);
+    for (const struct json_node *r = node_first(root, "results"); r; r = json_next(r)) {
+        probe_view_put(r, &style, &out);
+        if (json_next(r))
+            strbuf_putc(&out, '\n');
+    }
+    fputs(out.data, stdout);
+    strbuf_fini(&out);
+}
+
+static int print(struct ctl *c, const struct answer *a)
+{
+    struct listing l;
+    if (c->form == FORM_JSON)
+        return ask_print(a);
+    if (c->form == FORM_TABLE) {
+        print_views(answer_root(a));
+        return EXIT_ALL_OK;
+    }
+    listing_init(&l, &result_list, c->form);
+    for (const struct json_node *r = node_first(answer_root(a), "results"); r; r = json_next(r))
+        listing_add(&l, r);
+    return ask_finish(&l);
+}
+
+static int exit_code_of(const struct json_node *root)
+{
+    int code = EXIT_ALL_OK;
+    for (const struct json_node *r = node_first(root, "results"); r; r = json_next(r)) {
+        enum outcome o;
+        const char *word = node_str(r, "outcome");
+        if (!word || outcome_parse(word, &o) != ERR_NONE)
+            o = OUTCOME_FAILED;
+        if (o == OUTCOME_EXPIRED)
+            return EXIT_DEADLINE;
+        if (o != OUTCOME_OK)
+            code = EXIT_SOME_FAILED;
+    }
+    return code;
+}
+
+int probe_run(struct ctl *c)
+{
+    struct answer a;
+    answer_init(&a);
+    int code = ask_probe(c, c->words[0], &a);
+    if (code == EXIT_ALL_OK && !node_first(answer_root(&a), "results"))
+        code = ctl_fail(EXIT_SOME_FAILED, "the master answered without a result");
+    if (code == EXIT_ALL_OK)
+        code = print(c, &a);
+    if (code == EXIT_ALL_OK)
+        code = exit_code_of(answer_root(&a));
+    answer_fini(&a);
+    return code;
+}

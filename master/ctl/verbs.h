@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "master/ctl/ctl.h"
+
+/* verbs - what `sonde` can do; each runs to its end and returns the exit code. */
+int submit_run(struct ctl *c);
+int probe_run(struct ctl *c);
+int batches_run(struct ctl *c);
+int status_run(struct ctl *c);
+int results_run(struct ctl *c);
+int cancel_run(struct ctl *c);
+int agents_run(struct ctl *c);
+int help_run(struct ctl *c);
