@@ -81,7 +81,10 @@ static int run_check(const struct master_options *o, size_t n)
 {
     if (n > 1)
         return usage("'check' takes no argument, only --data");
-    return store_check(master_options_data(o), stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (!store_check(master_options_data(o), stdout))
+        return EXIT_FAILURE;
+    printf("%s: every task is accounted for\n", master_options_data(o));
+    return EXIT_SUCCESS;
 }
 
 static bool run_flag(const struct master_options *o)
