@@ -14,6 +14,14 @@ void http_suspend(struct http_req *r)
     PTOK(pthread_mutex_unlock(&r->api->lock));
 }
 
+bool http_is_waiting(struct http_req *r)
+{
+    PTOK(pthread_mutex_lock(&r->api->lock));
+    bool waiting = r->waiting;
+    PTOK(pthread_mutex_unlock(&r->api->lock));
+    return waiting;
+}
+
 /* Under the lock. The counter goes down last: at zero the daemon may be stopped. */
 static void resume_locked(struct api *a, struct http_req *r)
 {

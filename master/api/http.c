@@ -173,6 +173,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     if (!r) {
         *con_cls = r = req_create(a, conn, method, url);
         ok = on_head(r);
+    } else if (http_is_waiting(r)) {
+        ok = MHD_YES; /* MHD goes on to the next chunk of a chunked body without a look at who is
+                         suspended */
     } else {
         ok = *size ? on_body(r, data, size) : on_end(r);
     }

@@ -109,6 +109,7 @@ void reply_fini(struct reply *p);
 void http_suspend(struct http_req *r);
 /* Any thread; harmless when the request is not suspended. It may be gone when this returns. */
 void http_resume(struct http_req *r);
+bool http_is_waiting(struct http_req *r);
 /* Suspends until api_on_room(). */
 void http_wait_room(struct http_req *r);
 

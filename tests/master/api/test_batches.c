@@ -237,6 +237,58 @@ START_TEST(test_gzip_is_decoded_and_counts_decoded)
 }
 END_TEST
 
+/* Many small chunks in one packet while the upload waits for the store: libmicrohttpd hands them on
+ * though it is suspended. */
+START_TEST(test_chunks_that_come_while_the_upload_waits_are_kept)
+{
+    world_start();
+    enum { LINES = 20000 };
+    size_t n;
+    char *text = repeat("3\r\n\n# \r\n11\r\n\nhttp://b.test/2\n\r\n", LINES, &n), head[256];
+    int fd = dial();
+    size_t h = (size_t)snprintf(head, sizeof(head),
+                                "POST /api/v1/batches HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                                "Authorization: Bearer %s\r\nContent-Type: text/plain\r\n"
+                                "Transfer-Encoding: chunked\r\n\r\n",
+                                w.token);
+    send_all(fd, head, h);
+    send_all(fd, text, n);
+    send_all(fd, "0\r\n\r\n", 5);
+    expect(receive(fd), 202, "\"accepted\":20000,\"rejected\":0");
+    free(text);
+    world_stop();
+}
+END_TEST
+
+/* A little gzip is many lines: the decoded rest waits with the upload. */
+START_TEST(test_chunked_gzip_that_grows_is_taken_whole)
+{
+    world_start();
+    size_t n;
+    char *text = repeat(GOOD, 100000, &n), *packed = malloc(65536), head[256];
+    size_t len = gzip(text, n, packed, 65536);
+    int fd = dial();
+    size_t h = (size_t)snprintf(head, sizeof(head),
+                                "POST /api/v1/batches HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                                "Authorization: Bearer %s\r\nContent-Type: text/plain\r\n"
+                                "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+                                w.token);
+    send_all(fd, head, h);
+    for (size_t at = 0; at < len; at += 100) {
+        size_t piece = len - at < 100 ? len - at : 100;
+        h = (size_t)snprintf(head, sizeof(head), "%zx\r\n", piece);
+        send_all(fd, head, h);
+        send_all(fd, packed + at, piece);
+        send_all(fd, "\r\n", 2);
+    }
+    send_all(fd, "0\r\n\r\n", 5);
+    expect(receive(fd), 202, "\"accepted\":100000");
+    free(text);
+    free(packed);
+    world_stop();
+}
+END_TEST
+
 START_TEST(test_a_body_over_the_limit_is_413_and_opens_nothing)
 {
     world_start_with(1000, NULL);
@@ -364,7 +416,9 @@ END_TEST
 TESTS(uploads, test_text_names_bad_lines_and_keeps_the_good,
       test_json_members_may_stand_in_any_order, test_ndjson_is_one_target_a_line,
       test_ten_thousand_lines_are_ten_thousand_tasks, test_json_over_the_small_bound_is_streamed,
-      test_gzip_is_decoded_and_counts_decoded)
+      test_gzip_is_decoded_and_counts_decoded,
+      test_chunks_that_come_while_the_upload_waits_are_kept,
+      test_chunked_gzip_that_grows_is_taken_whole)
 TESTS(refusals, test_a_body_over_the_limit_is_413_and_opens_nothing,
       test_an_upload_cut_off_opens_nothing, test_strict_refuses_all_for_one_bad_line,
       test_per_host_0_is_for_admins, test_bad_bodies_get_one_clear_sentence)
