@@ -8,6 +8,7 @@ import argparse
 import glob
 import importlib
 import os
+import signal
 import sys
 import time
 
@@ -38,6 +39,10 @@ class Runner:
         )
         try:
             function(w)
+        except (KeyboardInterrupt, SystemExit):
+            w.close()
+            w.remove()
+            raise
         except harness.Skipped as e:
             verdict, words = "SKIP", str(e)
         except Exception as e:  # pylint: disable=broad-except
@@ -70,6 +75,8 @@ def main():
     p.add_argument("--only", help="only the tests whose name holds this text")
     p.add_argument("--list", action="store_true")
     options = p.parse_args()
+    # Who ends the runner shall not leave its programs behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     runner = Runner(options)
     for name, function in discover():
         if options.short and not getattr(function, "short", False):
