@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/args.h"
 #include "common/mem.h"
+#include "common/strbuf.h"
 #include "master/ctl/verbs.h"
 #include "proto/limits.h"
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #define AT(field)   OPTION_FIELD(struct ctl_options, field)
 #define FLAGS_MAX   40
+#define USAGE_MAX   4096
 #define DEFAULT_URL "http://127.0.0.1:8700"
 
 enum {
@@ -22,26 +24,28 @@ enum {
     ANY = ~0
 };
 
+#define BATCH_REF "BATCH is an id, a unique beginning of one, or 'latest'."
+
 static const struct verb verbs[] = {
     {"submit", "FILE|-", 1, 1, "submits a batch of targets",
-     "FILE holds one target a line (http, https or dns URIs, # comments), or one JSON object a "
-     "line "
-     "(.ndjson), or a whole batch (.json); without such an ending its first bytes tell. The id of "
-     "the "
-     "batch goes to standard output, what there is to say to standard error.",
+     "FILE holds one target a line (http, https or dns URIs, # comments), or one JSON\n"
+     "object a line (.ndjson), or a whole batch (.json); without such an ending its\n"
+     "first bytes tell. The id of the batch goes to standard output, what there is to\n"
+     "say to standard error.",
      SUBMIT, submit_run},
     {"probe", "TARGET", 1, 1, "probes one target now and shows every phase",
-     "TARGET is a URL, or a DNS question like 'dns:example.com?type=AAAA'.", PROBE, probe_run},
+     "TARGET is a URL, a DNS question like 'dns:example.com?type=AAAA', or a target in\n"
+     "JSON with its options.",
+     PROBE, probe_run},
     {"batches", "", 0, 0, "lists the batches, newest first", NULL, BATCHES, batches_run},
-    {"status", "[BATCH]", 0, 1, "shows a batch, or the master and its agents",
-     "BATCH is an id, a unique beginning of one, or 'latest'.", STATUS, status_run},
+    {"status", "[BATCH]", 0, 1, "shows a batch, or the master and its agents", BATCH_REF, STATUS,
+     status_run},
     {"results", "BATCH", 1, 1, "shows the results of a batch, or exports them all",
-     "BATCH is an id, a unique beginning of one, or 'latest'. With -o ndjson or -o csv all results "
-     "are "
-     "exported; the last line states their count.",
+     BATCH_REF " With -o ndjson or\n"
+               "-o csv all results are exported; the last line states their count.",
      RESULTS, results_run},
-    {"cancel", "BATCH", 1, 1, "cancels what has not ended of a batch",
-     "BATCH is an id, a unique beginning of one, or 'latest'.", CANCEL, cancel_run},
+    {"cancel", "BATCH", 1, 1, "cancels what has not ended of a batch", BATCH_REF, CANCEL,
+     cancel_run},
     {"agents", "[NAME]", 0, 1, "shows the agents, or all figures of one", NULL, AGENTS, agents_run},
     {"help", "[VERB]", 0, 1, "explains a verb", NULL, HELP, help_run},
 };
@@ -250,7 +254,7 @@ enum err args_parse(struct ctl *c, int argc, char **argv, char *why, size_t why_
     int at = find_verb(argc, argv);
     REQUIRE(c->owner == NULL && argc > 0);
     c->verb = at ? args_find(argv[at]) : NULL;
-    c->owner = options_create(table, select_flags(c->verb ? c->verb->bit : 0), &c->o);
+    c->owner = options_create(table, select_flags(c->verb ? c->verb->bit : HELP), &c->o);
     if (at && !c->verb) {
         snprintf(why, why_max, "unknown verb '%s'; 'sonde help' lists the verbs", argv[at]);
         return ERR_INVALID;
@@ -269,26 +273,30 @@ void args_fini(struct ctl *c)
     options_destroy(&c->owner);
 }
 
-static void help_all(const struct ctl *c, FILE *to)
+static void help_all(FILE *to)
 {
-    fputs("usage: sonde VERB [options]\n\n", to);
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        fprintf(to, "  %-8s %-9s %s\n", verbs[i].word, verbs[i].operands, verbs[i].summary);
-    fputs("\n'sonde help VERB' explains one. Options of all verbs:\n", to);
+    struct strbuf usage;
     struct ctl_options none = {.url = NULL};
+    strbuf_init(&usage, USAGE_MAX);
+    strbuf_puts(&usage, "sonde VERB [options]\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        strbuf_printf(&usage, "  %-8s %-9s %s\n", verbs[i].word, verbs[i].operands,
+                      verbs[i].summary);
+    strbuf_puts(&usage, "\n'sonde help VERB' explains one. Options of all verbs:");
     struct options *o = options_create(table, select_flags(HELP), &none);
-    options_help(o, "sonde [VERB] [options]", to);
+    options_help(o, usage.data, to);
     options_destroy(&o);
+    strbuf_fini(&usage);
     fputs("\nends with 0: all ok, 1: some failed, 2: wrong usage, 3: the master is unreachable,\n"
-          "          4: no or a wrong token, 5: a deadline or --wait has passed\n",
+          "          4: no token or a wrong one, 5: a deadline or --wait has passed\n",
           to);
 }
 
-void args_help(const struct ctl *c, const struct verb *v, FILE *to)
+void args_help(const struct verb *v, FILE *to)
 {
     char usage[128];
     if (!v) {
-        help_all(c, to);
+        help_all(to);
         return;
     }
     struct ctl_options none = {.url = NULL};

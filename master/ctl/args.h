@@ -24,5 +24,5 @@ MUST_USE enum err args_parse(struct ctl *c, int argc, char **argv, char *why, si
 void args_fini(struct ctl *c);
 
 const struct verb *args_find(const char *word); /* NULL: there is no such verb */
-void args_help(const struct ctl *c, const struct verb *v, FILE *to); /* v NULL: of all */
+void args_help(const struct verb *v, FILE *to); /* v NULL: of all */
 MUST_USE enum err args_form(const char *word, enum form *out);

@@ -32,7 +32,21 @@ static int by_count(const void *a, const void *b)
 {
     const struct json_node *const *x = a, *const *y = b;
     double l = node_num(*x, "", 0), r = node_num(*y, "", 0);
-    return l < r ? 1 : l > r ? -1 : 0;
+    return l < r ? -1 : l > r ? 1 : 0;
+}
+
+size_t batch_view_rare_first(const struct json_node *batch,
+                             const struct json_node *causes[BATCH_VIEW_CAUSES])
+{
+    size_t n = 0;
+    const struct json_node *all = node_at(batch, "causes");
+    if (!all || json_type(all) != JSON_OBJECT)
+        return 0;
+    for (const struct json_node *i = json_first(all); i && n < BATCH_VIEW_CAUSES; i = json_next(i))
+        causes[n++] = i;
+    if (n > 0)
+        qsort(causes, n, sizeof(causes[0]), by_count);
+    return n;
 }
 
 static void add_cause(struct table *t, const struct json_node *n)
@@ -52,21 +66,15 @@ void batch_view_causes(const struct json_node *batch, const struct table_style *
 {
     static const struct table_column columns[] = {{.title = "COUNT", .right = true},
                                                   {.title = "CAUSE"},
-                                                  {.title = "AT FAULT", .drop = 1},
-                                                  {.title = "MEANING", .least = 20, .drop = 2}};
-    const struct json_node *causes[CAUSE_COUNT + 64];
-    size_t n = 0;
-    const struct json_node *all = node_at(batch, "causes");
-    if (!all || json_type(all) != JSON_OBJECT)
-        return;
-    for (const struct json_node *i = json_first(all); i && n < ARRAY_LEN(causes); i = json_next(i))
-        causes[n++] = i;
+                                                  {.title = "AT FAULT", .drop = 2},
+                                                  {.title = "MEANING", .least = 50, .drop = 1}};
+    const struct json_node *causes[BATCH_VIEW_CAUSES];
+    size_t n = batch_view_rare_first(batch, causes);
     if (n == 0)
         return;
-    qsort(causes, n, sizeof(causes[0]), by_count);
     struct table *t = table_create(columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < n; i++)
-        add_cause(t, causes[i]);
+    while (n > 0)
+        add_cause(t, causes[--n]);
     table_print(t, style, out);
     table_destroy(&t);
 }

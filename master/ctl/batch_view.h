@@ -12,5 +12,10 @@ void batch_view_counts(const struct progress *p, struct strbuf *out);
 void batch_view_causes(const struct json_node *batch, const struct table_style *style,
                        struct strbuf *out);
 
+/* Members of the batch's "causes", the rarest first. */
+#define BATCH_VIEW_CAUSES (CAUSE_COUNT + 64)
+size_t batch_view_rare_first(const struct json_node *batch,
+                             const struct json_node *causes[BATCH_VIEW_CAUSES]);
+
 /* The exit code that a batch in this state stands for. */
 int batch_view_exit_code(const struct progress *p);

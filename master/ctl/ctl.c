@@ -41,7 +41,7 @@ static int run(struct ctl *c)
 {
     int code = EXIT_ALL_OK;
     if (c->o.help) {
-        args_help(c, c->verb, stdout);
+        args_help(c->verb, stdout);
         return EXIT_ALL_OK;
     }
     if (c->o.version) {
@@ -75,6 +75,6 @@ int help_run(struct ctl *c)
     const struct verb *v = c->n_words > 0 ? args_find(c->words[0]) : NULL;
     if (c->n_words > 0 && !v)
         return ctl_fail(EXIT_USAGE, "unknown verb '%s'; 'sonde help' lists the verbs", c->words[0]);
-    args_help(c, v, stdout);
+    args_help(v, stdout);
     return EXIT_ALL_OK;
 }

@@ -44,6 +44,15 @@ char *human_duration(int64_t s, char buf[HUMAN_MAX])
     return buf;
 }
 
+char *human_took(int64_t ms, char buf[HUMAN_MAX])
+{
+    ms = ms < 0 ? 0 : ms;
+    if (ms >= 10000)
+        return human_duration(ms / 1000, buf);
+    snprintf(buf, HUMAN_MAX, "%.*fs", ms < 1000 ? 2 : 1, (double)ms / 1000);
+    return buf;
+}
+
 char *human_bytes(uint64_t n, char buf[HUMAN_MAX])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -10,6 +10,7 @@
 char *human_count(uint64_t n, char buf[HUMAN_MAX]);   /* "1,234,567" */
 char *human_ms(double ms, char buf[HUMAN_MAX]);       /* "0.42" "12.3" "815" */
 char *human_duration(int64_t s, char buf[HUMAN_MAX]); /* "7s" "3m05s" "2h10m" "4d03h" */
+char *human_took(int64_t ms, char buf[HUMAN_MAX]);    /* as a duration, but "0.05s" below 10 s */
 char *human_bytes(uint64_t n, char buf[HUMAN_MAX]);   /* "512 B" "1.5 MiB" */
 char *human_rate(double per_s, char buf[HUMAN_MAX]);  /* "0.4/s" "310/s" */
 

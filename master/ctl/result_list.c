@@ -11,7 +11,7 @@
 static const struct list_column columns[] = {
     {{.title = "OUTCOME"}, "outcome", CELL_TEXT},
     {{.title = "ANSWER"}, NULL, CELL_ANSWER},
-    {{.title = "TARGET", .least = 20}, "target", CELL_TEXT},
+    {{.title = "TARGET", .least = 32}, "target", CELL_TEXT},
     {{.title = "AGENT", .drop = 6}, "agent", CELL_TEXT},
     PHASE("DNS MS", "dns_ms", 3),
     PHASE("CONNECT", "connect_ms", 2),

@@ -118,7 +118,7 @@ static void say_accepted(const struct json_node *root, const char *id)
     strbuf_printf(&b, "batch %s: %s %s accepted", id, human_count(accepted, n),
                   accepted == 1 ? "target" : "targets");
     if (twice > 0)
-        strbuf_printf(&b, ", %s of them more than once", human_count(twice, n));
+        strbuf_printf(&b, ", %s of them duplicates", human_count(twice, n));
     if (rejected > 0)
         strbuf_printf(&b, ", %s %s rejected", human_count(rejected, n),
                       rejected == 1 ? "line" : "lines");
@@ -154,20 +154,32 @@ static int print_answer(struct ctl *c, struct answer *a, const char *id)
 
 /* ---- the end of a batch that was watched */
 
-/* Failures first; what is ok fills the rest. */
-static int print_results(struct ctl *c, const char *id, const struct progress *p)
+/* Every cause gets its share of the rows, the rarest first: what it leaves is for the frequent
+ * ones. */
+static int add_failures(struct ctl *c, const char *id, const struct json_node *batch,
+                        struct listing *l)
 {
-    static const enum outcome order[] = {OUTCOME_FAILED,  OUTCOME_UNDETERMINED, OUTCOME_REFUSED,
-                                         OUTCOME_EXPIRED, OUTCOME_CANCELLED,    OUTCOME_OK};
+    const struct json_node *causes[BATCH_VIEW_CAUSES];
+    size_t n = batch_view_rare_first(batch, causes);
+    int code = EXIT_ALL_OK;
+    for (size_t i = 0; i < n && code == EXIT_ALL_OK; i++) {
+        struct results_query q = {.cause = json_node_key(causes[i])};
+        uint64_t left = (uint64_t)c->o.rows - l->n_rows, share = left / (n - i);
+        code = results_add(c, id, &q, left > 0 && share == 0 ? 1 : share, l);
+    }
+    return code;
+}
+
+static int print_results(struct ctl *c, const char *id, const struct json_node *batch,
+                         const struct progress *p)
+{
     char n[HUMAN_MAX];
     struct listing l;
-    int code = EXIT_ALL_OK;
+    struct results_query ok = {.outcome = outcome_word(OUTCOME_OK)};
     listing_init(&l, &result_list, FORM_TABLE);
-    for (size_t i = 0; i < ARRAY_LEN(order) && code == EXIT_ALL_OK; i++) {
-        struct results_query q = {.outcome = outcome_word(order[i])};
-        if (p->ended[order[i]] > 0)
-            code = results_add(c, id, &q, (uint64_t)c->o.rows - l.n_rows, &l);
-    }
+    int code = add_failures(c, id, batch, &l);
+    if (code == EXIT_ALL_OK && p->ended[OUTCOME_OK] > 0)
+        code = results_add(c, id, &ok, (uint64_t)c->o.rows - l.n_rows, &l);
     uint64_t rows = l.n_rows;
     int printed = ask_finish(&l);
     if (code == EXIT_ALL_OK && rows > 0 && p->total > rows)
@@ -186,8 +198,7 @@ static void print_summary(const struct json_node *batch, const struct progress *
     strbuf_printf(&b, "\nbatch %s", id);
     if (opened && ended && wall_parse(opened, &from) == ERR_NONE &&
         wall_parse(ended, &to) == ERR_NONE)
-        strbuf_printf(&b, " ended after %s",
-                      human_duration((to.us - from.us + 999999) / 1000000, took));
+        strbuf_printf(&b, " ended after %s", human_took((to.us - from.us) / 1000, took));
     strbuf_puts(&b, "; ");
     batch_view_counts(p, &b);
     strbuf_putc(&b, '\n');
@@ -205,7 +216,7 @@ static int print_end(struct ctl *c, const char *id, struct answer *a)
     } else if (c->form != FORM_TABLE) {
         code = results_export(c, id, &(struct results_query){.outcome = NULL});
     } else {
-        code = c->o.rows > 0 ? print_results(c, id, &p) : EXIT_ALL_OK;
+        code = c->o.rows > 0 ? print_results(c, id, answer_root(a), &p) : EXIT_ALL_OK;
         if (code == EXIT_ALL_OK)
             print_summary(answer_root(a), &p, id);
     }

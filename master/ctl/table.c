@@ -9,6 +9,9 @@
 #define GAP       2
 #define NOTE_LEAD "    "
 #define NOTHING   "-"
+/* Without a width nothing is cut; a flexible column is then padded to this, and longer cells push
+ * the rest. */
+#define UNCUT_MAX 60
 
 struct row {
     char *cells[TABLE_COLUMNS_MAX];
@@ -146,6 +149,13 @@ static void fit(const struct table *t, struct layout *l, size_t width)
         l->width[c]--;
 }
 
+static void relax(const struct table *t, struct layout *l)
+{
+    for (size_t c = 0; c < t->n_columns; c++)
+        if (t->columns[c].least > 0 && l->width[c] > UNCUT_MAX)
+            l->width[c] = UNCUT_MAX;
+}
+
 /* ---- printing */
 
 const char *table_tone_begin(enum table_tone tone)
@@ -167,12 +177,15 @@ static void put_toned(struct strbuf *out, const char *text, enum table_tone tone
 }
 
 static void put_cell(struct strbuf *out, const struct table_column *col, const char *text,
-                     size_t width, enum table_tone tone)
+                     size_t width, bool uncut, enum table_tone tone)
 {
     struct strbuf shown;
     strbuf_init(&shown, 4 * TEXT_CELL_MAX);
-    text_cut_middle(&shown, text, width);
-    size_t blanks = width - text_width(shown.data);
+    if (uncut)
+        strbuf_puts(&shown, text);
+    else
+        text_cut_middle(&shown, text, width);
+    size_t used = text_width(shown.data), blanks = used < width ? width - used : 0;
     if (col->right)
         text_pad(out, blanks);
     put_toned(out, shown.data, tone);
@@ -191,8 +204,8 @@ static void trim(struct strbuf *out)
 }
 
 /* r NULL: the titles. */
-static void put_row(const struct table *t, const struct layout *l, const struct row *r, bool colour,
-                    struct strbuf *out)
+static void put_row(const struct table *t, const struct layout *l, const struct row *r,
+                    const struct table_style *style, struct strbuf *out)
 {
     bool first = true;
     for (size_t c = 0; c < t->n_columns; c++) {
@@ -201,7 +214,7 @@ static void put_row(const struct table *t, const struct layout *l, const struct 
         enum table_tone tone = !r ? TONE_DIM : c == r->toned ? r->tone : TONE_PLAIN;
         text_pad(out, first ? 0 : GAP);
         put_cell(out, &t->columns[c], r ? r->cells[c] : t->columns[c].title, l->width[c],
-                 colour ? tone : TONE_PLAIN);
+                 style->width == 0, style->colour ? tone : TONE_PLAIN);
         first = false;
     }
     trim(out);
@@ -228,9 +241,11 @@ void table_print(const struct table *t, const struct table_style *style, struct 
     measure(t, &l);
     if (style->width > 0)
         fit(t, &l, style->width);
-    put_row(t, &l, NULL, style->colour, out);
+    else
+        relax(t, &l);
+    put_row(t, &l, NULL, style, out);
     for (size_t r = 0; r < t->n_rows; r++) {
-        put_row(t, &l, &t->rows[r], style->colour, out);
+        put_row(t, &l, &t->rows[r], style, out);
         if (t->rows[r].note)
             put_note(&t->rows[r], style, out);
     }
