@@ -102,6 +102,7 @@ static _Noreturn void become_agent(const struct dev *d, const struct child *k, p
 static void start_child(struct dev *d, struct child *k)
 {
     pid_t self = getpid();
+    REQUIRE(k->pid == 0);
     k->restart_at = mono_add_ms(mono_now(), RESTART_MS);
     if (!write_token(d, k))
         return;
@@ -130,6 +131,7 @@ static void reap(struct child *k, int options)
 
 void dev_watch(struct dev *d)
 {
+    REQUIRE(d != NULL);
     for (unsigned i = 0; i < d->n; i++) {
         struct child *k = &d->children[i];
         reap(k, WNOHANG);
