@@ -6,8 +6,10 @@
 #
 # One POST of 200-byte URIs on distinct hosts; the agents answer each task at once with a record of 400 bytes; every
 # commit is durable. Redis (appendfsync always, no rewrites): the same tasks in pipelines of 1,000, four workers with
-# windows of 64, a result and an XACK for each. One line a run: tasks a second and CPU seconds (user and system, of
-# the master or of redis-server) per 100,000 tasks, and the ratio of both. BUILD=DIR takes another build than build/.
+# windows of 64, a result and an XACK for each task; those of a whole window in one pipeline (redis_), which is the
+# cheapest that Redis can be used, and those of each task alone (redis_each_). One line a run: tasks a second and CPU
+# seconds (user and system, of the master or of redis-server) per 100,000 tasks, and the ratios to the pipelined
+# Redis. BUILD=DIR takes another build than build/.
 ME=master.sh
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -41,7 +43,7 @@ ours() { # sets LINE
     LINE+=" agents_cpu_s=$(value cpu_s "$(tail -n 1 "$WORK/agents.log")")"
 }
 
-redis() { # sets LINE
+redis() { # [each]; sets LINE
     local port
     port=$(free_port)
     rm -rf "$WORK/redis" && mkdir "$WORK/redis"
@@ -50,7 +52,7 @@ redis() { # sets LINE
     local server=$PID before after
     wait_until "redis-server did not start" "$server" "$WORK/redis.log" redis-cli -p "$port" ping
     before=$(cpu_ticks "$server")
-    LINE=$("$BUILD/tests/redis_peer" "$port" "$TASKS") || die "the work with Redis failed"
+    LINE=$("$BUILD/tests/redis_peer" "$port" "$TASKS" "$@") || die "the work with Redis failed"
     after=$(cpu_ticks "$server")
     LINE+=" cpu_s_per_100k=$(awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v n="$TASKS" \
         'BEGIN { printf "%.3f", t / hz * 100000 / n }')"
@@ -71,6 +73,8 @@ one_run() { # NUMBER
         line+=" redis_tasks_s=$(value rate "$LINE") redis_cpu_s_per_100k=$(value cpu_s_per_100k "$LINE")"
         line+=" rate_ratio=$(ratio "$rate" "$(value rate "$LINE")")"
         line+=" cpu_ratio=$(ratio "$cpu" "$(value cpu_s_per_100k "$LINE")")"
+        redis each
+        line+=" redis_each_tasks_s=$(value rate "$LINE") redis_each_cpu_s_per_100k=$(value cpu_s_per_100k "$LINE")"
     fi
     figures "$line load=$load"
 }

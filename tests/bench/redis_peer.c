@@ -15,9 +15,11 @@
 /*
  * redis_peer - the master's work done by Redis streams: one producer XADDs tasks of 200 bytes in
  * pipelines of 1,000; four workers read windows of 64 as a group, XADD a result of 400 bytes for
- * each task and XACK it, pipelined per window. Ends when the last result is acknowledged.
+ * each task and XACK it. Ends when the last result is acknowledged. The answers of a whole window
+ * go out in one pipeline, or with `each` those of every task alone, when it is done, as a worker
+ * does whose tasks do not end together.
  *
- *     redis_peer PORT [TASKS]
+ *     redis_peer PORT [TASKS [each]]
  */
 #define ME           "redis_peer"
 #define TASK_BYTES   200
@@ -38,6 +40,7 @@ struct peer { /* a connection with its buffers */
 
 static struct {
     long port, tasks;
+    bool each;
     atomic_long done;
     char task[TASK_BYTES + 1], result[RESULT_BYTES + 1];
 } b = {.tasks = 100000};
@@ -191,9 +194,11 @@ static void *work(void *arg)
         for (long i = 0; i < n; i++) {
             put(p, 5, "XADD", "results", "*", "r", b.result);
             put(p, 4, "XACK", "tasks", "g", ids[i]);
+            if (!b.each && i < n - 1)
+                continue;
+            flush(p);
+            skip_answers(p, b.each ? 2 : 2 * n);
         }
-        flush(p);
-        skip_answers(p, 2 * n);
         atomic_fetch_add(&b.done, n);
     }
     peer_close(p);
@@ -211,13 +216,14 @@ static void check_results(struct peer *p)
 int main(int argc, char **argv)
 {
     pthread_t producer, workers[WORKERS];
-    if (argc < 2 || argc > 3) {
-        fprintf(stderr, "usage: redis_peer PORT [TASKS]\n");
+    if (argc < 2 || argc > 4 || (argc > 3 && strcmp(argv[3], "each") != 0)) {
+        fprintf(stderr, "usage: redis_peer PORT [TASKS [each]]\n");
         return 2;
     }
     b.port = bench_number(ME, argv[1], UINT16_MAX);
     if (argc > 2)
         b.tasks = bench_number(ME, argv[2], TASKS_MAX);
+    b.each = argc > 3;
     memset(b.task, 't', TASK_BYTES);
     memset(b.result, 'r', RESULT_BYTES);
     struct peer *p = peer_open();
