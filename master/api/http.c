@@ -225,10 +225,12 @@ static void on_mhd_log(void *cls, const char *fmt, va_list ap)
 
 static struct MHD_Daemon *start(struct api *a, int fd)
 {
+    /* Not epoll: MHD's is edge-triggered and takes a short read for the last, so a client that is
+     * gone before its body is read would hold its upload until the time-out. */
     /* Behind a proxy every client has the proxy's address: there the limit is its business. */
     unsigned per_ip = a->n_trusted ? 0 : API_PER_IP_MAX;
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)API_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)API_IDLE_S, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip,
