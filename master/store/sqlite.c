@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,8 +225,17 @@ static enum err prepare_all(struct sqlite_db *d)
     return ERR_NONE;
 }
 
+/* SQLite's count of its memory costs a lock for each piece; nobody reads it. Refused without harm
+ * if SQLite runs already. */
+static void forgo_memory_count(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static enum err connect_file(struct sqlite_db *d, const char *path)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    PTOK(pthread_once(&once, forgo_memory_count));
     int flags = SQLITE_OPEN_NOMUTEX | (d->writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
     int rc = sqlite3_open_v2(path, &d->c, flags, NULL);
     REQUIRE(d->c != NULL);
