@@ -3,14 +3,22 @@
 #include "common/mem.h"
 #include "master/ctl/human.h"
 #include "master/ctl/screen.h"
-#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #define OUT_MAX    (256u << 20)
 #define NOTE_MAX   8192
 #define SHORT_ID   13 /* of a UUIDv7: its time, to the millisecond */
 #define SECOND_LEN 19 /* "2026-11-22T04:05:06" */
+
+/* The member's own name, which holds its unit. */
+static const char *csv_name(const struct list_column *c)
+{
+    if (c->kind == CELL_ANSWER)
+        return "answer";
+    const char *dot = strrchr(c->path, '.');
+    return dot ? dot + 1 : c->path;
+}
 
 void listing_init(struct listing *l, const struct list_kind *kind, enum form form)
 {
@@ -21,11 +29,8 @@ void listing_init(struct listing *l, const struct list_kind *kind, enum form for
         l->heads[i] = kind->columns[i].head;
     if (form == FORM_TABLE)
         l->table = table_create(l->heads, kind->n_columns);
-    for (size_t i = 0; form == FORM_CSV && i < kind->n_columns; i++) {
-        strbuf_puts(&l->out, i > 0 ? "," : "");
-        for (const char *t = l->heads[i].title; *t != '\0'; t++)
-            strbuf_putc(&l->out, *t == ' ' ? '_' : (char)tolower((unsigned char)*t));
-    }
+    for (size_t i = 0; form == FORM_CSV && i < kind->n_columns; i++)
+        strbuf_printf(&l->out, "%s%s", i > 0 ? "," : "", csv_name(&kind->columns[i]));
     if (form == FORM_CSV)
         strbuf_puts(&l->out, "\r\n");
 }

@@ -22,8 +22,8 @@ enum cell_kind {
 };
 
 struct list_column {
-    struct table_column head; /* its title in lower case is the name in CSV */
-    const char *path;
+    struct table_column head;
+    const char *path; /* its last member is the name in CSV */
     enum cell_kind kind;
 };
 

@@ -24,6 +24,15 @@ static void name_probe(struct ctl *c)
         client_query(c->client, "tag", c->o.tags.items[i]);
 }
 
+/* One target has one error: that is the sentence, not the one about lines around it. */
+static int refused(struct ctl *c, struct answer *a)
+{
+    const char *detail = NULL;
+    if (json_parse(a->reply.body.data, a->reply.body.len, &a->doc, NULL, 0) == ERR_NONE)
+        detail = node_str(node_first(answer_root(a), "errors"), "detail");
+    return detail ? ctl_fail(EXIT_USAGE, "%s", detail) : ask_parse(c, a);
+}
+
 /* An object as it is, so that options can be given; anything else is a URI. */
 static int ask_probe(struct ctl *c, const char *target, struct answer *a)
 {
@@ -43,7 +52,7 @@ static int ask_probe(struct ctl *c, const char *target, struct answer *a)
     } else {
         name_probe(c);
         client_post(c->client, body.data, &a->reply);
-        code = ask_parse(c, a);
+        code = a->reply.status == 422 ? refused(c, a) : ask_parse(c, a);
     }
     strbuf_fini(&body);
     return code;
