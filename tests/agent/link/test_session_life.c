@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/agent/link/session_rig.h"
+
+START_TEST(a_heartbeat_comes_every_interval_with_all_figures)
+{
+    make_ready();
+    ck_assert(heard("\"type\":\"heartbeat\",\"seq\":1"));
+    send_task(1);
+    pass_ms(4500);
+    hear();
+    ck_assert(!heard("heartbeat"));
+    pass_ms(500);
+    hear();
+    ck_assert_uint_eq(count("\"type\":\"heartbeat\",\"seq\":2"), 1);
+    ck_assert(heard("\"received\":{\"count\":1,"));
+    ck_assert(heard("\"lag_ms\":1.5"));
+    ck_assert(heard("\"running\":3"));
+    ck_assert(heard("\"outbox_results\":0"));
+    ck_assert(heard("\"probes\":77"));
+}
+END_TEST
+
+START_TEST(a_heartbeat_ack_gives_the_round_trip)
+{
+    make_ready();
+    now = mono_add_ms(now, 12);
+    say("{\"type\":\"heartbeat_ack\",\"seq\":1,\"lag_ms\":0,\"results\":{\"count\":1000,\"bytes\":"
+        "1000}}");
+    ck_assert_double_eq_tol(info().rtt_ms, 12, 0.001);
+}
+END_TEST
+
+START_TEST(a_silent_master_is_given_up_after_the_timeout)
+{
+    make_ready();
+    pass_ms(14500);
+    ck_assert_uint_eq(close_code, 0);
+    pass_ms(500);
+    ck_assert_uint_eq(close_code, CLOSE_SILENT);
+}
+END_TEST
+
+START_TEST(a_master_that_never_welcomes_is_given_up)
+{
+    session_on_connected(sess, now);
+    hear();
+    pass_ms(15000);
+    ck_assert_uint_eq(close_code, CLOSE_SILENT);
+}
+END_TEST
+
+START_TEST(any_bytes_are_life)
+{
+    make_ready();
+    pass_ms(14000);
+    say("{\"type\":\"something_new\"}");
+    pass_ms(14000);
+    ck_assert_uint_eq(close_code, 0);
+    ck_assert_uint_eq(info().unknown_messages, 1);
+}
+END_TEST
+
+START_TEST(time_that_the_agent_itself_slept_is_not_the_masters_silence)
+{
+    make_ready();
+    now = mono_add_ms(now, 40000);
+    session_on_tick(sess, now);
+    ck_assert_uint_eq(close_code, 0);
+}
+END_TEST
+
+START_TEST(a_malformed_line_closes_1008)
+{
+    make_ready();
+    say("{\"type\":\"task\",");
+    ck_assert_uint_eq(close_code, CLOSE_POLICY);
+}
+END_TEST
+
+START_TEST(a_message_of_the_wrong_direction_closes_1008)
+{
+    make_ready();
+    say("{\"type\":\"inflight_end\"}");
+    ck_assert_uint_eq(close_code, CLOSE_POLICY);
+}
+END_TEST
+
+START_TEST(an_endless_line_closes_1009)
+{
+    static char piece[65536];
+    memset(piece, 'x', sizeof(piece));
+    make_ready();
+    for (int i = 0; i < 20; i++)
+        session_on_bytes(sess, piece, sizeof(piece), false, now);
+    ck_assert_uint_eq(close_code, CLOSE_TOO_BIG);
+}
+END_TEST
+
+START_TEST(nothing_is_read_after_the_close)
+{
+    make_ready();
+    say("nonsense\n");
+    session_on_bytes(sess, "{\"type\":\"bye\"}\n", 15, true, now);
+    ck_assert_int_eq(info().state, SESSION_CLOSING);
+    ck_assert(!session_wants_write(sess, now));
+}
+END_TEST
+
+START_TEST(a_message_in_pieces_is_put_together)
+{
+    const char *line = "{\"type\":\"future\"}\n";
+    make_ready();
+    for (const char *p = line; *p; p++)
+        session_on_bytes(sess, p, 1, p[1] == '\0', now);
+    ck_assert_uint_eq(info().unknown_messages, 1);
+}
+END_TEST
+
+START_TEST(goaway_closes_and_says_when_to_come_back)
+{
+    make_ready();
+    msg_put_text(&peer, MSG_GOAWAY, "moving", 2500);
+    flush();
+    ck_assert_uint_eq(close_code, CLOSE_NORMAL);
+    ck_assert_int_eq(session_take_reconnect_ms(sess), 2500);
+    ck_assert_int_eq(session_take_reconnect_ms(sess), -1);
+}
+END_TEST
+
+START_TEST(drain_says_so_releases_finishes_flushes_and_parts)
+{
+    make_ready();
+    send_task(1);
+    send_task(2);
+    hear();
+    session_drain(sess, now);
+    ck_assert_uint_eq(n_release_calls, 1);
+    session_on_end(sess, 2, SESSION_RELEASED, NULL, 0, now);
+    hear();
+    ck_assert_uint_lt(position("\"drain\""), position("\"release\",\"task\":\"2\""));
+    ck_assert(!heard("\"bye\""));
+    done(1);
+    hear();
+    ck_assert(heard("\"type\":\"result\""));
+    ck_assert(!heard("\"bye\""));
+    ack(1, ACK_STORED, 1000);
+    hear();
+    ck_assert(heard("\"bye\""));
+    ck_assert_uint_eq(close_code, CLOSE_NORMAL);
+    ck_assert(!session_finished(sess));
+    lose();
+    ck_assert(session_finished(sess));
+}
+END_TEST
+
+START_TEST(a_task_that_crosses_the_drain_is_released)
+{
+    make_ready();
+    send_task(1);
+    session_drain(sess, now);
+    send_task(2);
+    hear();
+    ck_assert(heard("\"release\",\"task\":\"2\""));
+    ck_assert_uint_eq(n_admitted, 1);
+}
+END_TEST
+
+START_TEST(an_idle_agent_drains_at_once)
+{
+    make_ready();
+    session_drain(sess, now);
+    hear();
+    ck_assert(heard("\"bye\""));
+    ck_assert_uint_eq(close_code, CLOSE_NORMAL);
+}
+END_TEST
+
+START_TEST(an_idle_agent_without_a_connection_is_finished_at_once)
+{
+    session_drain(sess, now);
+    ck_assert(session_finished(sess));
+}
+END_TEST
+
+START_TEST(a_drain_outlives_a_lost_connection)
+{
+    make_ready();
+    send_task(1);
+    session_drain(sess, now);
+    lose();
+    done(1);
+    ck_assert(!session_finished(sess));
+    make_ready();
+    ck_assert(heard("\"type\":\"drain\""));
+    ck_assert(heard("\"type\":\"result\""));
+    ack(1, ACK_STORED, 1000);
+    hear();
+    ck_assert(heard("\"bye\""));
+}
+END_TEST
+
+START_TEST(a_drain_ends_even_if_nobody_acknowledges)
+{
+    make_ready();
+    send_task(1);
+    session_drain(sess, now);
+    done(1);
+    for (int i = 0; i < 50; i++) {
+        pass_ms(1000);
+        say("{\"type\":\"future\"}");
+    }
+    hear();
+    ck_assert(heard("\"bye\""));
+}
+END_TEST
+
+START_TEST(the_masters_drain_hands_back_what_has_not_started_and_stays)
+{
+    make_ready();
+    send_task(1);
+    msg_put_text(&peer, MSG_DRAIN, "the master ends", 0);
+    flush();
+    ck_assert_uint_eq(n_release_calls, 1);
+    session_on_end(sess, 1, SESSION_RELEASED, NULL, 0, now);
+    hear();
+    ck_assert(heard("\"release\",\"task\":\"1\""));
+    ck_assert_int_eq(info().state, SESSION_READY);
+}
+END_TEST
+
+TESTS(liveness, a_heartbeat_comes_every_interval_with_all_figures,
+      a_heartbeat_ack_gives_the_round_trip, a_silent_master_is_given_up_after_the_timeout,
+      a_master_that_never_welcomes_is_given_up, any_bytes_are_life,
+      time_that_the_agent_itself_slept_is_not_the_masters_silence)
+TESTS(bad_input, a_malformed_line_closes_1008, a_message_of_the_wrong_direction_closes_1008,
+      an_endless_line_closes_1009, nothing_is_read_after_the_close,
+      a_message_in_pieces_is_put_together)
+TESTS(leaving, goaway_closes_and_says_when_to_come_back,
+      drain_says_so_releases_finishes_flushes_and_parts, a_task_that_crosses_the_drain_is_released,
+      an_idle_agent_drains_at_once, an_idle_agent_without_a_connection_is_finished_at_once,
+      a_drain_outlives_a_lost_connection, a_drain_ends_even_if_nobody_acknowledges,
+      the_masters_drain_hands_back_what_has_not_started_and_stays)
+FIXTURE(liveness)
+FIXTURE(bad_input)
+FIXTURE(leaving)
+CHECK_MAIN("session_life", liveness_fixed, bad_input_fixed, leaving_fixed)
