@@ -160,10 +160,7 @@ static const struct verb_flag flags[] = {
     FLAG(ANY, "help", 'h', help, "prints this"),
 };
 
-/* Options of the verb; its table lives here as long as the program's one run. */
-static struct option table[FLAGS_MAX];
-
-static size_t select_flags(unsigned verb_bits)
+static size_t select_flags(unsigned verb_bits, struct option table[FLAGS_MAX])
 {
     size_t n = 0;
     REQUIRE(ARRAY_LEN(flags) <= FLAGS_MAX);
@@ -254,7 +251,9 @@ enum err args_parse(struct ctl *c, int argc, char **argv, char *why, size_t why_
     int at = find_verb(argc, argv);
     REQUIRE(c->owner == NULL && argc > 0);
     c->verb = at ? args_find(argv[at]) : NULL;
-    c->owner = options_create(table, select_flags(c->verb ? c->verb->bit : HELP), &c->o);
+    c->table = mem_array(FLAGS_MAX, sizeof(*c->table));
+    size_t n = select_flags(c->verb ? c->verb->bit : HELP, c->table);
+    c->owner = options_create(c->table, n, &c->o);
     if (at && !c->verb) {
         snprintf(why, why_max, "unknown verb '%s'; 'sonde help' lists the verbs", argv[at]);
         return ERR_INVALID;
@@ -271,11 +270,14 @@ enum err args_parse(struct ctl *c, int argc, char **argv, char *why, size_t why_
 void args_fini(struct ctl *c)
 {
     options_destroy(&c->owner);
+    free(c->table);
+    c->table = NULL;
 }
 
 static void help_all(FILE *to)
 {
     struct strbuf usage;
+    struct option table[FLAGS_MAX];
     struct ctl_options none = {.url = NULL};
     strbuf_init(&usage, USAGE_MAX);
     strbuf_puts(&usage, "sonde VERB [options]\n\n");
@@ -283,7 +285,7 @@ static void help_all(FILE *to)
         strbuf_printf(&usage, "  %-8s %-9s %s\n", verbs[i].word, verbs[i].operands,
                       verbs[i].summary);
     strbuf_puts(&usage, "\n'sonde help VERB' explains one. Options of all verbs:");
-    struct options *o = options_create(table, select_flags(HELP), &none);
+    struct options *o = options_create(table, select_flags(HELP, table), &none);
     options_help(o, usage.data, to);
     options_destroy(&o);
     strbuf_fini(&usage);
@@ -299,8 +301,9 @@ void args_help(const struct verb *v, FILE *to)
         help_all(to);
         return;
     }
+    struct option table[FLAGS_MAX];
     struct ctl_options none = {.url = NULL};
-    struct options *o = options_create(table, select_flags(v->bit), &none);
+    struct options *o = options_create(table, select_flags(v->bit, table), &none);
     snprintf(usage, sizeof(usage), "sonde %s %s%s[options]\n\n%s", v->word, v->operands,
              *v->operands ? " " : "", v->summary);
     options_help(o, usage, to);

@@ -39,6 +39,7 @@ struct verb;
 struct ctl {
     struct ctl_options o;
     struct options *owner; /* of the strings in o */
+    struct option *table;  /* the verb's flags; owner borrows it */
     const struct verb *verb;
     const char *words[CTL_WORDS_MAX];
     size_t n_words;

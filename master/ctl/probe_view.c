@@ -208,7 +208,10 @@ static void put_tls(struct view *v, const struct json_node *tls)
     put_line(v, "issuer", node_str(tls, "issuer"));
     put_names(v, tls);
     put_expiry(v, tls);
-    put_line(v, "trusted", node_true(tls, "verified") ? "yes" : problem ? problem : "no");
+    if (node_true(tls, "verified"))
+        put_line(v, "trusted", "yes");
+    else
+        put_linef(v, "trusted", "no%s%s", problem ? ": " : "", problem ? problem : "");
     put_line(v, "protocol", node_str(tls, "version"));
     put_line(v, "cipher", node_str(tls, "cipher"));
     put_line(v, "sha256", node_str(tls, "fingerprint_sha256"));
