@@ -194,8 +194,18 @@ static void free_loop(struct ws_loop *l)
     free(l);
 }
 
+/* With IPv6 built in, lws 4.1.6 listens on [::] whatever IPv4 address it was given: on all
+ * interfaces. */
+static bool listens_on_ipv4(const struct lws_context_creation_info *info)
+{
+    struct ip ip;
+    return info->iface != NULL && ip_parse(info->iface, &ip) == ERR_NONE && ip.family == AF_INET;
+}
+
 static enum err create_context(struct ws_loop *l, struct lws_context_creation_info *info)
 {
+    if (listens_on_ipv4(info))
+        info->options |= LWS_SERVER_OPTION_DISABLE_IPV6;
     l->foreign[0] = &l->uv;
     info->foreign_loops = l->foreign;
     info->options |= LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;

@@ -201,6 +201,28 @@ START_TEST(test_port_of_another_loop_is_busy)
 }
 END_TEST
 
+static bool can_connect(const char *address, int port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    ck_assert_int_eq(inet_pton(AF_INET, address, &to.sin_addr), 1);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+    close(fd);
+    return ok;
+}
+
+START_TEST(test_listens_on_the_given_address_only)
+{
+    struct seen s = {0};
+    ck_assert_int_eq(create(&s, 0, "127.0.0.1", 0), ERR_NONE);
+    int port = lws_get_vhost_listen_port(lws_get_vhost_by_name(ws_loop_context(s.loop), "default"));
+    ck_assert_int_gt(port, 0);
+    ck_assert(can_connect("127.0.0.1", port));
+    ck_assert(!can_connect("127.0.0.2", port));
+    ws_loop_destroy(&s.loop);
+}
+END_TEST
+
 START_TEST(test_address_that_is_not_ours_is_an_error)
 {
     struct seen s = {0};
@@ -259,6 +281,6 @@ TESTS(running, test_ticks_until_stopped_from_a_callback, test_stops_from_another
       test_callbacks_run_on_the_loop_thread, test_lag_shows_a_blocked_callback,
       test_stop_closes_open_connections)
 TESTS(listening, test_port_of_another_program_is_busy, test_port_of_another_loop_is_busy,
-      test_address_that_is_not_ours_is_an_error, test_unix_path_of_a_running_server_is_busy,
-      test_stale_unix_path_is_taken_over)
+      test_listens_on_the_given_address_only, test_address_that_is_not_ours_is_an_error,
+      test_unix_path_of_a_running_server_is_busy, test_stale_unix_path_is_taken_over)
 CHECK_MAIN("ws_loop", running, listening)
