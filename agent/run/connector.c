@@ -8,27 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/run/local_fault.h"
 #include "common/require.h"
 
 #define ATTEMPT_DELAY_MS 250  /* RFC 8305 §5: the recommended Connection Attempt Delay */
 #define FIRST_LOCAL_PORT 1024 /* the kernel gives no lower one to a connect() */
 
 static void try_next(struct connector *c);
-
-/* No source address for this destination (IPv6 switched off) gives the same errno as no free port;
- * a UDP socket, which has its own ports, tells them apart. */
-static bool has_source_address(const struct ip *ip)
-{
-    struct sockaddr_storage sa;
-    socklen_t len;
-    int fd = socket(ip->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return true;
-    ip_to_sockaddr(ip, 9, &sa, &len);
-    bool has = connect(fd, (struct sockaddr *)&sa, len) == 0;
-    close(fd);
-    return has;
-}
 
 static enum cause cause_of_errno(int errnum, const struct ip *ip)
 {
@@ -41,33 +27,25 @@ static enum cause cause_of_errno(int errnum, const struct ip *ip)
         return CAUSE_connect_reset;
     case ETIMEDOUT:
         return CAUSE_connect_timeout;
-    case EMFILE:
-    case ENFILE:
-        return CAUSE_agent_fd_exhausted;
-    case ENOBUFS:
-    case ENOMEM:
-        return CAUSE_agent_memory;
-    case EADDRNOTAVAIL:
-    case EAGAIN:
-        return has_source_address(ip) ? CAUSE_agent_ports_exhausted : CAUSE_unreachable;
-    case ENETDOWN:
-        return CAUSE_agent_network_down;
     default:
-        return CAUSE_unreachable;
+        return local_fault(errnum, ip);
     }
 }
 
 /* Of several failures the one that says most is kept: our own fault (not every address was tried,
- * so another agent must), then the target's answer, then silence of the route, then policy. */
+ * so another agent must), then the target's answer, then a router's word, then that we have no way
+ * for that address (the other family may have one), then policy. */
 static int cause_rank(enum cause c)
 {
     if (c == CAUSE_NONE)
         return -1;
+    if (c == CAUSE_agent_network_down)
+        return 1;
     if (cause_where(c) == WHERE_AGENT)
-        return 3;
+        return 4;
     if (cause_where(c) == WHERE_POLICY)
         return 0;
-    return c == CAUSE_unreachable ? 1 : 2;
+    return c == CAUSE_unreachable ? 2 : 3;
 }
 
 static void note_failure(struct connector *c, const struct ip *ip, enum cause cause,
@@ -122,8 +100,6 @@ static void on_deadline(struct timer *t, struct mono now)
     for (unsigned i = 0; i < c->next; i++)
         if (c->attempts[i].f.added)
             note_failure(c, &c->attempts[i].ip, CAUSE_connect_timeout, "no answer");
-    if (c->cause == CAUSE_NONE)
-        note_failure(c, &c->attempts[0].ip, CAUSE_connect_timeout, "no time was left");
     finish(c);
 }
 

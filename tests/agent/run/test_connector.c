@@ -2,6 +2,7 @@
 #include "agent/run/connector.h"
 
 #include "tests/support/check_main.h"
+#include "tests/support/own_net.h"
 
 #include <errno.h>
 #include <string.h>
@@ -234,10 +235,91 @@ START_TEST(test_no_descriptors_is_the_agents_fault)
 }
 END_TEST
 
+#define TEST_NET_4 "198.18.0.1"
+#define TEST_NET_6 "2001:2::1"
+
+/* As ends_with(), in a network of its own where these test networks are no matter of policy. */
+static void ends_in_own_net(const char *const *commands, const char *const *addrs, unsigned n,
+                            uint16_t port, enum cause want)
+{
+    struct run r;
+    struct cidr allow[2];
+    if (!own_net_enter(commands))
+        return;
+    ck_assert_int_eq(cidr_parse("0.0.0.0/0", &allow[0]), ERR_NONE);
+    ck_assert_int_eq(cidr_parse("::/0", &allow[1]), ERR_NONE);
+    setup(&r, true);
+    policy_destroy(&r.p);
+    r.p = policy_create(&(struct policy_config){.allow = allow, .n_allow = 2});
+    go(&r, addrs, n, port, 5000);
+    loop_run(r.l);
+    ck_assert_msg(r.c.cause == want, "%s (%s)", r.c.cause ? cause_word(r.c.cause) : "none",
+                  r.c.detail);
+    teardown(&r);
+}
+
+START_TEST(test_no_route_at_all_is_the_agents_fault)
+{
+    ends_in_own_net((const char *const[]){"link set lo up", NULL},
+                    (const char *const[]){TEST_NET_6, TEST_NET_4}, 2, 80, CAUSE_agent_network_down);
+}
+END_TEST
+
+START_TEST(test_ipv6_switched_off_is_the_agents_fault)
+{
+    if (!own_net_enter((const char *const[]){"link set lo up", NULL}) ||
+        !own_net_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1"))
+        return;
+    ends_with((const char *const[]){"2600::1"}, 1, 80, true, CAUSE_agent_network_down);
+}
+END_TEST
+
+START_TEST(test_no_route_to_this_target_alone_is_unreachable)
+{
+    ends_in_own_net((const char *const[]){"link set lo up", "route add default dev lo",
+                                          "route add throw 198.18.0.0/15", NULL},
+                    (const char *const[]){TEST_NET_4}, 1, 80, CAUSE_unreachable);
+}
+END_TEST
+
+START_TEST(test_answer_of_the_other_family_outweighs_a_missing_route)
+{
+    ends_in_own_net((const char *const[]){"link set lo up", NULL},
+                    (const char *const[]){TEST_NET_6, "127.0.0.1", TEST_NET_6}, 3, 9,
+                    CAUSE_connect_refused);
+}
+END_TEST
+
+START_TEST(test_no_local_port_is_the_agents_fault)
+{
+    struct sockaddr_in sa = {
+        .sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fds[3];
+    if (!own_net_enter((const char *const[]){"link set lo up", NULL}))
+        return;
+    ck_assert(own_net_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001"));
+    for (int i = 0; i < 3; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        if (i == 0)
+            ck_assert(bind(fds[0], (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+                      listen(fds[0], 8) == 0);
+        else
+            ck_assert_int_eq(connect(fds[i], (struct sockaddr *)&sa, sizeof(sa)), 0);
+    }
+    ends_with((const char *const[]){"127.0.0.1"}, 1, 80, true, CAUSE_agent_ports_exhausted);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+}
+END_TEST
+
 TESTS(racing, test_connects, test_refusal_is_connect_refused,
       test_next_address_wins_after_a_refusal, test_silence_is_connect_timeout,
       test_silent_address_does_not_hold_up_the_next, test_cancel_calls_back_once)
 TESTS(wall, test_denied_address_is_policy_address,
       test_denied_address_is_skipped_for_an_allowed_one,
       test_failure_of_the_target_outweighs_policy, test_no_descriptors_is_the_agents_fault)
-CHECK_MAIN("connector", racing, wall)
+TESTS(own_faults, test_no_route_at_all_is_the_agents_fault,
+      test_ipv6_switched_off_is_the_agents_fault, test_no_route_to_this_target_alone_is_unreachable,
+      test_answer_of_the_other_family_outweighs_a_missing_route,
+      test_no_local_port_is_the_agents_fault)
+CHECK_MAIN("connector", racing, wall, own_faults)
