@@ -17,6 +17,7 @@
 #define AWAY_RETRY_MS 1000
 #define AWAY_MAX_MS   60000
 #define LINE_BYTES    4096
+#define BAR_SPARE     3 /* columns: the "^C" that a terminal echoes does not wrap */
 
 struct watch {
     struct ctl *c;
@@ -43,18 +44,23 @@ static void erase(struct watch *w)
     w->shown = 0;
 }
 
+static size_t bar_width(const struct watch *w)
+{
+    return w->style.width > BAR_SPARE ? w->style.width - BAR_SPARE : 1;
+}
+
 /* Blanks behind it wipe what a longer line left. */
 static void draw_bar(struct watch *w, const struct progress *p)
 {
     w->style = screen_style(stderr); /* the window may have changed */
     strbuf_reset(&w->line);
-    progress_bar(p, w->style.width - 1, false, &w->line);
+    progress_bar(p, bar_width(w), false, &w->line);
     size_t width = text_width(w->line.data), before = w->shown;
     if (w->style.colour) {
         strbuf_reset(&w->line);
-        progress_bar(p, w->style.width - 1, true, &w->line);
+        progress_bar(p, bar_width(w), true, &w->line);
     }
-    before = before < w->style.width ? before : w->style.width - 1;
+    before = before < bar_width(w) ? before : bar_width(w);
     fprintf(stderr, "\r%s%*s", w->line.data, before > width ? (int)(before - width) : 0, "");
     if (p->over)
         fputc('\n', stderr);
@@ -87,11 +93,12 @@ static void draw(struct watch *w, const struct progress *p)
 
 static int stopped(struct watch *w)
 {
-    erase(w);
-    ctl_say("stopped watching; the batch goes on. 'sonde status %s' shows how far it is, 'sonde "
-            "results "
-            "%s' what came out, 'sonde cancel %s' ends it",
-            w->id, w->id, w->id);
+    if (w->bar)
+        fputc('\n', stderr);
+    ctl_say("stopped watching; the batch goes on. To look again, or to end it:");
+    ctl_say("  sonde status %s", w->id);
+    ctl_say("  sonde results %s", w->id);
+    ctl_say("  sonde cancel %s", w->id);
     return EXIT_INTERRUPTED;
 }
 
