@@ -2,6 +2,7 @@
 #include "master/ctl/ask.h"
 #include "master/ctl/listing.h"
 #include "master/ctl/screen.h"
+#include <errno.h>
 #include <string.h>
 
 #define PREFIX_PAGE    "500"
@@ -54,14 +55,14 @@ int ask_print(const struct answer *a)
     const struct strbuf *b = &a->reply.body;
     bool ended = b->len > 0 && b->data[b->len - 1] == '\n';
     if (!screen_put(stdout, b->data, b->len, &last) || (!ended && putchar('\n') == EOF))
-        return ctl_fail(EXIT_SOME_FAILED, "standard output cannot be written");
+        return ctl_unwritten(errno);
     return EXIT_ALL_OK;
 }
 
 int ask_finish(struct listing *l)
 {
     if (listing_finish(l) != ERR_NONE)
-        return ctl_fail(EXIT_SOME_FAILED, "standard output cannot be written");
+        return ctl_unwritten(errno);
     return EXIT_ALL_OK;
 }
 

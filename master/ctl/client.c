@@ -188,6 +188,14 @@ struct call {
     unsigned char last; /* of what went to `to` */
 };
 
+static size_t put_out(struct call *k, const char *bytes, size_t n)
+{
+    if (screen_put(k->to, bytes, n, &k->last))
+        return n;
+    k->reply->out_errno = errno;
+    return 0;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct call *k = arg;
@@ -195,7 +203,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     REQUIRE(k != NULL && size == 1);
     curl_easy_getinfo(k->curl, CURLINFO_RESPONSE_CODE, &status);
     if (k->to && status == 200)
-        return screen_put(k->to, bytes, n, &k->last) ? n : 0;
+        return put_out(k, bytes, n);
     strbuf_append(&k->reply->body, bytes, n);
     return k->reply->body.overflow ? 0 : n;
 }
@@ -271,6 +279,7 @@ static void perform(struct client *cl, struct call *k, const char *type)
     strbuf_reset(&r->body);
     r->why[0] = '\0';
     r->status = 0;
+    r->out_errno = 0;
     k->curl = cl->curl;
     prepare(cl, k, headers);
     keep_facts(cl, r, curl_easy_perform(cl->curl));

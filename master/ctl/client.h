@@ -15,6 +15,7 @@ struct client_reply {
     int curl;      /* CURLcode of what went wrong, 0: nothing */
     char why[256]; /* curl's words for it */
     long os_errno;
+    int out_errno;         /* of the stream that an export goes to */
     int64_t retry_after_s; /* -1: not said */
     bool interrupted;      /* by SIGINT, see interrupt.h */
     bool is_json;

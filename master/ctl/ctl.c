@@ -4,7 +4,9 @@
 #include "master/ctl/client.h"
 #include "master/ctl/text.h"
 #include "master/ctl/verbs.h"
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 #define WHY_MAX 512
 
@@ -37,6 +39,13 @@ int ctl_fail(int code, const char *fmt, ...)
     return code;
 }
 
+int ctl_unwritten(int errnum)
+{
+    if (errnum == EPIPE)
+        return EXIT_SOME_FAILED;
+    return ctl_fail(EXIT_SOME_FAILED, "standard output cannot be written: %s", strerror(errnum));
+}
+
 static int run(struct ctl *c)
 {
     int code = EXIT_ALL_OK;
@@ -66,7 +75,7 @@ int ctl_main(int argc, char **argv)
     int code = e == ERR_NONE ? run(&c) : ctl_fail(EXIT_USAGE, "%s", why);
     args_fini(&c);
     if (code == EXIT_ALL_OK && (fflush(stdout) != 0 || ferror(stdout)))
-        code = ctl_fail(EXIT_SOME_FAILED, "standard output cannot be written");
+        code = ctl_unwritten(errno);
     return code;
 }
 

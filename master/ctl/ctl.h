@@ -53,3 +53,7 @@ int ctl_main(int argc, char **argv);
 void ctl_say(const char *fmt, ...)
     __attribute__((format(printf, 1, 2))); /* a line on stderr, cleaned */
 int ctl_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* After a write to standard output failed: says so, unless its reader just had enough. Returns the
+ * exit code. */
+int ctl_unwritten(int errnum);

@@ -144,8 +144,9 @@ static int print_tables(struct ctl *c, const struct overview *v)
     struct strbuf why;
     strbuf_init(&why, OUT_MAX);
     text_clean(&why, v->is_ready ? "ready" : not_ready_because(v));
-    printf("master %s: %s%s; %u of %u agents alive, %u batches open\n", client_url(c->client),
-           v->is_ready ? "" : "not ready: ", why.data, v->alive, v->known, v->open);
+    printf("master %s: %s%s; %u of %u agents alive, %u %s open\n", client_url(c->client),
+           v->is_ready ? "" : "not ready: ", why.data, v->alive, v->known, v->open,
+           v->open == 1 ? "batch" : "batches");
     strbuf_fini(&why);
     if (v->known > 0)
         putchar('\n');

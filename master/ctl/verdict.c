@@ -58,7 +58,9 @@ static int no_answer(const struct client *cl, const struct client_reply *r)
         return ctl_fail(EXIT_USAGE, "'%s' is not a URL (%s); correct --url or SONDE_URL", url,
                         r->why);
     case CURLE_WRITE_ERROR:
-        return ctl_fail(EXIT_SOME_FAILED, "the answer could not be written or is too large");
+        if (r->out_errno != 0)
+            return ctl_unwritten(r->out_errno);
+        return ctl_fail(EXIT_SOME_FAILED, "the answer of the master is too large; ask for less");
     case CURLE_OPERATION_TIMEDOUT:
         return ctl_fail(EXIT_UNREACHABLE,
                         "the master at %s does not answer in time; look at %s/healthz and its log",
