@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/probe/dns_check.h"
 #include "agent/probe/dns_wire.h"
+#include "agent/probe/own_resolver.h"
+#include "agent/run/local_fault.h"
 #include "agent/run/probe_kind.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -24,18 +26,22 @@
  * never inside start()
  *
  * What carries another id or question is no answer to us: it is counted and the wait goes on.
+ *
+ * Silence of the agent's own resolver may be its own fault or that of the name asked for. When it
+ * has answered nobody for CANARY_AFTER_MS it is asked for the NS of the root, which any living
+ * resolver has in its cache; silent to that too, for as long again: agent_resolver_down.
  */
 enum dns_state { DNS_IDLE, DNS_UDP_WAIT, DNS_TCP_CONNECT, DNS_TCP_SEND, DNS_TCP_READ, DNS_OVER };
 
 #define FRAME_BYTES     2 /* the length before a message over TCP (RFC 1035 §4.2.2) */
-#define RESOLV_CONF     "/etc/resolv.conf"
-#define RESOLV_LINE_MAX 512
-#define DNS_PORT        53
+#define CANARY_AFTER_MS 500
+#define TYPE_NS         2
 #define DATAGRAMS_MAX   64 /* read in one turn, so that a flood cannot hold the loop */
 
 struct dns_env { /* one per worker */
     struct ip server;
     uint16_t port;
+    struct mono answered_at; /* by it, last, to any probe */
     uint8_t datagram[DNS_MESSAGE_MAX];
 };
 
@@ -57,9 +63,10 @@ struct probe {
     size_t reply_cap, got;
     int fd;
     struct loop_fd watch;
-    struct timer timer;
-    struct mono started_at, phase_at;
-    unsigned foreign; /* replies with another id or question */
+    struct timer timer, canary;
+    bool canary_sent;
+    struct mono started_at, phase_at; /* phase_at unset: not yet asked, or not yet connecting */
+    unsigned foreign;                 /* replies with another id or question */
 };
 
 /* ---- the end */
@@ -82,59 +89,82 @@ static void close_socket(struct probe *p)
     p->fd = -1;
 }
 
+/* The phase of the state that is left, whether it came to its end or not: the phases add up to the
+ * total. */
+static void phase_end(struct probe *p, struct mono now)
+{
+    struct result_timings *t = &p->r->t;
+    if (p->state == DNS_IDLE || !mono_is_set(p->phase_at))
+        return;
+    double ms = mono_diff_ms_f(now, p->phase_at);
+    if (p->state == DNS_TCP_CONNECT)
+        t->connect_ms = ms;
+    else
+        t->dns_ms = t->dns_ms < 0 ? ms : t->dns_ms + ms;
+}
+
 static void enter(struct probe *p, enum dns_state next)
 {
     REQUIRE(p->state != DNS_OVER);
+    struct mono now = loop_now_fresh(p->env->loop);
+    phase_end(p, now);
     p->state = next;
-    p->phase_at = loop_now_fresh(p->env->loop);
+    p->phase_at = now;
     if (next != DNS_OVER)
         return;
-    p->r->t.total_ms = mono_diff_ms_f(p->phase_at, p->started_at);
+    p->r->t.total_ms = mono_diff_ms_f(now, p->started_at);
     close_socket(p);
+    timer_disarm(loop_timers(p->env->loop), &p->canary);
     timer_arm(loop_timers(p->env->loop), &p->timer, loop_now(p->env->loop), on_over);
 }
 
-static bool over_tcp(const struct probe *p)
+/* What the agent's own resolver does to us is not the target's doing. */
+static enum cause own_fault(enum cause c)
 {
-    return p->state == DNS_TCP_CONNECT || p->state == DNS_TCP_SEND || p->state == DNS_TCP_READ;
+    switch (c) {
+    case CAUSE_connect_refused:
+    case CAUSE_connect_reset:
+    case CAUSE_connect_timeout:
+    case CAUSE_reset_after_connect:
+    case CAUSE_empty_reply:
+    case CAUSE_unreachable:
+        return CAUSE_agent_resolver_down;
+    default:
+        return c;
+    }
 }
 
-/* "… over UDP with 1.1.1.1:53", and what was heard meanwhile. */
-static void fail(struct probe *p, enum cause c, const char *what)
+/* "… with 1.1.1.1:53 over UDP", and what was heard meanwhile. */
+static void conclude(struct probe *p, enum cause c, const char *what)
 {
     char heard[80] = "";
-    const char *via = over_tcp(p) ? "TCP" : "UDP";
+    const struct result_dns *d = p->r->dns;
+    REQUIRE(p->state == DNS_OVER);
     if (p->foreign > 0)
         snprintf(heard, sizeof(heard), "; %u repl%s with a wrong id or question ignored",
                  p->foreign, p->foreign == 1 ? "y" : "ies");
+    result_end(p->r, p->own_server ? own_fault(c) : c, "%s (%s, %s%s)", what, d->server,
+               strcmp(d->transport, "tcp") ? "UDP" : "TCP", heard);
+}
+
+static void fail(struct probe *p, enum cause c, const char *what)
+{
     enter(p, DNS_OVER);
-    result_end(p->r, c, "%s (%s, %s%s)", what, p->r->dns->server, via, heard);
+    conclude(p, c, what);
 }
 
 static enum cause cause_of_errno(const struct probe *p, int errnum)
 {
     switch (errnum) {
     case ECONNREFUSED:
-        return p->own_server ? CAUSE_agent_resolver_down : CAUSE_connect_refused;
+        return CAUSE_connect_refused;
     case ECONNRESET:
     case EPIPE:
         return p->state == DNS_TCP_CONNECT ? CAUSE_connect_reset : CAUSE_reset_after_connect;
     case ETIMEDOUT:
         return p->state == DNS_TCP_CONNECT ? CAUSE_connect_timeout : CAUSE_dns_timeout;
-    case EMFILE:
-    case ENFILE:
-        return CAUSE_agent_fd_exhausted;
-    case ENOMEM:
-    case ENOBUFS:
-        return CAUSE_agent_memory;
-    case EADDRNOTAVAIL:
-    case EAGAIN:
-        return CAUSE_agent_ports_exhausted;
-    case ENETDOWN:
-    case EPERM:
-        return CAUSE_agent_network_down;
     default:
-        return p->own_server ? CAUSE_agent_resolver_down : CAUSE_unreachable;
+        return local_fault(errnum, &p->server);
     }
 }
 
@@ -145,23 +175,54 @@ static void fail_errno(struct probe *p, const char *what, int errnum)
     fail(p, cause_of_errno(p, errnum), text);
 }
 
+/* Nobody has heard from the own server since this probe began, and a canary had its time. */
+static bool resolver_is_silent(const struct probe *p)
+{
+    return p->canary_sent && mono_before(p->shared->answered_at, p->started_at);
+}
+
 static void on_deadline(struct timer *t, struct mono now)
 {
     struct probe *p = CONTAINER_OF(t, struct probe, timer);
     if (p->state == DNS_TCP_CONNECT)
-        fail(p, p->own_server ? CAUSE_agent_resolver_down : CAUSE_connect_timeout,
-             "no TCP connection within the time-out");
+        fail(p, CAUSE_connect_timeout, "no TCP connection within the time-out");
+    else if (resolver_is_silent(p))
+        fail(p, CAUSE_agent_resolver_down, "no answer, and none to a question about the root");
     else
         fail(p, CAUSE_dns_timeout, "no answer within the time-out");
 }
 
-/* ---- the answer */
-
-static void add_dns_ms(struct probe *p)
+static struct dns_query canary_query(const struct probe *p)
 {
-    double ms = mono_diff_ms_f(loop_now_fresh(p->env->loop), p->phase_at);
-    p->r->t.dns_ms = p->r->t.dns_ms < 0 ? ms : p->r->t.dns_ms + ms;
+    return (struct dns_query){
+        .id = (uint16_t)~p->query.id, .name = "", .type = TYPE_NS, .recursion = true};
 }
+
+static void on_canary(struct timer *t, struct mono now)
+{
+    struct probe *p = CONTAINER_OF(t, struct probe, canary);
+    struct dns_query q = canary_query(p);
+    uint8_t msg[DNS_QUERY_MAX];
+    size_t len = 0;
+    REQUIRE(p->own_server && p->state != DNS_OVER);
+    if (p->state != DNS_UDP_WAIT || !mono_before(p->shared->answered_at, p->started_at))
+        return;
+    enum err e = dns_query_build(&q, msg, sizeof(msg), &len);
+    REQUIRE(e == ERR_NONE);
+    p->canary_sent = true;
+    if (send(p->fd, msg, len, MSG_NOSIGNAL) < 0)
+        fail_errno(p, "cannot send a question about the root", errno);
+}
+
+/* Only when it can have its time before the deadline. */
+static void arm_canary(struct probe *p, struct mono deadline)
+{
+    struct mono at = mono_add_ms(p->started_at, CANARY_AFTER_MS);
+    if (p->own_server && !mono_before(deadline, mono_add_ms(at, CANARY_AFTER_MS)))
+        timer_arm(loop_timers(p->env->loop), &p->canary, at, on_canary);
+}
+
+/* ---- the answer */
 
 static void take_message(struct probe *p, struct dns_message *m)
 {
@@ -187,14 +248,26 @@ static void answered(struct probe *p, const uint8_t *msg, size_t len)
     struct dns_message m;
     char why[120];
     p->r->dns->size_bytes = (int64_t)len;
+    enter(p, DNS_OVER);
     if (dns_message_parse(msg, len, p->query.type, &m, why, sizeof(why)) != ERR_NONE) {
-        fail(p, CAUSE_dns_malformed, why);
+        conclude(p, CAUSE_dns_malformed, why);
         return;
     }
-    enter(p, DNS_OVER);
     dns_check(p->t, &m, p->r->t.total_ms, p->r);
     take_message(p, &m);
     dns_message_fini(&m);
+}
+
+/* Is it an answer to us? One to the canary is none, and not foreign either. */
+static bool take_reply(struct probe *p, const uint8_t *msg, size_t len)
+{
+    struct dns_query canary = canary_query(p);
+    bool ours = dns_reply_matches(&p->query, msg, len);
+    bool of_canary = !ours && p->canary_sent && dns_reply_matches(&canary, msg, len);
+    if (p->own_server && (ours || of_canary))
+        p->shared->answered_at = loop_now(p->env->loop);
+    p->foreign += !ours && !of_canary;
+    return ours;
 }
 
 /* ---- sockets */
@@ -220,6 +293,7 @@ static int connect_socket(struct probe *p, int type)
 static bool open_socket(struct probe *p, int type)
 {
     REQUIRE(p->fd < 0);
+    p->phase_at = (struct mono){0};
     p->fd = socket(p->server.family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (p->fd < 0) {
         fail_errno(p, "no socket", errno);
@@ -230,6 +304,8 @@ static bool open_socket(struct probe *p, int type)
         fail(p, CAUSE_policy_resolver, cause_text(CAUSE_policy_resolver));
         return false;
     }
+    if (type == SOCK_STREAM)
+        p->phase_at = loop_now_fresh(p->env->loop);
     int errnum = connect_socket(p, type);
     if (errnum)
         fail_errno(p, "cannot reach the server", errnum);
@@ -257,11 +333,8 @@ static void start_udp(struct probe *p)
 
 static void on_datagram(struct probe *p, const uint8_t *msg, size_t len)
 {
-    if (!dns_reply_matches(&p->query, msg, len)) {
-        p->foreign++;
+    if (!take_reply(p, msg, len))
         return;
-    }
-    add_dns_ms(p);
     if (dns_reply_truncated(msg)) {
         p->r->dns->truncated = true;
         start_tcp(p);
@@ -294,7 +367,6 @@ static void on_tcp_connected(struct probe *p)
         fail_errno(p, "no TCP connection", errnum);
         return;
     }
-    p->r->t.connect_ms = mono_diff_ms_f(loop_now_fresh(p->env->loop), p->phase_at);
     enter(p, DNS_TCP_SEND);
 }
 
@@ -310,9 +382,7 @@ static void on_tcp_send(struct probe *p)
         }
         p->sent += (size_t)n;
     }
-    struct mono sending_since = p->phase_at;
     enter(p, DNS_TCP_READ);
-    p->phase_at = sending_since; /* dns_ms runs from the connection to the answer */
     if (!loop_modify(p->env->loop, &p->watch, EPOLLIN))
         fail_errno(p, "cannot watch the socket", errno);
 }
@@ -322,13 +392,10 @@ static void on_framed(struct probe *p)
 {
     const uint8_t *msg = p->reply + FRAME_BYTES;
     size_t len = p->got - FRAME_BYTES;
-    if (dns_reply_matches(&p->query, msg, len)) {
-        add_dns_ms(p);
+    if (take_reply(p, msg, len))
         answered(p, msg, len);
-        return;
-    }
-    p->foreign++;
-    p->got = 0;
+    else
+        p->got = 0;
 }
 
 static size_t framed_size(const struct probe *p)
@@ -412,57 +479,18 @@ static void on_socket(struct loop_fd *f, uint32_t events)
     UNREACHABLE("a state without a socket has an event");
 }
 
-/* ---- the agent's own resolver */
-
-static bool take_server(struct dns_env *e, const char *text, size_t len)
-{
-    char one[ADDR_TEXT_MAX];
-    if (len == 0 || len >= sizeof(one))
-        return false;
-    memcpy(one, text, len);
-    one[len] = '\0';
-    return addr_parse(one, DNS_PORT, &e->server, &e->port) == ERR_NONE;
-}
-
-/* "nameserver ADDR": the first that can be read; link-local ones with a scope cannot. */
-static bool take_resolv_conf(struct dns_env *e, const char *path)
-{
-    char line[RESOLV_LINE_MAX];
-    bool found = false;
-    FILE *f = fopen(path, "re");
-    while (f && !found && fgets(line, sizeof(line), f)) {
-        static const char word[] = "nameserver";
-        size_t n = sizeof(word) - 1;
-        if (strncmp(line, word, n) != 0 || (line[n] != ' ' && line[n] != '\t'))
-            continue;
-        const char *addr = line + n + strspn(line + n, " \t");
-        struct ip ip;
-        char text[IP_TEXT_MAX];
-        snprintf(text, sizeof(text), "%.*s", (int)strcspn(addr, " \t\r\n#;"), addr);
-        found = ip_parse(text, &ip) == ERR_NONE;
-        if (found)
-            e->server = ip;
-    }
-    if (f)
-        fclose(f);
-    return found;
-}
+/* ---- per worker */
 
 static bool dns_setup(struct probe_env *env, void **state)
 {
     struct dns_env *e = mem_zalloc(sizeof(*e));
-    const char *servers = env->resolver_servers;
     *state = e;
-    e->port = DNS_PORT;
-    if (servers && !take_server(e, servers, strcspn(servers, ","))) {
-        LOG(LOG_ERROR, "probe", "bad_resolver", LS("resolver", servers));
-        free(e);
-        *state = NULL;
-        return false;
-    }
-    if (!servers && !take_resolv_conf(e, RESOLV_CONF)) /* as libc does without one */
-        e->server = (struct ip){.family = AF_INET, .bytes = {127, 0, 0, 1}};
-    return true;
+    if (own_resolver(env->resolver_servers, &e->server, &e->port))
+        return true;
+    LOG(LOG_ERROR, "probe", "bad_resolver", LS("resolver", env->resolver_servers));
+    free(e);
+    *state = NULL;
+    return false;
 }
 
 static void dns_teardown(struct probe_env *env, void *state)
@@ -529,6 +557,7 @@ static struct probe *dns_start(struct probe_env *env, const struct target *t, st
     make_query(p);
     make_result(p);
     timer_arm(loop_timers(env->loop), &p->timer, deadline, on_deadline);
+    arm_canary(p, deadline);
     if (t->dns.tcp)
         start_tcp(p);
     else

@@ -2,6 +2,7 @@
 #include "agent/run/probe_kind.h"
 #include "tests/support/check_main.h"
 #include "tests/support/dns_server.h"
+#include "tests/support/own_net.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -200,7 +201,8 @@ START_TEST(test_silence_is_a_timeout)
     ends("silent.example", "", 100, CAUSE_dns_timeout);
     ck_assert_int_eq(result->dns->rcode, -1);
     ck_assert_uint_eq(atomic_load(&server.asked), 1); /* one try, no hidden ones */
-    ck_assert(result->t.dns_ms < 0);
+    ck_assert(result->t.connect_ms < 0);
+    ck_assert(result->t.dns_ms > result->t.total_ms / 2); /* it was waited for */
 }
 END_TEST
 
@@ -229,6 +231,68 @@ START_TEST(test_tcp_without_an_answer_is_a_timeout)
 {
     ends("tcphang.example", "", 200, CAUSE_dns_timeout);
     ck_assert_ptr_nonnull(strstr(result->message, "TCP"));
+}
+END_TEST
+
+static void ask_own_resolver(const char *name, int timeout_ms)
+{
+    char json[200];
+    snprintf(json, sizeof(json), "{\"dns\": \"%s\", \"type\": \"A\"}", name);
+    start(json, timeout_ms);
+    loop_run(env.loop);
+    ck_assert_uint_eq(ended, 1);
+}
+
+START_TEST(test_own_resolver_that_is_silent_is_the_agents_fault)
+{
+    atomic_store(&server.mute, true);
+    ask_own_resolver("host.example", 1200);
+    ck_assert_int_eq(result->cause, CAUSE_agent_resolver_down);
+}
+END_TEST
+
+START_TEST(test_own_resolver_that_is_silent_on_one_name_only_is_a_timeout)
+{
+    ask_own_resolver("silent.example", 1200);
+    ck_assert_int_eq(result->cause, CAUSE_dns_timeout);
+    ck_assert_ptr_null(strstr(result->message, "ignored")); /* the canary's reply is not foreign */
+}
+END_TEST
+
+START_TEST(test_silence_too_short_to_judge_the_own_resolver_is_a_timeout)
+{
+    atomic_store(&server.mute, true);
+    ask_own_resolver("host.example", 100);
+    ck_assert_int_eq(result->cause, CAUSE_dns_timeout);
+    ck_assert_uint_eq(atomic_load(&server.asked), 1);
+}
+END_TEST
+
+START_TEST(test_named_resolver_that_is_silent_gets_no_canary)
+{
+    atomic_store(&server.mute, true);
+    ends("host.example", "", 1200, CAUSE_dns_timeout);
+    ck_assert_uint_eq(atomic_load(&server.asked), 1);
+}
+END_TEST
+
+START_TEST(test_own_resolver_that_closes_tcp_is_the_agents_fault)
+{
+    ask_own_resolver("tcpclose.example", 3000);
+    ck_assert_int_eq(result->cause, CAUSE_agent_resolver_down);
+}
+END_TEST
+
+START_TEST(test_named_resolver_without_a_route_is_the_agents_fault)
+{
+    if (!own_net_enter((const char *const[]){"link set lo up", NULL}))
+        return;
+    setup(); /* here, because its thread would forbid the new network */
+    start("{\"dns\": \"host.example\", \"type\": \"A\", \"resolver\": \"1.1.1.1\"}", 3000);
+    loop_run(env.loop);
+    ck_assert_int_eq(result->cause, CAUSE_agent_network_down);
+    ck_assert(result->t.dns_ms < 0);
+    teardown();
 }
 END_TEST
 
@@ -294,6 +358,7 @@ START_TEST(test_denied_resolver_is_never_asked)
     env.policy = policy_create(&c);
     ends("host.example", "", 3000, CAUSE_policy_resolver);
     ck_assert_int_eq(result->outcome, OUTCOME_REFUSED);
+    ck_assert(result->t.dns_ms < 0);
     ck_assert_uint_eq(atomic_load(&server.asked), 0);
     start("{\"dns\": \"host.example\", \"type\": \"A\"}",
           3000); /* the agent's own one is no matter of policy */
@@ -408,5 +473,11 @@ GROUP(failing, test_each_rcode_has_its_cause, test_nodata, test_malformed_answer
       test_closed_port_is_refused_over_tcp, test_own_resolver_that_refuses_is_the_agents_fault,
       test_denied_resolver_is_never_asked, test_no_descriptors_is_the_agents_fault,
       test_cancel_calls_back_once)
+GROUP(own_faults, test_own_resolver_that_is_silent_is_the_agents_fault,
+      test_own_resolver_that_is_silent_on_one_name_only_is_a_timeout,
+      test_silence_too_short_to_judge_the_own_resolver_is_a_timeout,
+      test_named_resolver_that_is_silent_gets_no_canary,
+      test_own_resolver_that_closes_tcp_is_the_agents_fault)
+TESTS(without_route, test_named_resolver_without_a_route_is_the_agents_fault)
 GROUP(expecting, test_expected_rcode, test_min_answers, test_too_slow)
-CHECK_MAIN("dns", asking, failing, expecting)
+CHECK_MAIN("dns", asking, failing, own_faults, without_route, expecting)
