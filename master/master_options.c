@@ -52,7 +52,7 @@ static const struct option table[] = {
      .kind = OPT_LIST,
      .offset = AT(deny_texts),
      .value_name = "CIDR",
-     .help = "addresses that no agent may probe, besides what each denies itself; repeatable"},
+     .help = "addresses that no agent may probe, besides what each denies itself"},
     {.kind = OPT_SECTION, .help = "Log"},
     {.name = "log-level",
      .kind = OPT_STRING,
