@@ -176,16 +176,40 @@ static size_t batch_queued(const struct batch *b)
     return b->ready.count + b->retry.count + b->waiting;
 }
 
+/*
+ * What is under way counts as here, or a thousand batches that ask at the same time would bring a
+ * million tasks. A full window must not stop the batches that have nothing in it: those that fill
+ * it may be waiting for a host or for an agent that does not come.
+ */
+static unsigned refill_limit(struct core *c, struct batch *b)
+{
+    size_t queued = batch_queued(b);
+    if (queued > CORE_WINDOW_BATCH - CORE_REFILL_ROWS)
+        return 0;
+    bool large = c->window_bytes > CORE_WINDOW_BYTES;
+    if (large || c->window_tasks + c->asked + CORE_REFILL_ROWS > CORE_WINDOW_TASKS)
+        return queued > 0 ? 0 : large ? CORE_REFILL_LARGE : CORE_REFILL_LEAST;
+    return queued > 0 && fleet_matching(c, b) == 0 ? 0 : CORE_REFILL_ROWS;
+}
+
 void batch_refill(struct core *c, struct batch *b, struct mono now)
 {
     if (b->marked || b->exhausted || b->refilling || c->draining)
         return;
-    if (batch_queued(b) > CORE_WINDOW_BATCH - CORE_REFILL_ROWS)
-        return;
-    if (c->window_tasks > CORE_WINDOW_TASKS || c->window_bytes > CORE_WINDOW_BYTES)
+    unsigned limit = refill_limit(c, b);
+    if (limit == 0)
         return;
     b->refilling = true;
-    c->ops.refill(c->arg, b->num, b->cursor, CORE_REFILL_ROWS);
+    b->asked = limit;
+    c->asked += limit;
+    c->ops.refill(c->arg, b->num, b->cursor, limit);
+}
+
+static void refill_over(struct core *c, struct batch *b)
+{
+    b->refilling = false;
+    c->asked -= b->asked;
+    b->asked = 0;
 }
 
 static void batch_bury(struct core *c, struct batch *b)
@@ -217,6 +241,7 @@ static void batch_take_in(struct core *c, struct batch *b, const struct core_tas
     }
     b->unproved--;
     task_set_running(t, true);
+    polite_count(c, t);
 }
 
 /* What an agent reported after a restart and the refill passed without finding it has ended before.
@@ -240,7 +265,7 @@ void core_refilled(struct core *c, uint32_t num, const struct core_task *tasks, 
     if (!b)
         return;
     REQUIRE(b->refilling);
-    b->refilling = false;
+    refill_over(c, b);
     bool rewound = b->rewind_to != 0;
     if (!b->marked) {
         for (unsigned i = 0; i < n; i++)
@@ -303,6 +328,7 @@ static void batch_free(struct core *c, struct batch *b)
         task_free(c, t);
     }
     REQUIRE(!list_linked(&b->active) && b->waiting == 0 && list_empty(&b->waiters));
+    refill_over(c, b);
     HASH_DEL(c->batches, b);
     gauge_set(&c->stats.batches_open, (int64_t)HASH_COUNT(c->batches));
     for (unsigned i = 0; i < b->n_agent_names; i++)

@@ -23,6 +23,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     list_init(&c->session_list);
     list_init(&c->hungry);
     list_init(&c->alone);
+    list_init(&c->stuck_hosts);
     for (int cls = 0; cls < TASK_CLASSES; cls++)
         list_init(&c->active[cls]);
     c->last_tick = now;
@@ -153,6 +154,7 @@ static void put_acks(struct core *c, struct session *s)
 {
     for (size_t at = 0; at < s->n_acks; at += ACK_TASKS_MAX) {
         size_t n = s->n_acks - at < ACK_TASKS_MAX ? s->n_acks - at : ACK_TASKS_MAX;
+        s->settled.count += n; /* not before: so the window bounds the acks that wait, too */
         msg_put_results_ack(&s->control,
                             &(struct msg_results_ack){.acks = s->acks + at,
                                                       .n = (unsigned)n,
@@ -202,6 +204,7 @@ void core_tick(struct core *c, double own_lag_ms, struct mono now)
     c->own_lag_ms = own_lag_ms;
     fleet_tick(c, now);
     batch_tick(c, now);
+    polite_tick(c);
     c->last_tick = now;
     int64_t running = 0;
     struct batch *b, *tmp;

@@ -4,10 +4,11 @@
 /*
  * Whose turn it is. Agents pull: when a session's socket is writable and its credit is not used up,
  * it gets the next tasks. Between the classes the weights decide (smooth weighted turns), inside a
- * class batches take turns task by task. A sixteenth of an agent's window is never given to bulk.
+ * class batches share what is under way. A sixteenth of an agent's window is never given to bulk.
  */
 #define QUANTUM_MAX                                                                                \
     64 /* tasks of one frame: agents that are hungry at the same time share what there is */
+#define TURN_SCAN 64 /* batches compared for one turn; who is behind them comes forward */
 
 static const int class_weight[TASK_CLASSES] = {
     [CLASS_INTERACTIVE] = 8, [CLASS_SCHEDULE] = 4, [CLASS_BULK] = 1};
@@ -52,18 +53,28 @@ static bool class_allowed(const struct session *s, enum task_class cls)
     return cls != CLASS_BULK || left > (uint64_t)s->agent->window / 16;
 }
 
+/*
+ * The batch that has least under way; in the order of their turns where that is the same. Were each
+ * given one task in turn, tarpits would keep every slot they get and good targets none of theirs.
+ */
 static struct task *class_first(struct core *c, struct session *s, enum task_class cls,
                                 struct mono now)
 {
+    struct task *best = NULL;
+    int looked = 0;
     if (!class_allowed(s, cls))
         return NULL;
     LIST_EACH (&c->active[cls], n) {
         struct batch *b = CONTAINER_OF(n, struct batch, active);
         struct task *t = batch_open_for(b, s->agent, now) ? first_for(c, b, s->agent, now) : NULL;
-        if (t)
-            return t;
+        if (!t)
+            continue;
+        if (!best || b->running < best->batch->running)
+            best = t;
+        if (b->running == 0 || ++looked == TURN_SCAN)
+            break;
     }
-    return NULL;
+    return best;
 }
 
 /* Smooth weighted round robin over the classes that have something for this agent. */
@@ -108,23 +119,41 @@ static struct task *pick(struct core *c, struct session *s, struct mono now)
     return NULL;
 }
 
-/* A task that saw two process deaths runs with no bystanders: one agent is emptied for it. */
-static struct task *pick_alone(struct core *c, struct session *s, struct mono now)
+static struct task *first_alone(struct core *c, const struct session *s, struct mono now)
 {
-    struct agent *a = s->agent;
-    if (list_empty(&c->alone) || (c->alone_agent && c->alone_agent != a))
+    if (!s || !dispatch_can_take(c, s))
         return NULL;
     LIST_EACH (&c->alone, n) {
         struct task *t = CONTAINER_OF(n, struct task, node);
-        if (!batch_open_for(t->batch, a, now))
-            continue;
-        c->alone_agent = a;
-        if (!list_empty(&a->leases))
-            return NULL;
-        task_unready(c, t);
-        return t; /* its host's budget is not asked: it is the only one here */
+        if (batch_open_for(t->batch, s->agent, now))
+            return t;
     }
     return NULL;
+}
+
+/*
+ * A task that saw two process deaths runs with no bystanders: one agent is emptied for it, and
+ * keeps that place until the task has run there. Were it given up whenever it is empty, busy agents
+ * would take it from each other for ever. An agent that cannot run one any more loses the place.
+ */
+static struct task *pick_alone(struct core *c, struct session *s, struct mono now)
+{
+    struct agent *a = s->agent;
+    if (c->alone_runs)
+        return NULL;
+    if (c->alone_agent && !first_alone(c, c->alone_agent->session, now))
+        c->alone_agent = NULL;
+    if (c->alone_agent && c->alone_agent != a)
+        return NULL;
+    struct task *t = first_alone(c, s, now);
+    if (!t)
+        return NULL;
+    c->alone_agent = a;
+    if (!list_empty(&a->leases))
+        return NULL;
+    c->alone_runs = true;
+    task_unready(c, t);
+    return t; /* its host's budget is not asked: it is the only one here */
 }
 
 /* ---- sending */
@@ -218,21 +247,49 @@ static bool selective(const struct core *c)
     return false;
 }
 
+static bool something_for(const struct core *c, const struct agent *a)
+{
+    if (!list_empty(&c->alone))
+        return true;
+    for (int cls = 0; cls < TASK_CLASSES; cls++) {
+        LIST_EACH (&c->active[cls], n) {
+            if (batch_matches(CONTAINER_OF(n, struct batch, active), a))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* As many as there are tasks; where batches choose their agents, all that one could choose. */
 void dispatch_wake(struct core *c)
 {
     if (list_empty(&c->hungry) || c->ready == 0)
         return;
-    size_t wake = selective(c) || c->ready > c->hungry.count ? c->hungry.count : c->ready;
-    for (; wake > 0; wake--) {
-        struct session *s = CONTAINER_OF(list_first(&c->hungry), struct session, hungry_node);
+    bool choose = selective(c);
+    size_t wake = choose ? c->hungry.count : c->ready;
+    LIST_EACH_SAFE (&c->hungry, n, tmp) {
+        struct session *s = CONTAINER_OF(n, struct session, hungry_node);
+        if (choose && !something_for(c, s->agent))
+            continue;
         set_hungry(c, s, false);
         c->ops.want_write(c->arg, s->id);
+        if (--wake == 0)
+            return;
     }
+}
+
+void dispatch_rest(struct core *c, struct session *s)
+{
+    if (dispatch_can_take(c, s))
+        set_hungry(c, s, true);
 }
 
 void dispatch_hungry(struct core *c, struct session *s)
 {
-    if (dispatch_can_take(c, s))
+    if (!dispatch_can_take(c, s))
+        return;
+    if (c->ready > 0)
+        c->ops.want_write(c->arg, s->id);
+    else
         set_hungry(c, s, true);
-    dispatch_wake(c);
 }

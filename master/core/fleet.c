@@ -208,7 +208,7 @@ static void agent_attach(struct core *c, struct agent *a, struct session *s, str
 {
     a->session = s;
     s->agent = a;
-    a->connected_at = a->last_seen = now;
+    a->connected_at = now;
     a->draining = false;
     a->has_hb = a->slow = false;
     a->hb_gap_max_ms = 0;
@@ -334,7 +334,6 @@ struct window fleet_result_window(struct core *c, struct session *s)
 void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdict v,
                size_t record_len)
 {
-    s->settled.count++;
     s->settled.bytes += record_len;
     if (s->n_acks == s->acks_cap) {
         s->acks_cap = s->acks_cap ? s->acks_cap * 2 : 64;
@@ -380,7 +379,8 @@ void fleet_credit(struct core *c, struct session *s, struct window w)
 static void judge_slow(struct core *c, struct session *s, uint64_t received, struct mono now)
 {
     struct agent *a = s->agent;
-    if (received != a->hb.received.count || received >= s->sent.count || !a->has_hb)
+    bool overslept = mono_diff_ms(now, c->last_tick) > OWN_LAG_MS; /* we, not the agent */
+    if (received != a->hb.received.count || received >= s->sent.count || !a->has_hb || overslept)
         s->moved_at = now;
     int64_t stuck_ms = mono_diff_ms(now, s->moved_at);
     bool slow = stuck_ms >= SLOW_MS;
@@ -448,8 +448,8 @@ static void session_tick(struct core *c, struct session *s, struct mono now)
         c->ops.event(c->arg, suspect ? "agent_suspect" : "agent_alive", s->agent->name,
                      suspect ? "nothing heard for 10 s" : "heard again");
     s->suspect = suspect;
-    if (!suspect)
-        dispatch_hungry(c, s);
+    if (s->agent)
+        dispatch_rest(c, s);
 }
 
 static void agent_tick(struct core *c, struct agent *a, struct mono now)
@@ -461,18 +461,25 @@ static void agent_tick(struct core *c, struct agent *a, struct mono now)
 }
 
 /* A master that overslept heard nobody: the time that it lost is nobody's silence. */
-static void forgive(struct core *c, int64_t ms)
+static struct mono forgiven(struct mono at, int64_t ms, struct mono now)
+{
+    at = mono_add_ms(at, ms);
+    return mono_before(now, at) ? now : at;
+}
+
+static void forgive(struct core *c, int64_t ms, struct mono now)
 {
     LIST_EACH (&c->session_list, n) {
         struct session *s = CONTAINER_OF(n, struct session, node);
-        s->last_rx = mono_add_ms(s->last_rx, ms);
-        s->opened_at = mono_add_ms(s->opened_at, ms);
+        s->last_rx = forgiven(s->last_rx, ms, now);
+        s->opened_at = forgiven(s->opened_at, ms, now);
+        s->moved_at = forgiven(s->moved_at, ms, now);
     }
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)
     {
         a->orphan_until = mono_add_ms(a->orphan_until, ms);
-        a->hb_at = mono_add_ms(a->hb_at, ms);
+        a->hb_at = forgiven(a->hb_at, ms, now);
     }
 }
 
@@ -495,7 +502,7 @@ void fleet_tick(struct core *c, struct mono now)
 {
     int64_t overslept = mono_diff_ms(now, c->last_tick);
     if (overslept > OWN_LAG_MS)
-        forgive(c, overslept);
+        forgive(c, overslept, now);
     LIST_EACH_SAFE (&c->session_list, n, tmp) {
         session_tick(c, CONTAINER_OF(n, struct session, node), now);
     }

@@ -32,6 +32,8 @@ void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease
 {
     t->lease = no;
     lease_enter(c, t, a);
+    if (t->spec)
+        polite_count(c, t);
 }
 
 void lease_drop(struct core *c, struct task *t)
@@ -44,11 +46,13 @@ void lease_drop(struct core *c, struct task *t)
         t->batch->unproved--;
     polite_leave(c, t);
     t->state = TASK_STORING;
-    if (c->alone_agent == a && list_empty(&a->leases)) {
+    if (c->alone_agent != a || !list_empty(&a->leases))
+        return;
+    if (c->alone_runs)
         c->alone_agent = NULL;
-        if (a->session)
-            dispatch_hungry(c, a->session);
-    }
+    c->alone_runs = false;
+    if (a->session)
+        dispatch_hungry(c, a->session);
 }
 
 /* ---- endings that the master decides */
@@ -58,7 +62,8 @@ static void store_verdict(struct core *c, struct task *t, enum cause cause, cons
     struct strbuf record;
     strbuf_init(&record, RESULT_MAX_BYTES);
     result_encode_verdict(cause, message, &record);
-    task_set_running(t, true);
+    if (t->spec) /* else it may have ended before a restart, and be counted there */
+        task_set_running(t, true);
     c->storing++;
     c->ops.store(c->arg, &(struct core_result){.task = t->id,
                                                .attempt = t->attempts,
@@ -247,11 +252,13 @@ static bool take_up(struct core *c, struct session *s, const struct msg_inflight
     if (!b || b->marked || !ticket_good(c, s, b, m->task, m->ticket, &no))
         return false;
     struct task *t = task_find(c, m->task);
-    if (current(t, s->agent, no))
+    if (t && t->state == TASK_LEASED && t->agent == s->agent) {
+        t->lease = no; /* a newer lease of the same task may have been lost on the way */
         return true;
+    }
     if (t && (t->state == TASK_LEASED || t->state == TASK_STORING))
         return false; /* another one has it, or its result is here */
-    if (!t && (no.epoch == c->epoch || m->task <= b->cursor))
+    if (!t && (no.epoch == c->epoch || m->task <= b->cursor || b->exhausted))
         return false; /* it was leased or read by this master, and has ended since */
     if (t)
         task_unqueue(c, t);
@@ -299,4 +306,5 @@ void lease_inflight_end(struct core *c, struct session *s, struct mono now)
     free(s->reported);
     s->reported = NULL;
     s->n_reported = s->reported_cap = 0;
+    dispatch_wake(c);
 }

@@ -26,9 +26,16 @@ static struct host *host_get(struct core *c, uint64_t hash)
     return h;
 }
 
-static void host_put(struct core *c, struct host *h)
+/* After each change: a host that nothing needs goes; one that only waits is watched. */
+static void host_settle(struct core *c, struct host *h)
 {
-    if (h->in_flight > 0 || !list_empty(&h->waiting))
+    bool idle = h->in_flight == 0;
+    bool stuck = idle && !list_empty(&h->waiting);
+    if (stuck && !list_linked(&h->stuck))
+        list_push_back(&c->stuck_hosts, &h->stuck);
+    if (!stuck && list_linked(&h->stuck))
+        list_remove(&c->stuck_hosts, &h->stuck);
+    if (!idle || stuck)
         return;
     HASH_DEL(c->hosts, h);
     free(h);
@@ -44,6 +51,7 @@ bool polite_enter(struct core *c, struct task *t)
     t->host = h;
     if (h->in_flight < (uint64_t)b->per_host) {
         h->in_flight++;
+        host_settle(c, h);
         return true;
     }
     t->state = TASK_WAITING;
@@ -58,6 +66,16 @@ static void unwait(struct task *t)
     list_remove(&t->host->waiting, &t->node);
     t->batch->waiting--;
     t->host = NULL;
+}
+
+void polite_count(struct core *c, struct task *t)
+{
+    REQUIRE(t->state == TASK_LEASED && !t->host);
+    if (t->batch->per_host == 0)
+        return;
+    t->host = host_get(c, t->host_hash);
+    t->host->in_flight++;
+    host_settle(c, t->host);
 }
 
 /* One place is free: one task may try. */
@@ -80,14 +98,14 @@ void polite_leave(struct core *c, struct task *t)
     h->in_flight--;
     t->host = NULL;
     host_wake(c, h);
-    host_put(c, h);
+    host_settle(c, h);
 }
 
 void polite_unwait(struct core *c, struct task *t)
 {
     struct host *h = t->host;
     unwait(t);
-    host_put(c, h);
+    host_settle(c, h);
 }
 
 void polite_wake(struct core *c, uint64_t hash)
@@ -96,5 +114,19 @@ void polite_wake(struct core *c, uint64_t hash)
     if (!h)
         return;
     host_wake(c, h);
-    host_put(c, h);
+    host_settle(c, h);
+}
+
+/* The one that was woken may be waiting for an agent that is not there: then all may try. */
+void polite_tick(struct core *c)
+{
+    LIST_EACH_SAFE (&c->stuck_hosts, n, tmp) {
+        struct host *h = CONTAINER_OF(n, struct host, stuck);
+        while (!list_empty(&h->waiting)) {
+            struct task *t = CONTAINER_OF(list_first(&h->waiting), struct task, node);
+            unwait(t);
+            batch_queue(c, t, false);
+        }
+        host_settle(c, h);
+    }
 }

@@ -60,7 +60,8 @@ struct task {
 struct host { /* the per-host budget; exists while something is in flight or waits */
     uint64_t hash;
     uint64_t in_flight;
-    struct list waiting; /* tasks, in order */
+    struct list waiting;    /* tasks, in order */
+    struct list_node stuck; /* in core->stuck_hosts while tasks wait and none is in flight */
     UT_hash_handle hh;
 };
 
@@ -90,6 +91,7 @@ struct batch {
     size_t waiting;           /* tasks of this batch in hosts' queues */
     uint64_t cursor;          /* refilled up to here */
     bool exhausted, refilling;
+    unsigned asked;     /* rows of the refill under way */
     uint64_t rewind_to; /* asked for while a refill was under way; 0 = not */
     struct list tombs;  /* ended while a refill was under way: it must not bring them back */
     struct list waiters;
@@ -108,7 +110,7 @@ struct agent {
     struct session *session; /* NULL: orphaned or gone */
     struct list leases;      /* tasks */
     bool draining, slow;
-    struct mono orphan_until, connected_at, last_seen;
+    struct mono orphan_until, connected_at;
     struct msg_heartbeat hb;
     bool has_hb;
     char trouble[160], last_disconnect[64], peer[64];
@@ -128,7 +130,7 @@ struct session {
     char *allowed_agents, peer[64];
     struct agent *agent; /* from HELLO on */
     struct mono opened_at, last_rx;
-    bool suspect, hungry;
+    bool suspect;
     struct window credit, sent; /* tasks: granted, and sent */
     struct window received, settled,
         granted; /* results: come in, committed or refused, and the window told */
@@ -158,16 +160,18 @@ struct core {
     struct batch *batches;
     struct task *tasks;
     struct host *hosts;
-    struct list session_list, hungry;
+    struct list session_list, hungry, stuck_hosts;
     struct list active[TASK_CLASSES];
     int class_turn[TASK_CLASSES];
     struct list alone; /* READY tasks that saw DEATHS_ALONE deaths: one at a time, each alone on its
                           agent … */
-    struct agent *alone_agent; /* … this one: it gets nothing else until it is empty again */
+    struct agent *alone_agent; /* … this one: it gets nothing else until it is empty, and then … */
+    bool alone_runs;           /* … the task itself runs there */
     size_t ready;              /* READY tasks, all batches together */
     size_t window_tasks, window_bytes, storing;
+    size_t asked;         /* rows of all refills under way */
     uint64_t fleet_epoch; /* counts changes of who is connected: for batch->matching */
-    struct mono started_at, last_tick;
+    struct mono last_tick;
     double own_lag_ms;
     bool draining;
     struct core_stats stats;
@@ -235,11 +239,14 @@ uint64_t batch_ended(const struct batch *b);
 
 /* polite.c: at most per_host in flight per host */
 bool polite_enter(struct core *c, struct task *t); /* false: t waits now in its host's queue */
+void polite_count(struct core *c, struct task *t); /* it runs already: counted, budget or not */
 void polite_leave(struct core *c,
                   struct task *t); /* its place is free: the next one that waits becomes READY */
 void polite_unwait(struct core *c, struct task *t);
 void polite_wake(struct core *c,
                  uint64_t host_hash); /* a READY task of this host went away unused */
+
+void polite_tick(struct core *c);
 
 /* dispatch.c: whose turn it is */
 bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size_t max,
@@ -247,5 +254,6 @@ bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size
 void dispatch_wake(
     struct core *c); /* asks hungry sessions to write when there is something to send */
 void dispatch_hungry(struct core *c, struct session *s); /* its credit rose, or it may take again */
+void dispatch_rest(struct core *c, struct session *s); /* the next tick wakes it with the others */
 void dispatch_forget(struct core *c, struct session *s); /* it goes away */
 bool dispatch_can_take(const struct core *c, const struct session *s);

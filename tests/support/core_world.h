@@ -18,7 +18,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #define W_SPEC     "{\"url\":\"http://x/\"}"
-#define W_BATCHES  16
+#define W_BATCHES  128
 #define W_SESSIONS 64
 #define W_HELD     4096
 
@@ -41,6 +41,7 @@ struct w_held {
     uint64_t task;
     char ticket[TICKET_TEXT_MAX];
     enum task_class cls;
+    bool done; /* its result waits for an ack */
 };
 struct w_agent { /* one connection, as the test plays it */
     session_id id;
@@ -50,6 +51,7 @@ struct w_agent { /* one connection, as the test plays it */
     struct w_held held[W_HELD];
     unsigned n_held;
     uint64_t received, received_bytes, acks_stored, acks_duplicate, acks_rejected, cancels;
+    struct window granted; /* credit: the core must not pass it */
     unsigned verdict_keep, verdict_drop;
     bool welcomed, goaway;
 };
@@ -76,9 +78,10 @@ struct world {
         uint32_t batch;
         uint64_t after;
         unsigned limit;
-    } refills[W_BATCHES];
+    } refills[2 * W_BATCHES]; /* those being answered, and those asked meanwhile */
     unsigned n_refills;
-    bool store_stalled;
+    bool store_stalled, refill_stalled;
+    unsigned refill_scan, sweep_rows; /* at most so many at once; 0 = all */
     unsigned events, ended_calls;
     char last_event[64];
 };
@@ -106,7 +109,7 @@ static void w_close(void *arg, session_id id, int code, const char *reason)
 static void w_refill(void *arg, uint32_t batch, uint64_t after, unsigned limit)
 {
     struct world *w = arg;
-    REQUIRE(w->n_refills < W_BATCHES);
+    REQUIRE(w->n_refills < 2 * W_BATCHES);
     w->refills[w->n_refills].batch = batch;
     w->refills[w->n_refills].after = after;
     w->refills[w->n_refills++].limit = limit;
@@ -193,7 +196,9 @@ static void w_answer_refill(struct world *w, uint32_t batch, uint64_t after, uns
     unsigned n = 0;
     uint64_t last = after;
     uint64_t from = after + 1 < (uint64_t)batch << 32 ? 0 : (uint32_t)(after + 1);
-    for (uint64_t i = from; i < b->total && n < limit; i++) {
+    uint64_t to =
+        w->refill_scan && from + w->refill_scan < b->total ? from + w->refill_scan : b->total;
+    for (uint64_t i = from; i < to && n < limit; i++) {
         last = ((uint64_t)batch << 32) + i;
         if (!b->tasks[i].has_result)
             rows[n++] = (struct core_task){last, b->tasks[i].host, W_SPEC, sizeof(W_SPEC) - 1};
@@ -219,8 +224,8 @@ static void w_commit_one(struct world *w, struct w_pending *p)
 static void w_sweep(struct world *w, uint32_t num)
 {
     struct w_batch *b = &w->batches[num];
-    uint64_t n = 0;
-    for (uint64_t i = 0; i < b->total; i++) {
+    uint64_t n = 0, i = 0;
+    for (; i < b->total && (!w->sweep_rows || n < w->sweep_rows); i++) {
         if (b->tasks[i].has_result)
             continue;
         b->tasks[i].has_result = true;
@@ -228,8 +233,8 @@ static void w_sweep(struct world *w, uint32_t num)
         snprintf(b->tasks[i].cause, CAUSE_MAX, "%s", cause_word(b->mark_cause));
         n++;
     }
-    b->marked = false;
-    core_swept(w->core, num, cause_outcome(b->mark_cause), n, true, w->now);
+    b->marked = i < b->total;
+    core_swept(w->core, num, cause_outcome(b->mark_cause), n, !b->marked, w->now);
 }
 
 static void w_on_line(struct world *w, struct w_agent *a, const char *line, size_t len);
@@ -256,7 +261,7 @@ static bool w_write(struct world *w, struct w_agent *a)
 static bool w_turn(struct world *w)
 {
     bool any = false;
-    unsigned n_refills = w->n_refills;
+    unsigned n_refills = w->refill_stalled ? 0 : w->n_refills;
     for (unsigned i = 0; i < n_refills; i++, any = true)
         w_answer_refill(w, w->refills[i].batch, w->refills[i].after, w->refills[i].limit);
     memmove(w->refills, w->refills + n_refills, (w->n_refills - n_refills) * sizeof(w->refills[0]));
@@ -362,6 +367,7 @@ static struct w_agent *world_connect(struct world *w, unsigned i, const char *na
     struct w_agent *a = &w->agents[i];
     a->id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
     a->closed = a->welcomed = a->goaway = false;
+    a->granted = (struct window){0};
     a->received = a->received_bytes = 0;
     snprintf(a->name, sizeof(a->name), "%s", name);
     char run[INSTANCE_ID_LEN + 1];
@@ -381,17 +387,27 @@ static struct w_agent *world_connect(struct world *w, unsigned i, const char *na
     msg_put_hello(&b, &h);
     for (unsigned k = 0; k < a->n_held; k++)
         msg_put_inflight(
-            &b, &(struct msg_inflight){a->held[k].task, a->held[k].ticket, INFLIGHT_RUNNING});
+            &b, &(struct msg_inflight){a->held[k].task, a->held[k].ticket,
+                                       a->held[k].done ? INFLIGHT_DONE : INFLIGHT_RUNNING});
     msg_put_inflight_end(&b);
     w_say(w, a, &b);
     world_settle(w);
     return a;
 }
+static struct window w_grant(struct w_agent *a, uint64_t more, uint64_t more_bytes)
+{
+    struct window g = {a->received + more, a->received_bytes + more_bytes};
+    if (g.count > a->granted.count)
+        a->granted.count = g.count;
+    if (g.bytes > a->granted.bytes)
+        a->granted.bytes = g.bytes;
+    return g;
+}
 static void world_credit(struct world *w, struct w_agent *a, uint64_t more)
 {
     struct strbuf b;
     strbuf_init(&b, LINE_MAX_BYTES);
-    msg_put_credit(&b, (struct window){a->received + more, a->received_bytes + BYTE_WINDOW_MAX});
+    msg_put_credit(&b, w_grant(a, more, BYTE_WINDOW_MAX));
     w_say(w, a, &b);
     world_settle(w);
 }
@@ -430,7 +446,7 @@ static void world_heartbeat(struct world *w, struct w_agent *a)
     strbuf_init(&b, LINE_MAX_BYTES);
     struct msg_heartbeat h = {.seq = 1,
                               .received = {a->received, a->received_bytes},
-                              .credit = {a->received, a->received_bytes + BYTE_WINDOW_MAX},
+                              .credit = w_grant(a, 0, BYTE_WINDOW_MAX),
                               .trouble = ""};
     msg_put_heartbeat(&b, &h);
     w_say(w, a, &b);
@@ -449,11 +465,17 @@ static void world_tick(struct world *w, int64_t ms, bool heartbeats)
 }
 static void w_on_task(struct w_agent *a, const struct msg_task *m, size_t len)
 {
-    REQUIRE(a->n_held < W_HELD);
+    REQUIRE(a->received < a->granted.count && a->received_bytes < a->granted.bytes);
     a->received++;
     a->received_bytes += len + 1;
-    struct w_held *h = &a->held[a->n_held++];
-    h->task = m->task;
+    unsigned k = 0;
+    while (k < a->n_held && a->held[k].task != m->task)
+        k++; /* held already: the newer ticket replaces the older */
+    if (k == a->n_held) {
+        REQUIRE(a->n_held < W_HELD);
+        a->held[a->n_held++] = (struct w_held){.task = m->task};
+    }
+    struct w_held *h = &a->held[k];
     h->cls = m->cls;
     snprintf(h->ticket, sizeof(h->ticket), "%s", m->ticket);
 }
@@ -492,6 +514,7 @@ static void w_on_line(struct world *w, struct w_agent *a, const char *line, size
         a->acks_stored += m.results_ack.acks[i].verdict == ACK_STORED;
         a->acks_duplicate += m.results_ack.acks[i].verdict == ACK_DUPLICATE;
         a->acks_rejected += m.results_ack.acks[i].verdict == ACK_REJECTED;
+        w_forget(a, m.results_ack.acks[i].task);
     }
     message_fini(&m);
 }

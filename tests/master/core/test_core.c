@@ -401,14 +401,100 @@ START_TEST(goodbye_tells_every_agent)
 }
 END_TEST
 
+START_TEST(a_window_full_of_one_busy_host_does_not_stop_other_batches)
+{
+    setup();
+    for (uint32_t num = 1; num <= 9; num++) {
+        world_batch(w, num, 9000, 1, 1);
+        world_open(w, num);
+    }
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 600);
+    world_tick(w, 1000, true);
+    ck_assert_uint_eq(a->n_held, 1);
+    world_batch(w, 10, 200, 8, 0);
+    for (int i = 0; i < 200; i++)
+        w->batches[10].tasks[i].host = 1000 + (uint64_t)i;
+    w->batches[10].def.cls = CLASS_INTERACTIVE;
+    world_open(w, 10);
+    for (int i = 0; i < 20; i++) {
+        world_credit(w, a, 600);
+        world_tick(w, 250, true);
+    }
+    ck_assert_uint_eq(a->n_held, 201);
+    done();
+}
+END_TEST
+
+START_TEST(refills_under_way_count_in_the_window)
+{
+    setup();
+    for (uint32_t num = 1; num <= 100; num++) {
+        world_batch(w, num, 1200, 0, 0);
+        core_batch_open(w->core, &w->batches[num].def, w->now);
+    }
+    world_settle(w);
+    ck_assert_int_le(gauge_get(&core_stats(w->core)->window_tasks),
+                     CORE_WINDOW_TASKS + 100 * CORE_REFILL_LEAST);
+    done();
+}
+END_TEST
+
+START_TEST(a_host_is_free_when_the_next_in_turn_has_no_agent)
+{
+    static const char *const only_a[] = {"a"};
+    setup();
+    world_batch(w, 1, 20, 1, 1);
+    w->batches[1].def.agent_names = only_a;
+    w->batches[1].def.n_agent_names = 1;
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 100); /* one runs, the others wait for the host */
+    world_batch(w, 2, 20, 1, 1);
+    world_open(w, 2);
+    struct w_agent *b = world_connect(w, 1, "b", "1");
+    world_credit(w, b, 100);
+    ck_assert_uint_eq(b->n_held, 0);
+    world_answer_all(w, a); /* its credit is used: what is woken now waits for more */
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    a->n_held = 0;
+    world_tick(w, 2 * ORPHAN_GRACE_MS, true);
+    ck_assert_uint_eq(b->n_held, 1);
+    done();
+}
+END_TEST
+
+START_TEST(results_that_nobody_is_told_of_fill_the_window)
+{
+    setup();
+    world_batch(w, 1, 100, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 10);
+    struct w_held h = a->held[0];
+    h.ticket[0] = 'x'; /* each is refused at once; the agent never reads the answers */
+    for (int i = 0; i < 4 * CORE_RESULT_WINDOW && !a->closed; i++) {
+        world_result(w, a, &h, CAUSE_NONE);
+        if (i % 1000 == 0)
+            world_heartbeat(w, a);
+    }
+    ck_assert(a->closed);
+    ck_assert_uint_eq(counter_get(&core_stats(w->core)->over_window), 1);
+    done();
+}
+END_TEST
+
 TESTS(flow, a_batch_ends_with_one_result_each, nothing_is_sent_beyond_the_credit,
       shrinking_credit_is_ignored_and_counted, results_beyond_the_window_close_the_session,
       a_malformed_line_closes_with_1008, an_unknown_message_is_ignored_and_counted,
-      goodbye_tells_every_agent)
+      goodbye_tells_every_agent, results_that_nobody_is_told_of_fill_the_window,
+      refills_under_way_count_in_the_window)
 TESTS(turns, interactive_goes_before_bulk, bulk_leaves_a_sixteenth_for_the_others,
       batches_take_turns, a_host_has_at_most_its_budget_in_flight,
       a_busy_host_does_not_block_the_others_behind_it, tags_and_names_select_agents,
-      idle_agents_share_a_small_batch)
+      idle_agents_share_a_small_batch, a_host_is_free_when_the_next_in_turn_has_no_agent,
+      a_window_full_of_one_busy_host_does_not_stop_other_batches)
 TESTS(life, a_silent_agent_is_suspect_then_dead, a_master_that_overslept_convicts_no_one,
       a_connection_without_hello_is_closed, a_new_connection_takes_over_the_old_one,
       a_token_bound_to_a_name_speaks_for_no_other)

@@ -336,6 +336,121 @@ START_TEST(an_agent_lost_after_a_restart_loses_no_task)
 }
 END_TEST
 
+START_TEST(what_is_taken_up_after_a_restart_counts_at_its_host)
+{
+    setup();
+    world_batch(w, 1, 20, 2, 1);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 100);
+    ck_assert_uint_eq(a->n_held, 2);
+    world_restart(w);
+    a = world_connect(w, 0, "a", "1");
+    ck_assert_uint_eq(a->n_held, 2);
+    struct w_agent *b = world_connect(w, 1, "b", "1");
+    world_tick(w, 2 * ORPHAN_GRACE_MS, true);
+    world_credit(w, b, 100);
+    ck_assert_uint_eq(b->n_held, 0);
+    world_answer_all(w, a);
+    world_credit(w, b, 100);
+    ck_assert_uint_eq(b->n_held, 2);
+    done();
+}
+END_TEST
+
+static void nack(struct w_agent *a, const struct w_held *h, const char *cause)
+{
+    struct strbuf b;
+    strbuf_init(&b, LINE_MAX_BYTES);
+    msg_put_nack(&b, &(struct msg_nack){h->task, h->ticket, cause, "no"});
+    w_say(w, a, &b);
+}
+
+START_TEST(a_nack_of_what_ended_before_a_restart_does_not_spoil_the_counts)
+{
+    setup();
+    world_batch(w, 1, 2, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 100);
+    struct w_held h[2] = {a->held[0], a->held[1]};
+    world_result(w, a, &h[0], CAUSE_NONE);
+    world_settle(w);
+    w->refill_stalled = true;
+    world_restart(w);
+    a->n_held = 2; /* the ack of the first was lost */
+    a->held[0] = h[0];
+    a->held[1] = h[1];
+    a = world_connect(w, 0, "a", "1");
+    w->store_stalled = true;
+    nack(a, &h[0], "policy_address");
+    nack(a, &h[1], "policy_address");
+    counts(1);
+    w->store_stalled = w->refill_stalled = false;
+    world_settle(w);
+    ck_assert(world_all_ended(w, 1));
+    done();
+}
+END_TEST
+
+START_TEST(an_agent_that_missed_its_newer_lease_keeps_the_task)
+{
+    setup();
+    world_batch(w, 1, 1, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 100);
+    struct w_held old = a->held[0];
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    a->n_held = 0;
+    world_tick(w, 2 * ORPHAN_GRACE_MS, true); /* queued again */
+    a = world_connect(w, 0, "a", "1");
+    world_tick(w, 5000, true);
+    world_credit(w, a, 100); /* leased anew, and swallowed by the path */
+    ck_assert_uint_eq(a->n_held, 1);
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    a->held[0] = old;
+    a = world_connect(w, 0, "a", "1");
+    ck_assert_uint_eq(a->verdict_keep, 1);
+    ck_assert_uint_eq(a->n_held, 1);
+    done();
+}
+END_TEST
+
+/* Two agents that always have something to do; each answer brings the next. */
+START_TEST(a_task_to_be_run_alone_gets_its_turn_among_busy_agents)
+{
+    setup();
+    world_batch(w, 1, 1, 0, 0);
+    world_open(w, 1);
+    for (int life = 1; life <= 3; life++) { /* two deaths */
+        char run[8];
+        snprintf(run, sizeof(run), "%x", life);
+        w->agents[2].n_held = 0;
+        struct w_agent *k = world_connect(w, 2, "killer", run);
+        if (life <= 2)
+            world_credit(w, k, 100);
+        core_session_closed(w->core, k->id, "reset", w->now);
+        k->id = 0;
+    }
+    world_batch(w, 2, 4000, 0, 0);
+    world_open(w, 2);
+    struct w_agent *a[2] = {world_connect(w, 0, "a", "1"), world_connect(w, 1, "b", "1")};
+    for (int i = 0; i < 100 && !world_all_ended(w, 1); i++) {
+        /* the other one is always ready to take before this one is empty */
+        world_credit(w, a[0], 64);
+        world_credit(w, a[1], 64);
+        world_answer_all(w, a[i % 2]);
+        world_credit(w, a[(i + 1) % 2], 64);
+    }
+    ck_assert(world_all_ended(w, 1));
+    ck_assert(!world_all_ended(w, 2));
+    done();
+}
+END_TEST
+
 TESTS(leases, the_same_process_takes_its_leases_back, another_process_of_the_name_ends_them_at_once,
       what_the_agent_never_received_is_queued_again, after_the_grace_they_run_elsewhere,
       a_late_result_from_an_old_lease_still_wins, a_result_twice_counts_once,
@@ -344,5 +459,9 @@ TESTS(leases, the_same_process_takes_its_leases_back, another_process_of_the_nam
       a_task_that_kills_three_processes_is_poison_and_bystanders_are_not,
       released_tasks_go_elsewhere_without_an_attempt,
       a_draining_agent_gets_nothing_and_bye_gives_all_back,
+      what_is_taken_up_after_a_restart_counts_at_its_host,
+      a_nack_of_what_ended_before_a_restart_does_not_spoil_the_counts,
+      an_agent_that_missed_its_newer_lease_keeps_the_task,
+      a_task_to_be_run_alone_gets_its_turn_among_busy_agents,
       a_restart_takes_up_what_agents_still_run, an_agent_lost_after_a_restart_loses_no_task)
 CHECK_MAIN("lease", leases)
