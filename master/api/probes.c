@@ -55,6 +55,7 @@ enum step probes_begin(struct http_req *r)
     r->state_free = probe_free;
     strbuf_init(&p->body, TASK_MAX_BYTES);
     p->upload = upload_create(r, true);
+    upload_set_single(p->upload);
     return take_options(r, p);
 }
 

@@ -26,7 +26,7 @@ struct line_error {
 struct upload {
     struct http_req *req;
     enum state state;
-    bool strict, too_many;
+    bool strict, single, too_many;
     struct store_req *
         main; /* BEGIN, later COMMIT or ABORT: carries the info; also req->sreq while it is asked */
     struct target_defaults *defaults;
@@ -87,6 +87,12 @@ const struct batch_info *upload_info(const struct upload *u)
 void upload_set_class(struct upload *u, enum task_class c)
 {
     u->main->upload.info.cls = c;
+}
+
+void upload_set_single(struct upload *u)
+{
+    REQUIRE(u->state == NEW && u->accepted == 0 && u->rejected == 0);
+    u->single = true;
 }
 
 enum err upload_options(struct upload *u, const struct json_node *options, struct target_problem *p)
@@ -281,23 +287,35 @@ static void put_errors(const struct upload *u, struct json_out *w)
     json_arr_end(w);
 }
 
+static void tell_bad(const struct upload *u, char *out, size_t max)
+{
+    bool one = u->rejected == 1;
+    if (u->accepted > 0 || u->strict)
+        snprintf(out, max,
+                 "%" PRIu64
+                 " target%s bad, and strict=1 refuses the whole batch for %s; see errors",
+                 u->rejected, one ? " is" : "s are", one ? "it" : "them");
+    else if (one)
+        snprintf(out, max, "the only target is bad: %s", u->errors[0].detail);
+    else
+        snprintf(out, max, "none of the %" PRIu64 " targets is good; see errors", u->rejected);
+}
+
 static enum step refuse_lines(struct upload *u)
 {
     struct json_out w;
-    char detail[200];
-    bool empty = u->rejected == 0;
-    if (empty)
-        snprintf(detail, sizeof(detail),
-                 "the batch is empty: give at least one target in 'targets', or one URI a line");
-    else if (u->accepted > 0 || u->strict)
-        snprintf(detail, sizeof(detail),
-                 "%" PRIu64 " of the lines are bad and strict=1 refuses all for that; see errors",
-                 u->rejected);
-    else
-        snprintf(detail, sizeof(detail), "not one of the %" PRIu64 " lines is good; see errors",
-                 u->rejected);
-    reply_problem_open(u->req, &w, MHD_HTTP_UNPROCESSABLE_CONTENT,
-                       empty ? "empty_batch" : "bad_targets", detail);
+    char text[JSON_PROBLEM_MAX + 100];
+    const char *code = "bad_targets", *detail = text;
+    if (u->rejected == 0) {
+        code = "empty_batch";
+        detail = "the batch is empty: give at least one target in 'targets', or one URI a line";
+    } else if (u->single) {
+        code = u->errors[0].code;
+        detail = u->errors[0].detail;
+    } else {
+        tell_bad(u, text, sizeof(text));
+    }
+    reply_problem_open(u->req, &w, MHD_HTTP_UNPROCESSABLE_CONTENT, code, detail);
     json_u64(&w, "rejected", u->rejected);
     put_errors(u, &w);
     json_obj_end(&w);

@@ -23,6 +23,8 @@ void upload_destroy(struct upload **up);
 MUST_USE enum err upload_options(struct upload *u, const struct json_node *options,
                                  struct target_problem *p);
 void upload_set_class(struct upload *u, enum task_class c);
+/* The request is one target: what is wrong with it is what the answer says. */
+void upload_set_single(struct upload *u);
 
 enum upload_kind { UPLOAD_TEXT, UPLOAD_JSON };
 /* line: its number for errors. A blank or comment line of text is passed over. */

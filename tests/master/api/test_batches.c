@@ -172,6 +172,38 @@ START_TEST(test_a_probe_answers_with_its_result)
 }
 END_TEST
 
+START_TEST(test_a_bad_probe_says_what_is_wrong_with_its_target)
+{
+    world_start();
+    struct answer a = post("/api/v1/probes", "application/json", "\"nonsense\"");
+    ck_assert_int_eq(a.status, 422);
+    ck_assert_msg(!has(&a, "strict"), "%s", a.body);
+    ck_assert_msg(has(&a, "\"detail\":\"'nonsense'"), "%s", a.body);
+    answer_free(&a);
+    world_stop();
+}
+END_TEST
+
+START_TEST(test_bad_targets_are_counted_in_grammatical_sentences)
+{
+    static const struct {
+        const char *query, *body, *text;
+    } cases[] = {
+        {"?strict=1", GOOD "nonsense\n", "1 target is bad, and strict=1"},
+        {"?strict=1", GOOD "nonsense\nrubbish\n", "2 targets are bad, and strict=1"},
+        {"", "nonsense\n", "the only target is bad: 'nonsense'"},
+        {"", "nonsense\nrubbish\n", "none of the 2 targets is good"},
+    };
+    world_start();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char path[100];
+        snprintf(path, sizeof(path), "/api/v1/batches%s", cases[i].query);
+        expect(post(path, "text/plain", cases[i].body), 422, cases[i].text);
+    }
+    world_stop();
+}
+END_TEST
+
 START_TEST(test_ten_thousand_lines_are_ten_thousand_tasks)
 {
     world_start();
@@ -435,5 +467,6 @@ TESTS(refusals, test_a_body_over_the_limit_is_413_and_opens_nothing,
 TESTS(reads, test_counts_of_an_open_batch_are_the_cores, test_wait_answers_when_the_batch_has_ended,
       test_cancel_of_an_open_batch_is_202_and_of_an_ended_one_says_so,
       test_pages_ndjson_and_csv_show_the_same_results, test_a_task_is_shown_with_its_result,
-      test_a_probe_answers_with_its_result, test_lists_go_on_by_their_cursor)
+      test_a_probe_answers_with_its_result, test_a_bad_probe_says_what_is_wrong_with_its_target,
+      test_bad_targets_are_counted_in_grammatical_sentences, test_lists_go_on_by_their_cursor)
 CHECK_MAIN("batches", uploads, refusals, reads)
