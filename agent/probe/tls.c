@@ -147,6 +147,8 @@ static enum cause cause_of_verify(int error)
 
 enum cause tls_cause(const struct tls_seen *s)
 {
+    if (!s->verify)
+        return CAUSE_tls_handshake; /* whatever the certificate was: it did not end the handshake */
     if (s->error != X509_V_OK)
         return cause_of_verify(s->error);
     return s->name_mismatch ? CAUSE_tls_name_mismatch : CAUSE_tls_handshake;

@@ -134,6 +134,16 @@ START_TEST(test_without_verification_faults_are_told_but_do_not_fail)
 }
 END_TEST
 
+/* The certificate was told to be no matter: what ended the handshake is something else. */
+START_TEST(test_without_verification_a_failed_handshake_is_not_untrusted)
+{
+    struct tls_seen s = {.verify = false, .error = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT};
+    ck_assert_int_eq(tls_cause(&s), CAUSE_tls_handshake);
+    s.verify = true;
+    ck_assert_int_eq(tls_cause(&s), CAUSE_tls_untrusted);
+}
+END_TEST
+
 START_TEST(test_certificate_that_expires_soon)
 {
     struct result *r =
@@ -199,6 +209,7 @@ END_TEST
 FIXTURE_TESTS(verification, test_good_certificate_is_verified_with_its_facts, test_expired,
               test_not_yet_valid, test_unknown_authority, test_self_signed, test_name_mismatch,
               test_without_verification_faults_are_told_but_do_not_fail,
+              test_without_verification_a_failed_handshake_is_not_untrusted,
               test_certificate_that_expires_soon, test_missing_ca_file_is_refused)
 FIXTURE_TESTS(handshake, test_silence_in_the_handshake, test_close_in_the_handshake,
               test_reset_in_the_handshake, test_no_tls_spoken)
