@@ -97,14 +97,12 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     }
     /* An error from here would end the multi handle for good, with all its transfers; a descriptor
      * that the kernel will not watch (no memory) ends by its own time-out. */
-    bool watched;
-    if (s) {
-        watched = loop_modify(c->loop, &s->f, epoll_events(what));
-    } else {
+    if (!s) {
         s = sock_take(c);
-        watched = loop_add(c->loop, &s->f, fd, epoll_events(what), on_socket_event);
         curl_multi_assign(c->multi, fd, s);
     }
+    bool watched = s->f.added ? loop_modify(c->loop, &s->f, epoll_events(what))
+                              : loop_add(c->loop, &s->f, fd, epoll_events(what), on_socket_event);
     if (!watched)
         LOG(LOG_ERROR, "worker", "not_watched", LS("detail", strerror(errno)));
     return 0;
