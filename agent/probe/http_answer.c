@@ -62,6 +62,7 @@ static void on_status_line(struct http_answer *a, const char *line, size_t n)
     memcpy(text, line, take);
     text[take] = '\0';
     drop_headers(a);
+    a->in_block = true;
     const char *space = strchr(text, ' ');
     a->status = space ? (int)strtol(space, NULL, 10) : 0;
     size_t version = space ? (size_t)(space - text) - strlen("HTTP/") : 0;
@@ -141,6 +142,7 @@ static size_t body_wanted(const struct probe *p)
 static void on_headers_end(struct probe *p)
 {
     struct http_answer *a = &p->answer;
+    a->in_block = false;
     if (a->status >= 100 && a->status < 200)
         return;
     a->headers_done = true;
@@ -163,7 +165,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
         return n; /* a trailer */
     while (text > 0 && (line[text - 1] == '\n' || line[text - 1] == '\r'))
         text--;
-    if (text > 5 && !memcmp(line, "HTTP/", 5) && !memchr(line, ':', 5))
+    if (!a->in_block && text > 5 && !memcmp(line, "HTTP/", 5))
         on_status_line(a, line, text);
     else if (text > 0)
         on_header_line(a, line, text);

@@ -37,6 +37,7 @@ struct http_state { /* per worker */
 
 struct http_answer { /* of one hop */
     int status;
+    bool in_block;                  /* behind a status line, before the empty line */
     bool headers_done, redirecting; /* redirecting: we go on to `location` and want no body */
     bool headers_too_large, body_too_large;
     char *location; /* raw, NULL = none */

@@ -126,10 +126,20 @@ static void record_body(struct probe *p, struct result_http *h)
         h->title = http_title(a->body.len ? a->body.data : "", a->body.len);
 }
 
+/* What the policy refused was never begun. */
+static void drop_refused_phases(const struct probe *p, struct result_timings *t)
+{
+    if (!mono_is_set(p->at.resolved))
+        t->dns_ms = -1;
+    t->connect_ms = -1;
+}
+
 void http_record_last(struct probe *p)
 {
     struct http_answer *a = &p->answer;
     http_timings(p, &p->r->t);
+    if (p->r->cause && cause_where(p->r->cause) == WHERE_POLICY)
+        drop_refused_phases(p, &p->r->t);
     p->r->t.total_ms = mono_diff_ms_f(p->at.ended, p->started);
     if (!p->connector.ip.family && !p->r->http)
         return;

@@ -84,6 +84,7 @@ static const struct {
     {"/to-private ", "HTTP/1.1 302 R\r\nLocation: http://10.0.0.1/\r\n\r\n"},
     {"/to-userinfo ", "HTTP/1.1 302 R\r\nLocation: http://u:p@127.0.0.1/\r\n\r\n"},
     {"/to-backslash ", "HTTP/1.1 302 R\r\nLocation: http://127.0.0.1\\@evil.test/\r\n\r\n"},
+    {"/fake-status ", "HTTP/1.1 503 Busy\r\nHTTP/1.1 200 OK: x\r\nContent-Length: 0\r\n\r\n"},
     {"/no-location ", "HTTP/1.1 302 R\r\nContent-Length: 0\r\n\r\n"},
 };
 
@@ -504,6 +505,53 @@ START_TEST(test_loopback_is_denied_without_dev)
 }
 END_TEST
 
+START_TEST(test_what_policy_refused_has_no_phases)
+{
+    probe_run_fini(&run);
+    probe_run_init(&run, NULL, false);
+    struct result *r = probe(plain.port, "/ok", "");
+    ck_assert_int_eq(r->outcome, OUTCOME_REFUSED);
+    ck_assert(sum(&r->t) == 0 && r->t.connect_ms < 0 && r->t.dns_ms < 0);
+    result_destroy(&r);
+    struct target *t = probe_run_target("{\"url\":\"http://a.test/\",\"method\":\"TRACK\"}");
+    r = probe_run_go(&run, t, false);
+    target_destroy(&t);
+    ck_assert_int_eq(r->cause, CAUSE_policy_method);
+    ck_assert(r->t.dns_ms < 0 && r->t.connect_ms < 0);
+    result_destroy(&r);
+}
+END_TEST
+
+START_TEST(test_header_line_that_looks_like_a_status_is_none)
+{
+    ends(plain.port, "/fake-status", "", CAUSE_http_5xx);
+}
+END_TEST
+
+START_TEST(test_ipv6_literal)
+{
+    struct sockaddr_in6 sa = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t len = sizeof(sa);
+    struct mini *s = calloc(1, sizeof(*s));
+    pthread_t thread;
+    char json[100];
+    s->answer = answer;
+    s->fd = socket(AF_INET6, SOCK_STREAM, 0);
+    if (bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0)
+        return; /* no IPv6 here */
+    ck_assert(listen(s->fd, 8) == 0 && getsockname(s->fd, (struct sockaddr *)&sa, &len) == 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, mini_accept, s), 0);
+    pthread_detach(thread);
+    snprintf(json, sizeof(json), "{\"url\":\"http://[::1]:%u/echo\"}", ntohs(sa.sin6_port));
+    struct target *t = probe_run_target(json);
+    struct result *r = probe_run_go(&run, t, false);
+    ck_assert_msg(r->outcome == OUTCOME_OK, "%s", r->message);
+    ck_assert_str_eq(r->http->ip, "::1");
+    result_destroy(&r);
+    target_destroy(&t);
+}
+END_TEST
+
 #define FIXTURE_TESTS(group, ...)                                                                  \
     TESTS(group##_bare, __VA_ARGS__)                                                               \
     static TCase *group(void)                                                                      \
@@ -517,7 +565,8 @@ FIXTURE_TESTS(answers, test_ok_has_all_its_facts, test_phases_add_up_and_absent_
               test_status_without_expectation, test_expected_status, test_expected_body,
               test_title_is_decoded_and_sanitised, test_headers_are_sanitised,
               test_interim_response_is_not_the_answer, test_keep_body_keeps_that_much,
-              test_head_has_no_body, test_request_is_as_asked)
+              test_head_has_no_body, test_request_is_as_asked, test_ipv6_literal,
+              test_header_line_that_looks_like_a_status_is_none)
 FIXTURE_TESTS(failures, test_causes_of_broken_answers, test_causes_of_time_outs,
               test_phases_of_a_time_out_add_up, test_bounds_of_the_answer, test_connect_refused)
 FIXTURE_TESTS(redirects, test_redirects_are_hops, test_redirect_not_followed_is_ok,
@@ -527,5 +576,5 @@ FIXTURE_TESTS(redirects, test_redirects_are_hops, test_redirect_not_followed_is_
               test_methods_across_redirects_are_the_browsers, test_secrets_stay_within_their_origin)
 FIXTURE_TESTS(life, test_environment_proxy_is_not_used, test_cancel_in_every_state_ends_once,
               test_cancel_during_the_transfer, test_probe_after_probe_reuses_carriers,
-              test_loopback_is_denied_without_dev)
+              test_loopback_is_denied_without_dev, test_what_policy_refused_has_no_phases)
 CHECK_MAIN("http", answers, failures, redirects, life)
