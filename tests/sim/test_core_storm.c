@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/random.h"
+#include "tests/support/core_audit.h"
 #include "tests/support/core_world.h"
 #include <check.h>
 
 /*
  * A seeded adversary against one master's core and played agents: connections break in mid-stream,
  * processes and the master die, the store stalls, results come twice and late. After each run:
- * every task has ended exactly once, the counts added up at every step. A failing run prints its
+ * every task has ended exactly once; at each step the counts added up, inside (core_audit) and
+ * outside, and nothing was sent beyond the credit (core_world). A failing run prints its
  * seed; SONDE_SIM_SEED=N replays it alone, SONDE_SIM_SEEDS=N runs N of them.
  */
 #define SEEDS_DEFAULT 300
 #define STEPS         400
 #define AGENTS        5
+#define SECOND        AGENTS /* slots of second connections of the same names: take-overs */
+#define BATCHES       5
+#define AUDIT_EVERY   4
 
 struct storm {
     struct world *w;
@@ -19,12 +24,21 @@ struct storm {
     unsigned process[AGENTS]; /* run ids */
     struct w_held old[256];   /* results said before: to be said again */
     unsigned old_agent[256], n_old;
-    bool cancelled;
+    unsigned steps;
 };
+
+/* The slot that speaks for agent i now: a second connection takes the first one over. */
+static struct w_agent *slot(struct storm *st, unsigned i)
+{
+    struct w_agent *second = &st->w->agents[SECOND + i];
+    return second->id ? second : &st->w->agents[i];
+}
 
 static void check_counts(struct storm *st)
 {
-    for (uint32_t num = 1; num < 4; num++) {
+    if (st->steps++ % AUDIT_EVERY == 0)
+        core_audit(st->w->core);
+    for (uint32_t num = 1; num <= BATCHES; num++) {
         struct core_counts n;
         if (!core_batch_counts(st->w->core, num, &n))
             continue;
@@ -35,17 +49,53 @@ static void check_counts(struct storm *st)
     }
 }
 
-static void connect_one(struct storm *st, unsigned i)
+/* What it had said and was not acknowledged is said again. */
+static void resend(struct storm *st, struct w_agent *a)
+{
+    for (unsigned k = 0; k < a->n_held && a->id && !a->closed; k++) {
+        struct w_held h = a->held[k];
+        if (h.done)
+            world_result(st->w, a, &h, CAUSE_NONE);
+    }
+    world_settle(st->w);
+}
+
+static void connect_as(struct storm *st, unsigned i, unsigned in)
 {
     char name[8], run[16];
     snprintf(name, sizeof(name), "a%u", i);
     snprintf(run, sizeof(run), "%x", (st->process[i] << 8) + i + 1);
-    world_connect(st->w, i, name, run);
+    resend(st, world_connect(st->w, in, name, run));
+}
+
+/* The same process once more, while the master thinks that the first connection lives. */
+static void take_over(struct storm *st, unsigned i)
+{
+    struct w_agent *a = slot(st, i);
+    unsigned to = a == &st->w->agents[i] ? SECOND + i : i;
+    struct w_agent *b = &st->w->agents[to];
+    if (!a->id || b->id)
+        return;
+    memcpy(b->held, a->held, a->n_held * sizeof(*a->held));
+    b->n_held = a->n_held;
+    a->n_held = 0;
+    connect_as(st, i, to);
+}
+
+static void connect_one(struct storm *st, unsigned i)
+{
+    struct w_agent *second = &st->w->agents[SECOND + i], *a = &st->w->agents[i];
+    if (second->n_held) {
+        memcpy(a->held, second->held, second->n_held * sizeof(*a->held));
+        a->n_held = second->n_held;
+        second->n_held = 0;
+    }
+    connect_as(st, i, i);
 }
 
 static void cut(struct storm *st, unsigned i)
 {
-    struct w_agent *a = &st->w->agents[i];
+    struct w_agent *a = slot(st, i);
     if (!a->id)
         return;
     core_session_closed(st->w->core, a->id, "cut", st->w->now);
@@ -56,10 +106,15 @@ static void cut(struct storm *st, unsigned i)
 
 static void answer_some(struct storm *st, unsigned i)
 {
-    struct w_agent *a = &st->w->agents[i];
+    struct w_agent *a = slot(st, i);
     for (uint64_t n = rng_below(&st->rng, 60); n > 0 && a->n_held && a->id && !a->closed; n--) {
-        struct w_held h = a->held[rng_below(&st->rng, a->n_held)];
-        w_forget(a, h.task);
+        unsigned at = (unsigned)rng_below(&st->rng, a->n_held);
+        struct w_held h = a->held[at];
+        if (h.done)
+            continue;
+        a->held[at].done = true;
+        if (rng_below(&st->rng, 8) == 0) /* an agent with a bad memory */
+            w_forget(a, h.task);
         unsigned k = st->n_old < 256 ? st->n_old++ : (unsigned)rng_below(&st->rng, 256);
         st->old[k] = h;
         st->old_agent[k] = i;
@@ -72,15 +127,15 @@ static void say_again(struct storm *st)
     if (!st->n_old)
         return;
     unsigned k = (unsigned)rng_below(&st->rng, st->n_old);
-    struct w_agent *a = &st->w->agents[st->old_agent[k]];
+    struct w_agent *a = slot(st, st->old_agent[k]);
     if (a->id && !a->closed)
         world_result(st->w, a, &st->old[k], CAUSE_NONE);
 }
 
 static void give_back(struct storm *st, unsigned i)
 {
-    struct w_agent *a = &st->w->agents[i];
-    if (!a->id || a->closed || !a->n_held)
+    struct w_agent *a = slot(st, i);
+    if (!a->id || a->closed || !a->n_held || a->held[0].done)
         return;
     struct w_held h = a->held[0];
     struct strbuf b;
@@ -93,28 +148,114 @@ static void give_back(struct storm *st, unsigned i)
     w_say(st->w, a, &b);
 }
 
+static void say_text(struct storm *st, unsigned i, enum message_type type)
+{
+    struct w_agent *a = slot(st, i);
+    if (!a->id || a->closed)
+        return;
+    struct strbuf b;
+    strbuf_init(&b, LINE_MAX_BYTES);
+    msg_put_text(&b, type, "storm", 0);
+    w_say(st->w, a, &b);
+}
+
+/* Credit twice, and an older one after it. */
+static void credit_again(struct storm *st, unsigned i)
+{
+    struct w_agent *a = slot(st, i);
+    if (!a->id || a->closed)
+        return;
+    uint64_t most = 1 + rng_below(&st->rng, 200);
+    struct strbuf b;
+    strbuf_init(&b, LINE_MAX_BYTES);
+    msg_put_credit(&b, w_grant(a, most, 1 + rng_below(&st->rng, BYTE_WINDOW_MAX)));
+    msg_put_credit(&b, a->granted);
+    msg_put_credit(&b, (struct window){a->received, a->received_bytes});
+    w_say(st->w, a, &b);
+}
+
+static void cancel_one(struct storm *st)
+{
+    uint32_t num = 1 + (uint32_t)rng_below(&st->rng, BATCHES);
+    if (rng_below(&st->rng, 60) == 0)
+        core_cancel(st->w->core, num, st->w->now);
+}
+
+static void die(struct storm *st, unsigned i)
+{
+    struct w_agent *a = slot(st, i);
+    cut(st, i);
+    cut(st, i);
+    a->n_held = st->w->agents[i].n_held = st->w->agents[SECOND + i].n_held = 0;
+    st->process[i]++;
+}
+
+/* How the store and the path behave from now on. */
+static void weather(struct storm *st)
+{
+    struct world *w = st->w;
+    static const unsigned scans[] = {0, 0, 1, 7, 300};
+    switch (rng_below(&st->rng, 4)) {
+    case 0:
+        w->store_stalled = !w->store_stalled;
+        break;
+    case 1:
+        w->refill_stalled = !w->refill_stalled;
+        break;
+    case 2:
+        w->refill_scan = scans[rng_below(&st->rng, ARRAY_LEN(scans))];
+        break;
+    default:
+        w->sweep_rows = scans[rng_below(&st->rng, ARRAY_LEN(scans))];
+        break;
+    }
+}
+
+static void step_rare(struct storm *st, unsigned i)
+{
+    struct world *w = st->w;
+    switch (rng_below(&st->rng, 8)) {
+    case 0:
+    case 1:
+        die(st, i);
+        break;
+    case 2:
+        world_restart(w);
+        break;
+    case 3:
+        say_text(st, i, MSG_BYE);
+        break;
+    case 4:
+        say_text(st, i, MSG_DRAIN);
+        break;
+    case 5:
+        if (rng_below(&st->rng, 4) == 0)
+            world_tick(w, 16000, rng_below(&st->rng, 2));
+        break;
+    case 6:
+        core_tick(w->core, 20000, w->now = mono_add_ms(w->now, 20000)); /* it overslept */
+        break;
+    default:
+        take_over(st, i);
+        break;
+    }
+}
+
 static void step(struct storm *st)
 {
     struct world *w = st->w;
     unsigned i = (unsigned)rng_below(&st->rng, AGENTS);
-    struct w_agent *a = &w->agents[i];
     switch (rng_below(&st->rng, 16)) {
     case 0:
         cut(st, i);
         break;
     case 1:
-        if (rng_below(&st->rng, 4) == 0) { /* the process dies */
-            cut(st, i);
-            a->n_held = 0;
-            st->process[i]++;
-        }
+        if (rng_below(&st->rng, 2) == 0)
+            step_rare(st, i);
         break;
     case 2:
-        w->store_stalled = !w->store_stalled;
-        break;
     case 3:
-        if (rng_below(&st->rng, 8) == 0)
-            world_restart(w);
+        weather(st);
         break;
     case 4:
         say_again(st);
@@ -126,45 +267,71 @@ static void step(struct storm *st)
         world_tick(w, 250 + (int64_t)rng_below(&st->rng, 3000), true);
         break;
     case 7:
-        if (rng_below(&st->rng, 40) == 0)
-            world_tick(w, 16000, rng_below(&st->rng, 2));
+        credit_again(st, i);
         break;
     case 8:
-        if (!st->cancelled && rng_below(&st->rng, 60) == 0)
-            st->cancelled = core_cancel(w->core, 2, w->now);
+        cancel_one(st);
         break;
     case 9:
     case 10:
         answer_some(st, i);
         break;
     default:
-        if (!a->id)
+        if (!slot(st, i)->id)
             connect_one(st, i);
-        else if (!a->closed)
-            world_credit(w, a, rng_below(&st->rng, 100));
+        else if (!slot(st, i)->closed)
+            world_credit(w, slot(st, i), rng_below(&st->rng, 100));
         break;
     }
     world_settle(w);
     check_counts(st);
 }
 
+static bool all_ended(struct storm *st)
+{
+    for (uint32_t num = 1; num <= BATCHES; num++)
+        if (!world_all_ended(st->w, num))
+            return false;
+    return true;
+}
+
 static void finish(struct storm *st)
 {
     struct world *w = st->w;
-    w->store_stalled = false;
-    for (int round = 0; round < 400; round++) {
-        if (world_all_ended(w, 1) && world_all_ended(w, 2) && world_all_ended(w, 3))
-            return;
+    w->store_stalled = w->refill_stalled = false;
+    w->refill_scan = w->sweep_rows = 0;
+    for (unsigned i = 0; i < 2 * AGENTS; i++)
+        cut(st, i % AGENTS); /* those that drain would get nothing */
+    for (int round = 0; round < 400 && !all_ended(st); round++) {
         for (unsigned i = 0; i < AGENTS; i++) {
-            struct w_agent *a = &w->agents[i];
-            if (!a->id)
+            if (!slot(st, i)->id)
                 connect_one(st, i);
-            world_credit(w, a, 200);
-            world_answer_all(w, a);
+            world_credit(w, slot(st, i), 200);
+            world_answer_all(w, slot(st, i));
         }
         world_tick(w, 1000, true);
         check_counts(st);
     }
+}
+
+static const char *const two_names[] = {"a0", "a1"};
+
+static void open_batches(struct storm *st)
+{
+    struct world *w = st->w;
+    world_batch(w, 1, 1500 + rng_below(&st->rng, 1500), 0, 0);
+    world_batch(w, 2, 300, 2, 7);
+    world_batch(w, 3, 50, 8, 0);
+    world_batch(w, 4, 200, 3, 4); /* hosts that batch 2 has too */
+    world_batch(w, 5, 400, 1, 40);
+    w->batches[3].def.cls = w->batches[4].def.cls = CLASS_INTERACTIVE;
+    w->batches[5].def.cls = CLASS_SCHEDULE;
+    w->batches[5].pad = 6000; /* the byte window ends before the count */
+    w->batches[5].def.deadline_in_ms = 1000 + (int64_t)rng_below(&st->rng, 120000);
+    w->batches[4].def.agent_names = two_names;
+    w->batches[4].def.n_agent_names = 2;
+    for (uint32_t num = 1; num <= BATCHES; num++)
+        world_open(w, num);
 }
 
 static void run_seed(uint64_t seed)
@@ -172,21 +339,17 @@ static void run_seed(uint64_t seed)
     struct storm st = {.w = mem_zalloc(sizeof(struct world))};
     rng_init(&st.rng, seed);
     world_init(st.w);
-    st.w->n_agents = AGENTS;
-    world_batch(st.w, 1, 1500 + rng_below(&st.rng, 1500), 0, 0);
-    world_batch(st.w, 2, 300, 2, 7);
-    world_batch(st.w, 3, 50, 8, 0);
-    st.w->batches[3].def.cls = CLASS_INTERACTIVE;
-    for (uint32_t num = 1; num < 4; num++)
-        world_open(st.w, num);
+    st.w->n_agents = 2 * AGENTS;
+    open_batches(&st);
     for (int i = 0; i < STEPS; i++)
         step(&st);
     finish(&st);
-    for (uint32_t num = 1; num < 4; num++)
-        ck_assert_msg(world_all_ended(st.w, num), "batch %u did not end", num);
     struct core_counts n;
-    for (uint32_t num = 1; num < 4; num++)
+    for (uint32_t num = 1; num <= BATCHES; num++) {
+        ck_assert_msg(world_all_ended(st.w, num), "batch %u did not end", num);
         ck_assert_msg(!core_batch_counts(st.w->core, num, &n), "batch %u is still open", num);
+    }
+    core_audit(st.w->core);
     world_fini(st.w);
     free(st.w);
 }

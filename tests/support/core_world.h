@@ -17,7 +17,6 @@
 /* Not every test program uses all of the world. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
-#define W_SPEC     "{\"url\":\"http://x/\"}"
 #define W_BATCHES  128
 #define W_SESSIONS 64
 #define W_HELD     4096
@@ -33,6 +32,7 @@ struct w_batch {
     bool open, marked;
     enum cause mark_cause;
     uint64_t total;
+    unsigned pad; /* bytes by which each spec is longer than it need be */
     int64_t per_host;
     struct w_task *tasks;
     struct core_batch def;
@@ -158,9 +158,9 @@ static void world_boot(struct world *w)
                               .seed = w->epoch * 77 + 5};
     w->core = core_create(&cfg, &w->ops, w, w->now);
 }
+/* w is zeroed: most of it is never touched. */
 static void world_init(struct world *w)
 {
-    memset(w, 0, sizeof(*w));
     w->now = (struct mono){1000 * NS_PER_SEC};
     w->key.id = 1;
     memset(w->key.bytes, 7, sizeof(w->key.bytes));
@@ -193,6 +193,12 @@ static void w_answer_refill(struct world *w, uint32_t batch, uint64_t after, uns
 {
     struct w_batch *b = &w->batches[batch];
     struct core_task *rows = mem_array(limit, sizeof(*rows));
+    struct strbuf spec;
+    strbuf_init(&spec, TASK_MAX_BYTES);
+    strbuf_puts(&spec, "{\"url\":\"http://x/");
+    for (unsigned i = 0; i < b->pad; i++)
+        strbuf_putc(&spec, 'x');
+    strbuf_puts(&spec, "\"}");
     unsigned n = 0;
     uint64_t last = after;
     uint64_t from = after + 1 < (uint64_t)batch << 32 ? 0 : (uint32_t)(after + 1);
@@ -201,9 +207,10 @@ static void w_answer_refill(struct world *w, uint32_t batch, uint64_t after, uns
     for (uint64_t i = from; i < to && n < limit; i++) {
         last = ((uint64_t)batch << 32) + i;
         if (!b->tasks[i].has_result)
-            rows[n++] = (struct core_task){last, b->tasks[i].host, W_SPEC, sizeof(W_SPEC) - 1};
+            rows[n++] = (struct core_task){last, b->tasks[i].host, spec.data, spec.len};
     }
     core_refilled(w->core, batch, rows, n, last, (uint32_t)last + 1 >= b->total, w->now);
+    strbuf_fini(&spec);
     free(rows);
 }
 

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "master/core/state.h"
+
+/*
+ * core_audit - looks into a core and proves that what it counts is what it holds. Between two
+ * events, never from an action. Aborts on the first thing that does not add up.
+ */
+struct audit {
+    size_t tasks, bytes, ready, leased;
+};
+
+static void audit_task(const struct task *t)
+{
+    bool linked = list_linked(&t->node);
+    REQUIRE(linked == (t->state != TASK_STORING || t->ended));
+    REQUIRE((t->agent != NULL) == (t->state == TASK_LEASED));
+    REQUIRE(t->state != TASK_READY || (t->spec && !t->host && !t->running));
+    REQUIRE(t->state != TASK_WAITING || (t->host && !t->running));
+    REQUIRE(t->state != TASK_LEASED || t->running == (t->spec != NULL));
+    REQUIRE(t->host == NULL || t->host->hash == t->host_hash);
+    REQUIRE(!t->ended || !t->running);
+}
+
+static void audit_batch(const struct batch *b, struct audit *sum)
+{
+    uint64_t running = 0, unproved = 0, waiting = 0;
+    LIST_EACH (&b->tasks, n) {
+        const struct task *t = CONTAINER_OF(n, struct task, batch_node);
+        REQUIRE(t->batch == b);
+        audit_task(t);
+        running += t->running;
+        unproved += t->state == TASK_LEASED && !t->spec;
+        waiting += t->state == TASK_WAITING;
+        sum->ready += t->state == TASK_READY;
+        sum->leased += t->state == TASK_LEASED;
+        sum->bytes += t->spec_len;
+    }
+    sum->tasks += b->tasks.count;
+    REQUIRE(running == b->running && unproved == b->unproved && waiting == b->waiting);
+    REQUIRE(batch_ended(b) + running <= b->total);
+    REQUIRE(list_linked(&b->active) == (!list_empty(&b->ready) || !list_empty(&b->retry)));
+    REQUIRE(b->refilling || list_empty(&b->tombs));
+    REQUIRE(b->refilling == (b->asked > 0));
+}
+
+static void audit_hosts(const struct core *c)
+{
+    size_t counted = 0, waiting = 0, sum = 0, queued = 0;
+    struct host *h, *htmp;
+    HASH_ITER(hh, c->hosts, h, htmp)
+    {
+        counted += h->in_flight;
+        waiting += h->waiting.count;
+        REQUIRE(h->in_flight > 0 || h->waiting.count > 0);
+        REQUIRE(list_linked(&h->stuck) == (h->in_flight == 0));
+    }
+    struct task *t, *ttmp;
+    HASH_ITER(hh, c->tasks, t, ttmp)
+    {
+        sum += t->state == TASK_LEASED && t->host;
+        queued += t->state == TASK_WAITING;
+    }
+    REQUIRE(counted == sum && waiting == queued);
+}
+
+static void audit_fleet(const struct core *c, size_t leased)
+{
+    struct agent *a, *tmp;
+    size_t sum = 0;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        sum += a->leases.count;
+        REQUIRE(!a->session || a->session->agent == a);
+    }
+    REQUIRE(sum == leased);
+    LIST_EACH (&c->session_list, n) {
+        const struct session *s = CONTAINER_OF(n, struct session, node);
+        REQUIRE(s->sent.count <= s->credit.count);
+        REQUIRE(s->sent.bytes <= s->credit.bytes + TASK_MAX_BYTES);
+        REQUIRE(s->settled.count <= s->received.count);
+        REQUIRE(s->received.count <= s->granted.count);
+        REQUIRE(s->n_acks <= CORE_RESULT_WINDOW);
+    }
+}
+
+static void core_audit(const struct core *c)
+{
+    struct audit sum = {0};
+    size_t asked = 0;
+    struct batch *b, *tmp;
+    HASH_ITER(hh, c->batches, b, tmp)
+    {
+        audit_batch(b, &sum);
+        asked += b->asked;
+    }
+    REQUIRE(sum.ready == c->ready && sum.bytes == c->window_bytes && asked == c->asked);
+    REQUIRE(sum.tasks == c->window_tasks && sum.tasks == HASH_COUNT(c->tasks));
+    audit_hosts(c);
+    audit_fleet(c, sum.leased);
+}
