@@ -54,8 +54,8 @@ static bool class_allowed(const struct session *s, enum task_class cls)
 }
 
 /*
- * The batch that has least under way; in the order of their turns where that is the same. Were each
- * given one task in turn, tarpits would keep every slot they get and good targets none of theirs.
+ * The batch that has least at the agents; in the order of their turns where that is the same. Were
+ * each given one task in turn, tarpits would keep every slot they get and good targets none.
  */
 static struct task *class_first(struct core *c, struct session *s, enum task_class cls,
                                 struct mono now)
@@ -69,9 +69,9 @@ static struct task *class_first(struct core *c, struct session *s, enum task_cla
         struct task *t = batch_open_for(b, s->agent, now) ? first_for(c, b, s->agent, now) : NULL;
         if (!t)
             continue;
-        if (!best || b->running < best->batch->running)
+        if (!best || b->leased < best->batch->leased)
             best = t;
-        if (b->running == 0 || ++looked == TURN_SCAN)
+        if (b->leased == 0 || ++looked == TURN_SCAN)
             break;
     }
     return best;

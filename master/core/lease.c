@@ -15,6 +15,7 @@ static void lease_enter(struct core *c, struct task *t, struct agent *a)
     t->state = TASK_LEASED;
     t->agent = a;
     list_push_back(&a->leases, &t->node);
+    t->batch->leased++;
     if (t->spec)
         task_set_running(t, true);
     else
@@ -42,6 +43,8 @@ void lease_drop(struct core *c, struct task *t)
     struct agent *a = t->agent;
     list_remove(&a->leases, &t->node);
     t->agent = NULL;
+    REQUIRE(t->batch->leased > 0);
+    t->batch->leased--;
     if (!t->spec)
         t->batch->unproved--;
     polite_leave(c, t);

@@ -81,6 +81,7 @@ struct batch {
     unsigned n_tags;
     uint64_t total, ended[OUTCOME_COUNT];
     uint64_t running;  /* LEASED and STORING tasks that have not ended */
+    uint64_t leased;   /* LEASED tasks: what agents hold */
     uint64_t unproved; /* LEASED tasks without a spec: not counted in running */
     struct mono deadline_at, hold_until;
     bool marked, had_agent;
@@ -170,6 +171,7 @@ struct core {
     size_t ready;              /* READY tasks, all batches together */
     size_t window_tasks, window_bytes, storing;
     size_t asked;         /* rows of all refills under way */
+    unsigned connected;   /* agents with a session */
     uint64_t fleet_epoch; /* counts changes of who is connected: for batch->matching */
     struct mono last_tick;
     double own_lag_ms;

@@ -132,6 +132,28 @@ START_TEST(batches_take_turns)
 }
 END_TEST
 
+/* Tarpits hold every slot; what they give back goes to the good ones, and not half of it to tarpits
+ * again. */
+START_TEST(a_batch_that_holds_every_place_gets_no_more_until_others_have_as_much)
+{
+    setup();
+    world_batch(w, 1, 2000, 0, 0);
+    world_batch(w, 2, 2000, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 640);
+    unsigned tarpits = a->n_held;
+    world_open(w, 2);
+    world_credit(w, a, 140); /* as if places had been given back */
+    unsigned good = 0;
+    for (unsigned i = tarpits; i < a->n_held; i++)
+        good += a->held[i].task >> 32 == 2;
+    ck_assert_uint_ge(a->n_held - tarpits, 90);
+    ck_assert_uint_eq(good, a->n_held - tarpits);
+    done();
+}
+END_TEST
+
 START_TEST(a_host_has_at_most_its_budget_in_flight)
 {
     setup();
@@ -491,9 +513,10 @@ TESTS(flow, a_batch_ends_with_one_result_each, nothing_is_sent_beyond_the_credit
       goodbye_tells_every_agent, results_that_nobody_is_told_of_fill_the_window,
       refills_under_way_count_in_the_window)
 TESTS(turns, interactive_goes_before_bulk, bulk_leaves_a_sixteenth_for_the_others,
-      batches_take_turns, a_host_has_at_most_its_budget_in_flight,
-      a_busy_host_does_not_block_the_others_behind_it, tags_and_names_select_agents,
-      idle_agents_share_a_small_batch, a_host_is_free_when_the_next_in_turn_has_no_agent,
+      batches_take_turns, a_batch_that_holds_every_place_gets_no_more_until_others_have_as_much,
+      a_host_has_at_most_its_budget_in_flight, a_busy_host_does_not_block_the_others_behind_it,
+      tags_and_names_select_agents, idle_agents_share_a_small_batch,
+      a_host_is_free_when_the_next_in_turn_has_no_agent,
       a_window_full_of_one_busy_host_does_not_stop_other_batches)
 TESTS(life, a_silent_agent_is_suspect_then_dead, a_master_that_overslept_convicts_no_one,
       a_connection_without_hello_is_closed, a_new_connection_takes_over_the_old_one,
