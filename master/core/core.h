@@ -21,9 +21,10 @@
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
 #define CORE_WINDOW_BYTES (64u << 20) /* of specs in memory: over it nothing is refilled */
 #define CORE_REFILL_ROWS  1000
-#define CORE_REFILL_LEAST 64 /* with a full window, for a batch that has nothing queued at all … \
-                              */
-#define CORE_REFILL_LARGE  4 /* … and so many when it is full of bytes */
+/* With a full window: rows for a batch that has nothing queued at all, and when it is full of
+ * bytes. */
+#define CORE_REFILL_LEAST  64
+#define CORE_REFILL_LARGE  4
 #define CORE_AGENTS_MAX    20000
 #define CORE_RESULT_WINDOW 4096 /* results an agent may send beyond what is stored, by count … */
 #define CORE_RESULT_BYTES  (8u * 1024 * 1024) /* … and bytes */

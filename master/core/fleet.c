@@ -84,11 +84,13 @@ static void session_free(struct core *c, struct session *s)
 }
 
 /* The agent has no session any more; its leases wait for the same process until the grace after the
- * last frame. */
+ * last frame of a session that was complete: HELLO alone, again and again, does not prolong it. */
 static void agent_detach(struct core *c, struct agent *a, struct session *s, const char *cause)
 {
     a->session = NULL;
-    a->orphan_until = mono_add_ms(s->last_rx, ORPHAN_GRACE_MS);
+    if (s->granted.count > 0)
+        a->orphan_until = mono_add_ms(s->last_rx, ORPHAN_GRACE_MS);
+    c->connected--;
     c->fleet_epoch++;
     if (!a->last_disconnect[0] || s->state != SESSION_CLOSING)
         snprintf(a->last_disconnect, sizeof(a->last_disconnect), "%s", cause);
@@ -216,6 +218,7 @@ static void agent_attach(struct core *c, struct agent *a, struct session *s, str
     a->rtt_ms = -1;
     a->sessions++;
     snprintf(a->peer, sizeof(a->peer), "%s", s->peer);
+    c->connected++;
     c->fleet_epoch++;
 }
 
@@ -516,6 +519,8 @@ void fleet_tick(struct core *c, struct mono now)
 
 unsigned fleet_matching(struct core *c, struct batch *b)
 {
+    if (b->n_agent_names == 0 && b->n_tags == 0)
+        return c->connected;
     if (b->matching_epoch == c->fleet_epoch)
         return b->matching;
     b->matching = 0;

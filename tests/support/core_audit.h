@@ -67,13 +67,14 @@ static void audit_hosts(const struct core *c)
 static void audit_fleet(const struct core *c, size_t leased)
 {
     struct agent *a, *tmp;
-    size_t sum = 0;
+    size_t sum = 0, connected = 0;
     HASH_ITER(hh, c->agents, a, tmp)
     {
+        connected += a->session != NULL;
         sum += a->leases.count;
         REQUIRE(!a->session || a->session->agent == a);
     }
-    REQUIRE(sum == leased);
+    REQUIRE(sum == leased && connected == c->connected);
     LIST_EACH (&c->session_list, n) {
         const struct session *s = CONTAINER_OF(n, struct session, node);
         REQUIRE(s->sent.count <= s->credit.count);

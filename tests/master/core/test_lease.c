@@ -419,6 +419,41 @@ START_TEST(an_agent_that_missed_its_newer_lease_keeps_the_task)
 }
 END_TEST
 
+START_TEST(an_agent_that_never_gets_past_hello_does_not_keep_its_leases)
+{
+    setup();
+    world_batch(w, 1, 10, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 100);
+    core_session_closed(w->core, a->id, "reset", w->now);
+    a->id = 0;
+    a->n_held = 0;
+    struct msg_hello h = {.proto_min = 1,
+                          .proto_max = 1,
+                          .agent = "a",
+                          .instance = "00000000000000000000000000000001",
+                          .run_id = "00000000000000000000000000000001",
+                          .version = "t",
+                          .store_id = "",
+                          .slots = 1,
+                          .workers = 1};
+    for (int i = 0; i < 10; i++) {
+        struct strbuf b;
+        strbuf_init(&b, LINE_MAX_BYTES);
+        msg_put_hello(&b, &h);
+        session_id id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
+        core_session_line(w->core, id, b.data, b.len - 1, w->now);
+        strbuf_fini(&b);
+        world_tick(w, 5000, true);
+        core_session_closed(w->core, id, "reset", w->now);
+        world_tick(w, 250, true);
+    }
+    ck_assert_uint_eq(counts(1).running, 0);
+    done();
+}
+END_TEST
+
 /* Two agents that always have something to do; each answer brings the next. */
 START_TEST(a_task_to_be_run_alone_gets_its_turn_among_busy_agents)
 {
@@ -462,6 +497,7 @@ TESTS(leases, the_same_process_takes_its_leases_back, another_process_of_the_nam
       what_is_taken_up_after_a_restart_counts_at_its_host,
       a_nack_of_what_ended_before_a_restart_does_not_spoil_the_counts,
       an_agent_that_missed_its_newer_lease_keeps_the_task,
+      an_agent_that_never_gets_past_hello_does_not_keep_its_leases,
       a_task_to_be_run_alone_gets_its_turn_among_busy_agents,
       a_restart_takes_up_what_agents_still_run, an_agent_lost_after_a_restart_loses_no_task)
 CHECK_MAIN("lease", leases)
