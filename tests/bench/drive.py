@@ -109,4 +109,7 @@ def main():
     )
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)

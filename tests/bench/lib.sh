@@ -47,7 +47,7 @@ wait_until() { # SENTENCE PID LOG COMMAND...
     die "$sentence"
 }
 
-# Each program must be there and newer than nothing: benches measure the release build, they do not make it.
+# Each program must be there: benches measure the release build, they do not make it.
 need() { # PROGRAM...
     local p
     for p; do
