@@ -351,8 +351,8 @@ class World:
         expect(r.returncode == 0, "token add failed:", r.stderr)
         return r.stdout.strip()
 
-    def agent(self, name, *more, wait=True, token=None):
-        """An agent of that name; started again it keeps its directory and token."""
+    def agent(self, name, *more, wait=True, token=None, port=None):
+        """An agent of that name; started again it keeps its directory and token. It connects to that port, or nginx's."""
         home = self.path(name)
         os.makedirs(home, exist_ok=True)
         token_file = os.path.join(home, "token")
@@ -360,7 +360,7 @@ class World:
             text = token or self.token("agent", name)
             with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
                 f.write(text + "\n")
-        port = self.port["nginx"] if self.nginx_proc else self.port["agents"]
+        port = port or (self.port["nginx"] if self.nginx_proc else self.port["agents"])
         argv = [self.program("sonde-agent"), "--master", f"ws://127.0.0.1:{port}/ws", "--name", name,
                 "--token-file", token_file, "--data", home, "--allow", "127.0.0.0/8", "--allow", "::1/128"]
         if self.targets:
@@ -525,11 +525,54 @@ class Sampler:
             raise self.error
 
 
-def receive_queue(pid, port):
-    """Bytes that wait unread in a process's connections to that port: the largest Recv-Q."""
-    r = subprocess.run(
-        ["ss", "-Htnp", "state", "established", f"dport = :{port}"], capture_output=True, text=True, check=False
-    )
-    expect(r.returncode == 0, "ss failed:", r.stderr)
-    queues = [int(line.split()[0]) for line in r.stdout.splitlines() if f"pid={pid}," in line]
-    return max(queues, default=0)
+class LinkQueues:
+    """Bytes that wait unread in processes' connections to a port each: what ss shows as Recv-Q, read where ss reads it.
+
+    Ten looks a second with a process for each would be the load itself; so a look is one pass over /proc/net/tcp.
+    """
+
+    def __init__(self, ends):
+        """ends: (pid, port) of each."""
+        self.ends, self.inodes = ends, [None] * len(ends)
+
+    def look(self):
+        """The largest Recv-Q of each; None: it has no such connection."""
+        with open("/proc/net/tcp", "rb") as f:
+            table = f.read()
+        return [self._queue(table, i, port) for i, (_, port) in enumerate(self.ends)]
+
+    def _queue(self, table, i, port):
+        # local remote state(01: established) tx:rx timer retransmits uid timeout inode
+        rows = re.findall(rb"[0-9A-F]{8}:%04X 01 [0-9A-F]{8}:([0-9A-F]{8}) \S+ \S+ +\d+ +\d+ (\d+) " % port, table)
+        if any(inode != self.inodes[i] for _, inode in rows):
+            rows = [row for row in rows if self._owns(self.ends[i][0], row[1])]
+            self.inodes[i] = rows[0][1] if len(rows) == 1 else None
+        return max((int(queue, 16) for queue, _ in rows), default=None)
+
+    @staticmethod
+    def _owns(pid, inode):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode.decode()}]":
+                    return True
+            except FileNotFoundError:  # closed since it was listed
+                continue
+        return False
+
+
+class Tap:
+    """A relay before nginx for one agent's link (tap.py): it knows when heartbeats passed without asking the master."""
+
+    def __init__(self, world, name):
+        self.port, self.path = free_port(), world.path(name + ".tap")
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tap.py")
+        self.proc = Proc(
+            world, name + "-tap",
+            ["/usr/bin/python3", script, str(self.port), str(world.port["nginx"]), self.path], stdout=subprocess.PIPE,
+        )
+        expect(self.proc.popen.stdout.readline().strip() == b"ready", "tap.py did not start:", self.proc.log())
+
+    def events(self, what):
+        """The times of that event, in seconds of time.monotonic()."""
+        with open(self.path, encoding="ascii") as f:
+            return [float(line.split()[0]) for line in f if line.split()[1] == what]

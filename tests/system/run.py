@@ -53,7 +53,7 @@ class Runner:
         if verdict == "FAIL":
             words += "\n" + w.logs()
         elif w.cases_failed:
-            print(indented(w.logs()), flush=True)
+            verdict, words = "FAIL", f"{w.cases_failed} of its {w.cases} cases failed\n" + w.logs()
         w.remove()
         self.report(verdict, name, time.monotonic() - began, words)
 
