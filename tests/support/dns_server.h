@@ -27,7 +27,7 @@ struct dns_server {
     uint16_t port;
     pthread_t thread;
     atomic_bool mute; /* answers nothing at all */
-    atomic_uint asked, asked_tcp;
+    atomic_uint asked, asked_tcp, asked_aaaa;
     int held[64]; /* TCP connections that never get an answer */
     unsigned n_held;
 };
@@ -142,6 +142,8 @@ static inline size_t dns_server_answer(struct dns_server *s, const uint8_t *q, s
         return 0;
     unsigned type = (unsigned)q[at + 1] << 8 | q[at + 2];
     atomic_fetch_add(&s->asked, 1);
+    if (type == 28)
+        atomic_fetch_add(&s->asked_aaaa, 1);
     if (atomic_load(&s->mute) || dns_server_is(q, "silent") ||
         (dns_server_is(q, "v6silent") && type == 28) ||
         ((dns_server_is(q, "v4silent") || dns_server_is(q, "v4fails")) && type == 1))
