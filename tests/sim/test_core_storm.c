@@ -11,12 +11,16 @@
  * outside, and nothing was sent beyond the credit (core_world). A failing run prints its
  * seed; SONDE_SIM_SEED=N replays it alone, SONDE_SIM_SEEDS=N runs N of them.
  */
+#ifdef __SANITIZE_ADDRESS__
+#define SEEDS_DEFAULT 150
+#else
 #define SEEDS_DEFAULT 300
-#define STEPS         400
-#define AGENTS        5
-#define SECOND        AGENTS /* slots of second connections of the same names: take-overs */
-#define BATCHES       5
-#define AUDIT_EVERY   4
+#endif
+#define STEPS       400
+#define AGENTS      5
+#define SECOND      AGENTS /* slots of second connections of the same names: take-overs */
+#define BATCHES     5
+#define AUDIT_EVERY 4
 
 struct storm {
     struct world *w;

@@ -18,13 +18,15 @@ static void audit_task(const struct task *t)
     REQUIRE(t->state != TASK_READY || (t->spec && !t->host && !t->running));
     REQUIRE(t->state != TASK_WAITING || (t->host && !t->running));
     REQUIRE(t->state != TASK_LEASED || t->running == (t->spec != NULL));
+    bool counted = t->host || !t->spec || t->batch->per_host == 0 || t->deaths >= DEATHS_ALONE;
+    REQUIRE(t->state != TASK_LEASED || counted);
     REQUIRE(t->host == NULL || t->host->hash == t->host_hash);
     REQUIRE(!t->ended || !t->running);
 }
 
 static void audit_batch(const struct batch *b, struct audit *sum)
 {
-    uint64_t running = 0, unproved = 0, waiting = 0;
+    uint64_t running = 0, leased = 0, unproved = 0, waiting = 0;
     LIST_EACH (&b->tasks, n) {
         const struct task *t = CONTAINER_OF(n, struct task, batch_node);
         REQUIRE(t->batch == b);
@@ -33,10 +35,12 @@ static void audit_batch(const struct batch *b, struct audit *sum)
         unproved += t->state == TASK_LEASED && !t->spec;
         waiting += t->state == TASK_WAITING;
         sum->ready += t->state == TASK_READY;
-        sum->leased += t->state == TASK_LEASED;
+        leased += t->state == TASK_LEASED;
         sum->bytes += t->spec_len;
     }
     sum->tasks += b->tasks.count;
+    sum->leased += leased;
+    REQUIRE(leased == b->leased);
     REQUIRE(running == b->running && unproved == b->unproved && waiting == b->waiting);
     REQUIRE(batch_ended(b) + running <= b->total);
     REQUIRE(list_linked(&b->active) == (!list_empty(&b->ready) || !list_empty(&b->retry)));
