@@ -9,6 +9,9 @@
 #include <string.h>
 
 #define PAGE_LIMIT_DEFAULT 100
+/* What each slow reader may hold: a reply of one page, and what of a stream waits to be sent. */
+#define PAGE_BYTES   (1u << 20)
+#define STREAM_BYTES (128u << 10)
 
 enum format { FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV };
 
@@ -88,6 +91,7 @@ static void ask_page(struct http_req *r)
     s->results_page.batch = x->batch;
     s->results_page.after = x->after;
     s->results_page.limit = x->limit;
+    s->results_page.max_bytes = x->format == FORMAT_JSON ? PAGE_BYTES : STREAM_BYTES;
     s->results_page.outcome = x->outcome;
     memcpy(s->results_page.cause, x->cause, sizeof(x->cause));
     memcpy(s->results_page.agent, x->agent, sizeof(x->agent));
@@ -118,6 +122,7 @@ static enum step page_reply(struct http_req *r)
     else
         json_null(&w, "next_cursor");
     json_obj_end(&w);
+    store_req_destroy(&r->sreq);
     return STEP_DONE;
 }
 

@@ -217,7 +217,7 @@ static enum err page_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt
     enum err e;
     for (unsigned scanned = 0; !(e = sqlite_step(d, st, &row)) && row; scanned++) {
         if (scanned == SCAN_ROWS || r->results_page.n == limit ||
-            r->arena.len >= STORE_PAGE_BYTES) {
+            r->arena.len >= r->results_page.max_bytes) {
             r->results_page.more = true;
             break;
         }

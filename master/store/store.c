@@ -61,8 +61,10 @@ struct store_req *store_req_create(enum store_op op, void (*done)(struct store_r
     r->done = done;
     r->arg = arg;
     strbuf_init(&r->arena, STORE_ARENA_BYTES);
-    if (op == STORE_RESULTS_PAGE)
+    if (op == STORE_RESULTS_PAGE) {
         r->results_page.outcome = -1;
+        r->results_page.max_bytes = STORE_PAGE_BYTES;
+    }
     return r;
 }
 

@@ -174,7 +174,8 @@ struct store_req {
             uint32_t batch;
             uint64_t after; /* seq */
             unsigned limit;
-            int outcome;                                      /* −1 = any */
+            size_t max_bytes; /* with the row that passes it; STORE_PAGE_BYTES unless set */
+            int outcome;      /* −1 = any */
             char cause[CAUSE_MAX], agent[AGENT_NAME_MAX + 1]; /* "" = any */
             struct store_result_row *rows;                    /* out */
             unsigned n;

@@ -338,6 +338,19 @@ START_TEST(page_is_bounded_in_bytes)
 }
 END_TEST
 
+START_TEST(page_is_as_small_as_its_reader_wants)
+{
+    uint32_t num = wide_batch(20);
+    fx_results(num, 0, 20, CAUSE_NONE, ACK_STORED);
+    struct store_req *r = page_req(num, 0, 1000);
+    r->results_page.max_bytes = 60000;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_uint_eq(r->results_page.n, 2);
+    ck_assert(r->results_page.more);
+    store_req_destroy(&r);
+}
+END_TEST
+
 START_TEST(verdict_of_the_master_has_no_agent)
 {
     uint32_t num = fx_batch(1);
@@ -439,8 +452,9 @@ TESTS(page_tests, pages_give_every_result_once_in_seq_order,
       full_last_page_says_that_there_is_no_more, what_is_stored_behind_a_cursor_is_seen_later,
       filter_by_outcome, filter_by_cause, filter_by_agent_and_outcome_together,
       selective_filter_moves_its_cursor_in_bounded_steps, page_is_bounded_in_bytes,
-      verdict_of_the_master_has_no_agent, task_without_a_result_has_its_spec_alone,
-      task_with_a_result_has_both, task_past_the_end_is_not_found, no_statement_scans_a_table)
+      page_is_as_small_as_its_reader_wants, verdict_of_the_master_has_no_agent,
+      task_without_a_result_has_its_spec_alone, task_with_a_result_has_both,
+      task_past_the_end_is_not_found, no_statement_scans_a_table)
 
 static TCase *refills(void)
 {
