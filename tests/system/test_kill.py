@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """kill -9 of anything in mid-batch: the batch ends, with one result for each task."""
+import os
+import signal
+import subprocess
 import time
 
 import mix
-from harness import ended, equal, expect, short
+from harness import Sampler, Skipped, ended, equal, expect, long, short
 
 
 def slow_mix(w, count):
@@ -24,13 +27,14 @@ def in_the_middle(w, batch, total):
     w.wait_for(middle, 30, "the batch is in its middle")
 
 
-def finish(w, batch, causes, timeout):
+def finish(w, batch, causes, timeout, stop=True):
     w.wait_batch(batch, timeout)
     results = w.one_result_each(batch, len(causes))
     wrong = mix.wrong_causes(results, causes)
     expect(not wrong, f"{len(wrong)} results have another cause than their target gives:", wrong[:5])
-    w.master_proc.stop()
-    w.check_store()
+    if stop:
+        w.master_proc.stop()
+        w.check_store()
     return results
 
 
@@ -104,3 +108,86 @@ def test_flapping_connection_keeps_its_leases(w):
     equal(w.wait_batch(batch, 60)["ok"], 200, "ok")
     equal({r["attempt"] for r in w.one_result_each(batch, 200)}, {1}, "attempts")
     equal(w.requests() - requests, 200, "requests that the target saw")
+
+
+def workers_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return [int(child) for child in f.read().split()]
+
+
+def kill_workers(w):
+    """kill -9 of nginx's workers: the kernel resets what they held, and nginx starts others."""
+    for pid in workers_of(w.nginx_proc.pid):
+        os.kill(pid, signal.SIGKILL)
+
+
+def reset_links(w):
+    """ss -K of the agents' ends of their links: both sides learn of it as an error of the socket."""
+    r = subprocess.run(
+        ["ss", "-HtK", "state", "established", f"dport = :{w.port['nginx']}"], capture_output=True, text=True, check=False
+    )
+    return len(r.stdout.splitlines())
+
+
+def under_resets(w, reset, seconds):
+    """Every 5 s the links are reset while more than the slots can hold is to do: nothing is lost."""
+    w.fleet(agent_options=SMALL)
+    w.api.port = w.port["api"]  # the test's own questions shall not be what is reset
+    before = {n: w.api.agent(n)["reconnects"] for n in ("a1", "a2")}
+    batch, causes = slow_mix(w, seconds * 280)
+    in_the_middle(w, batch, seconds * 280)
+    resets = []
+
+    def again():
+        resets.append(reset(w))
+
+    until = time.monotonic() + seconds
+    with Sampler(again, 5):
+        w.wait_for(lambda: time.monotonic() > until or ended(w.api.counts(batch)) == len(causes), seconds + 10, "resets")
+    expect(len(resets) >= min(3, seconds // 5), "only", len(resets), "resets")
+    w.api.port = w.port["nginx"]
+    finish(w, batch, causes, 60, stop=False)
+    for name in ("a1", "a2"):
+        again = w.api.agent(name)["reconnects"] - before[name]
+        expect(again >= len(resets) - 1, f"{name} connected again {again} times after {len(resets)} resets")
+    w.master_proc.stop()
+    w.check_store()
+
+
+@short
+def test_nginx_workers_killed_every_5_s(w):
+    under_resets(w, kill_workers, 12)
+
+
+def can_reset():
+    """Whether this kernel lets root end a connection (CONFIG_INET_DIAG_DESTROY)."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            subprocess.run(["ss", "-HtK", f"dport = :{port}"], capture_output=True, check=False)
+            try:
+                s.send(b"x")
+                return False
+            except OSError:
+                return True
+
+
+def links_reset(w, seconds):
+    if not can_reset():
+        raise Skipped("ss -K does nothing here: it needs root and CONFIG_INET_DIAG_DESTROY")
+
+    def reset(world):
+        expect(reset_links(world) >= 1, "there was no link to reset")
+
+    under_resets(w, reset, seconds)
+
+
+def test_links_reset_every_5_s(w):
+    links_reset(w, 17)
+
+
+@long
+def test_links_reset_every_5_s_for_two_minutes(w):
+    links_reset(w, 120)
