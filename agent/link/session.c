@@ -352,13 +352,21 @@ static void keep_result(struct session *s, const struct held *h, const char *rec
     LOG(LOG_WARN, "session", "second_result_dropped", LU("task", h->task), LS("trace", h->trace));
 }
 
+static void let_go(struct session *s, struct held *h, struct mono now)
+{
+    HASH_DELETE(hh, s->held, h);
+    free(h);
+    if (reading(s))
+        session_refresh_credit(s, now);
+    go_on_leaving(s, now);
+}
+
 void session_on_end(struct session *s, uint64_t task, enum session_end end, const char *record,
                     size_t len, struct mono now)
 {
     struct held *h = session_find(s, task);
     REQUIRE(h != NULL);
     LOG(LOG_DEBUG, "task", "ended", LU("task", task), LS("trace", h->trace), LI("end", end));
-    HASH_DELETE(hh, s->held, h);
     if (end == SESSION_DONE && !h->doomed) {
         keep_result(s, h, record, len);
     } else {
@@ -369,10 +377,20 @@ void session_on_end(struct session *s, uint64_t task, enum session_end end, cons
         if (end == SESSION_RELEASED && reading(s) && !h->doomed)
             session_put_release(s, task, h->ticket, now);
     }
-    free(h);
-    if (reading(s))
-        session_refresh_credit(s, now);
-    go_on_leaving(s, now);
+    let_go(s, h, now);
+}
+
+void session_on_fault(struct session *s, uint64_t task, enum cause cause, const char *detail,
+                      struct mono now)
+{
+    struct held *h = session_find(s, task);
+    REQUIRE(h != NULL && cause_where(cause) == WHERE_AGENT);
+    LOG(LOG_DEBUG, "task", "not_measured", LU("task", task), LS("trace", h->trace),
+        LS("cause", cause_word(cause)), LS("detail", detail));
+    outbox_unreserve(s->outbox);
+    if (reading(s) && !h->doomed)
+        session_put_fault(s, task, h->ticket, cause, detail, now);
+    let_go(s, h, now);
 }
 
 int64_t session_take_reconnect_ms(struct session *s)

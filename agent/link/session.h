@@ -3,6 +3,7 @@
 #include "common/cidr.h"
 #include "common/clock.h"
 #include "common/strbuf.h"
+#include "proto/cause.h"
 #include "proto/message.h"
 #include "proto/target.h"
 
@@ -77,6 +78,9 @@ enum session_end { SESSION_DONE, SESSION_RELEASED, SESSION_CANCELLED };
  * RESULT_ENVELOPE_MAX. */
 void session_on_end(struct session *s, uint64_t task, enum session_end end, const char *record,
                     size_t len, struct mono now);
+/* An admitted task came back unmeasured, by this agent's own fault: it is to be run elsewhere. */
+void session_on_fault(struct session *s, uint64_t task, enum cause cause, const char *detail,
+                      struct mono now);
 
 /* The process was told to end: hand back what has not started, finish what runs (at most DRAIN_MS),
  * flush, BYE. */

@@ -103,12 +103,7 @@ static struct held *hold(struct session *s, const struct msg_task *m)
 
 static void nack(struct session *s, const struct msg_task *m, const char *detail)
 {
-    struct msg_nack n = {.task = m->task,
-                         .ticket = m->ticket,
-                         .cause = cause_word(CAUSE_agent_unsupported),
-                         .detail = detail};
-    s->nacked++;
-    msg_put_nack(&s->control, &n);
+    session_put_nack(s, m->task, m->ticket, CAUSE_agent_unsupported, detail);
     LOG(LOG_WARN, "task", "not_understood", LU("task", m->task), LS("trace", m->trace),
         LS("detail", detail));
 }

@@ -5,9 +5,9 @@
 
 /* What a control line may have at most: the figures of a heartbeat with its trouble. */
 #define CONTROL_LINE_MAX 4096
-/* A handed-back task comes again at once if the credit says so; that would be a loop at full speed.
- */
-#define RELEASE_PAUSE_MS 250
+/* A handed-back task comes again at once if the credit says so: a loop at full speed. */
+#define RELEASE_PAUSE_MS 250  /* no new credit after a task was handed back for want of room … */
+#define FAULT_PAUSE_MS   1000 /* … and after a fault of our own: time to recover */
 
 static const char *const capabilities[] = {"http", "dns"};
 
@@ -59,6 +59,22 @@ void session_put_release(struct session *s, uint64_t task, const char *ticket, s
     s->released++;
     s->no_credit_until = mono_add_ms(now, RELEASE_PAUSE_MS);
     msg_put_release(&s->control, task, ticket);
+}
+
+void session_put_nack(struct session *s, uint64_t task, const char *ticket, enum cause cause,
+                      const char *detail)
+{
+    struct msg_nack n = {
+        .task = task, .ticket = ticket, .cause = cause_word(cause), .detail = detail};
+    s->nacked++;
+    msg_put_nack(&s->control, &n);
+}
+
+void session_put_fault(struct session *s, uint64_t task, const char *ticket, enum cause cause,
+                       const char *detail, struct mono now)
+{
+    s->no_credit_until = mono_add_ms(now, FAULT_PAUSE_MS);
+    session_put_nack(s, task, ticket, cause, detail);
 }
 
 /* Moves whole lines, at most what a frame holds, from b to the frame. */

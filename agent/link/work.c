@@ -161,7 +161,12 @@ static void hand_over(struct work *w, struct job *j, struct mono now)
 {
     enum session_end end = end_of(j);
     REQUIRE(j->result != NULL && j->result->task == j->task);
+    const struct result *r = j->result;
     strbuf_reset(&w->record);
+    if (end == SESSION_DONE && r->cause && cause_where(r->cause) == WHERE_AGENT) {
+        session_on_fault(w->session, j->task, r->cause, r->message ? r->message : "", now);
+        return;
+    }
     if (end == SESSION_DONE)
         result_encode(j->result, wall_now(), &w->record);
     REQUIRE(!w->record.overflow);
