@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define FULL_UPLOADS 4 /* at the same time, with all of API_DUPLICATES_MAX */
+
 /*
  * NEW ──first group──► BEGINNING ──num──► OPEN ──all rows committed──► COMMITTING ──► OPENING ──►
  * DONE └─ PAUSING (the core's mailbox is full) Before COMMITTING has succeeded the end of the
@@ -38,6 +40,12 @@ struct upload {
     unsigned n_errors;
 };
 
+/* The more uploads there are, the less each may remember: all together stay bounded. */
+static size_t hashes_max(struct api *a)
+{
+    return API_DUPLICATES_MAX / (1 + atomic_load(&a->tallies) / FULL_UPLOADS);
+}
+
 struct upload *upload_create(struct http_req *r, bool strict)
 {
     struct upload *u = mem_zalloc(sizeof(*u));
@@ -46,7 +54,7 @@ struct upload *upload_create(struct http_req *r, bool strict)
     u->strict = strict;
     u->main = http_store_req(r, STORE_UPLOAD_BEGIN);
     u->tally = tally_create(r->api);
-    hash_set_init(&u->seen, API_DUPLICATES_MAX);
+    hash_set_init(&u->seen, hashes_max(r->api));
     struct batch_info *b = &u->main->upload.info;
     random_bytes(random, sizeof(random));
     b->created_at = wall_now();
