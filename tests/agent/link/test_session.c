@@ -403,14 +403,17 @@ START_TEST(after_a_fault_credit_pauses)
 {
     make_ready();
     send_task(1);
+    hear();
     uint64_t before = info().credit.count;
     session_on_fault(sess, 1, CAUSE_agent_fd_exhausted, "", now);
     places = 20;
     now = mono_add_ms(now, 900);
     session_on_tick(sess, now);
+    hear();
     ck_assert_uint_eq(info().credit.count, before);
     now = mono_add_ms(now, 200);
     session_on_tick(sess, now);
+    hear();
     ck_assert_uint_gt(info().credit.count, before);
 }
 END_TEST
