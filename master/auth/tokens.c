@@ -545,6 +545,10 @@ enum err token_list(const char *dir, FILE *to, char *why, size_t why_max)
     struct stamp stamp;
     char path[PATH_MAX];
     path_in(path, dir, "tokens");
+    if (access(dir, R_OK | X_OK) != 0) /* no tokens yet is one thing, no directory another */
+        return fail(why, why_max, errno_err(),
+                    "%s: cannot be read: %s; name the master's data directory with --data", dir,
+                    strerror(errno));
     enum err e = file_load(path, &t, &stamp, why, why_max);
     if (e != ERR_NONE)
         return e;

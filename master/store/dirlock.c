@@ -38,8 +38,9 @@ static enum err make_dir(const char *dir, char *why, size_t why_max)
         return ERR_NONE;
     if (errnum == EEXIST)
         errnum = ENOTDIR;
-    snprintf(why, why_max, "data directory %s cannot be made: %s%s", dir, strerror(errnum),
-             errnum == ENOENT ? " (make its parent first)" : "");
+    snprintf(why, why_max,
+             "data directory %s cannot be made: %s%s; make it, or choose another with --data", dir,
+             strerror(errnum), errnum == ENOENT ? " (its parent comes first)" : "");
     return err_of(errnum);
 }
 
@@ -84,8 +85,10 @@ enum err dirlock_take(const char *dir, int *out, char *why, size_t why_max)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         int errnum = errno;
-        snprintf(why, why_max, "data directory %s is not writable: %s: %s", dir, path,
-                 strerror(errnum));
+        snprintf(why, why_max,
+                 "data directory %s is not writable: %s: %s; give it to this user, or choose "
+                 "another with --data",
+                 dir, path, strerror(errnum));
         return err_of(errnum);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
