@@ -21,9 +21,13 @@ bool dispatch_can_take(const struct core *c, const struct session *s)
 
 /* ---- which task */
 
+/* After a fault of its own even the only agent gets time to recover, or five attempts are nothing.
+ */
 static bool may_retry(struct core *c, const struct task *t, const struct agent *a, struct mono now)
 {
-    return t->avoid != a || !mono_before(now, t->avoid_until) || fleet_matching(c, t->batch) <= 1;
+    if (t->avoid != a || !mono_before(now, t->avoid_until))
+        return true;
+    return !t->faulted && fleet_matching(c, t->batch) <= 1;
 }
 
 static struct task *first_for(struct core *c, struct batch *b, const struct agent *a,

@@ -103,7 +103,9 @@ void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause 
     counter_add(&c->stats.requeued, 1);
     task_set_running(t, false);
     t->avoid = a;
-    t->avoid_until = mono_add_ms(now, RETRY_ELSEWHERE_MS);
+    t->faulted = why == LOSS_NACK;
+    t->avoid_until =
+        mono_add_ms(now, t->faulted ? RETRY_ELSEWHERE_MS * t->attempts : RETRY_ELSEWHERE_MS);
     t->retry = true;
     if (t->spec) {
         batch_queue(c, t, false);

@@ -50,6 +50,7 @@ struct task {
     uint8_t attempts, deaths;
     struct agent *avoid; /* the agent that had it last: another is preferred */
     struct mono avoid_until;
+    bool faulted;                /* it came back by a fault of that agent */
     struct agent *agent;         /* LEASED: whose */
     struct lease_no lease;       /* the current or last one */
     struct list_node node;       /* READY, WAITING: queue; LEASED: agent->leases */

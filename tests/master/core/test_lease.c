@@ -209,6 +209,26 @@ START_TEST(an_agents_fault_is_tried_elsewhere_and_ends_undetermined)
 }
 END_TEST
 
+START_TEST(the_only_agent_gets_time_to_recover_from_its_fault)
+{
+    setup();
+    world_batch(w, 1, 1, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 100);
+    ck_assert_uint_eq(a->n_held, 1);
+    say_nack(a, 0, "agent_fd_exhausted");
+    world_tick(w, 2000, true);
+    world_credit(w, a, 100);
+    ck_assert_uint_eq(a->n_held, 0);
+    world_tick(w, 2000, true);
+    ck_assert_uint_eq(a->n_held, 1);
+    world_answer_all(w, a);
+    ck_assert(world_all_ended(w, 1));
+    done();
+}
+END_TEST
+
 START_TEST(a_task_that_kills_three_processes_is_poison_and_bystanders_are_not)
 {
     setup();
@@ -490,6 +510,7 @@ TESTS(leases, the_same_process_takes_its_leases_back, another_process_of_the_nam
       what_the_agent_never_received_is_queued_again, after_the_grace_they_run_elsewhere,
       a_late_result_from_an_old_lease_still_wins, a_result_twice_counts_once,
       a_forged_ticket_is_rejected, another_agents_ticket_is_rejected,
+      the_only_agent_gets_time_to_recover_from_its_fault,
       an_agents_fault_is_tried_elsewhere_and_ends_undetermined,
       a_task_that_kills_three_processes_is_poison_and_bystanders_are_not,
       released_tasks_go_elsewhere_without_an_attempt,
