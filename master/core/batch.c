@@ -449,7 +449,7 @@ static void batch_deadline(struct core *c, struct batch *b, struct mono now)
 
 void batch_tick(struct core *c, struct mono now)
 {
-    double dt = mono_diff_ms_f(now, c->last_tick) / 1000.0;
+    double dt = mono_diff_ms_f(now, c->scanned_at) / 1000.0;
     double keep = exp(-dt / RATE_TAU_S);
     struct batch *b, *tmp;
     HASH_ITER(hh, c->batches, b, tmp)

@@ -26,7 +26,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     list_init(&c->stuck_hosts);
     for (int cls = 0; cls < TASK_CLASSES; cls++)
         list_init(&c->active[cls]);
-    c->last_tick = now;
+    c->last_tick = c->scanned_at = now;
     c->fleet_epoch = 1;
     return c;
 }
@@ -199,13 +199,13 @@ bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t ma
 
 /* ---- clockwork */
 
-void core_tick(struct core *c, double own_lag_ms, struct mono now)
+/* All sessions and batches, one after the other: no timer for each of ten thousand connections. */
+static void scan(struct core *c, struct mono now)
 {
-    c->own_lag_ms = own_lag_ms;
     fleet_tick(c, now);
     batch_tick(c, now);
     polite_tick(c);
-    c->last_tick = now;
+    c->scanned_at = now;
     int64_t running = 0;
     struct batch *b, *tmp;
     HASH_ITER(hh, c->batches, b, tmp)
@@ -213,6 +213,15 @@ void core_tick(struct core *c, double own_lag_ms, struct mono now)
         running += (int64_t)b->running;
     }
     gauge_set(&c->stats.running_tasks, running);
+}
+
+void core_tick(struct core *c, double own_lag_ms, struct mono now)
+{
+    c->own_lag_ms = own_lag_ms;
+    fleet_notice_sleep(c, now);
+    c->last_tick = now;
+    if (mono_diff_ms(now, c->scanned_at) >= SCAN_MS)
+        scan(c, now);
     gauge_set(&c->stats.queued_tasks, (int64_t)c->ready);
     gauge_set(&c->stats.waiting_store, (int64_t)c->storing);
     dispatch_wake(c);

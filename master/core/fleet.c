@@ -501,11 +501,15 @@ static void fleet_gauges(struct core *c)
     gauge_set(&c->stats.agents_orphaned, orphaned);
 }
 
-void fleet_tick(struct core *c, struct mono now)
+void fleet_notice_sleep(struct core *c, struct mono now)
 {
     int64_t overslept = mono_diff_ms(now, c->last_tick);
     if (overslept > OWN_LAG_MS)
         forgive(c, overslept, now);
+}
+
+void fleet_tick(struct core *c, struct mono now)
+{
     LIST_EACH_SAFE (&c->session_list, n, tmp) {
         session_tick(c, CONTAINER_OF(n, struct session, node), now);
     }

@@ -28,6 +28,7 @@
 #define RETRY_SCAN         16   /* tasks of a retry list looked at for one agent */
 #define DEADLINE_GRACE_MS  5000 /* running tasks may still end this long after the deadline */
 #define DEATHS_ALONE       2    /* from so many process deaths on, a task runs alone on its agent */
+#define SCAN_MS            1000 /* liveness, deadlines and rates are looked at this often */
 #define OWN_LAG_MS         1000 /* a later tick than this: the master overslept, and convicts no one */
 #define CONTROL_MAX_BYTES                                                                          \
     (16u << 20) /* control lines waiting for one session: over it, it is closed */
@@ -174,7 +175,7 @@ struct core {
     size_t asked;         /* rows of all refills under way */
     unsigned connected;   /* agents with a session */
     uint64_t fleet_epoch; /* counts changes of who is connected: for batch->matching */
-    struct mono last_tick;
+    struct mono last_tick, scanned_at;
     double own_lag_ms;
     bool draining;
     struct core_stats stats;
@@ -186,6 +187,8 @@ void fleet_close(struct core *c, struct session *s, int code, const char *reason
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now);
 void fleet_agent_lost(struct core *c, struct agent *a, bool died,
                       struct mono now); /* its leases end now */
+/* A master that overslept convicts no one: before each scan. */
+void fleet_notice_sleep(struct core *c, struct mono now);
 void fleet_tick(struct core *c, struct mono now);
 void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
