@@ -4,6 +4,8 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <time.h>
+#include "agent/probe/dns_loc.h"
+#include "agent/probe/dns_svcb.h"
 #include "agent/probe/dns_wire.h"
 #include "proto/target.h"
 
@@ -45,7 +47,7 @@ uint32_t dns_cur_uint(struct dns_cur *c, unsigned bytes)
 }
 
 /* By hand: printf() for every octet of a hostile reply would hold the loop for 100 ms. */
-static void put_octet(struct strbuf *b, uint8_t ch, const char *specials)
+void dns_text_octet(struct strbuf *b, uint8_t ch, const char *specials)
 {
     if (ch < ' ' || ch > '~' || (ch == ' ' && strchr(specials, ' ') != NULL)) {
         const char text[4] = {'\\', (char)('0' + ch / 100), (char)('0' + ch / 10 % 10),
@@ -61,7 +63,7 @@ static void put_octet(struct strbuf *b, uint8_t ch, const char *specials)
 static void put_label(struct strbuf *b, const uint8_t *p, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        put_octet(b, p[i], " .\"();@$\\");
+        dns_text_octet(b, p[i], " .\"();@$\\");
     strbuf_putc(b, '.');
 }
 
@@ -110,12 +112,12 @@ void dns_cur_name(struct dns_cur *c, struct strbuf *b)
     c->why = at.why;
 }
 
-static void put_quoted(struct dns_cur *c, size_t n, struct strbuf *b)
+void dns_text_quoted(struct dns_cur *c, size_t n, struct strbuf *b)
 {
     const uint8_t *p = dns_cur_bytes(c, n);
     strbuf_putc(b, '"');
     for (size_t i = 0; p != NULL && i < n; i++)
-        put_octet(b, p[i], "\"\\");
+        dns_text_octet(b, p[i], "\"\\");
     strbuf_putc(b, '"');
 }
 
@@ -124,7 +126,7 @@ static void put_strings(struct dns_cur *c, struct strbuf *b)
     for (bool first = true; first || (c->pos < c->end && c->why == NULL); first = false) {
         if (!first)
             strbuf_putc(b, ' ');
-        put_quoted(c, dns_cur_uint(c, 1), b);
+        dns_text_quoted(c, dns_cur_uint(c, 1), b);
     }
 }
 
@@ -134,19 +136,59 @@ static void put_tag(struct dns_cur *c, struct strbuf *b)
     size_t n = dns_cur_uint(c, 1);
     const uint8_t *p = dns_cur_bytes(c, n);
     for (size_t i = 0; p != NULL && i < n; i++)
-        put_octet(b, p[i], " \"();\\");
+        dns_text_octet(b, p[i], " \"();\\");
+}
+
+static void put_hex(struct dns_cur *c, size_t n, struct strbuf *b)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const uint8_t *p = dns_cur_bytes(c, n);
+    for (size_t i = 0; p != NULL && i < n; i++) {
+        const char two[2] = {digits[p[i] >> 4], digits[p[i] & 15]};
+        strbuf_append(b, two, sizeof(two));
+    }
 }
 
 static void put_hex_rest(struct dns_cur *c, struct strbuf *b)
 {
-    size_t n = c->end - c->pos;
+    put_hex(c, c->end - c->pos, b);
+}
+
+/* NSEC3's salt: counted, "-" when it is empty (RFC 5155 §3.3). */
+static void put_salt(struct dns_cur *c, struct strbuf *b)
+{
+    size_t n = dns_cur_uint(c, 1);
+    if (n == 0)
+        strbuf_putc(b, '-');
+    put_hex(c, n, b);
+}
+
+/* NSEC3's next owner: counted, base32 with the extended hex alphabet, without padding (RFC 4648
+ * §7). */
+static void put_base32(struct dns_cur *c, struct strbuf *b)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
+    size_t n = dns_cur_uint(c, 1);
+    const uint8_t *p = dns_cur_bytes(c, n);
+    if (n == 0)
+        dns_cur_fail(c, "a hashed name is empty");
+    for (size_t bit = 0; p != NULL && bit < n * 8; bit += 5) {
+        size_t at = bit / 8;
+        unsigned two = (unsigned)p[at] << 8 | (at + 1 < n ? p[at + 1] : 0);
+        strbuf_putc(b, digits[two >> (11 - bit % 8) & 31]);
+    }
+}
+
+/* RFC 7043: every octet, a hyphen between them. */
+static void put_eui(struct dns_cur *c, size_t n, struct strbuf *b)
+{
     const uint8_t *p = dns_cur_bytes(c, n);
     for (size_t i = 0; p != NULL && i < n; i++)
-        strbuf_printf(b, "%02X", p[i]);
+        strbuf_printf(b, "%s%02x", i == 0 ? "" : "-", p[i]);
 }
 
 #define BASE64_STEP 48 /* bytes in, a multiple of 3 */
-static void put_base64_rest(struct dns_cur *c, struct strbuf *b)
+void dns_text_base64(struct dns_cur *c, struct strbuf *b)
 {
     size_t n = c->end - c->pos;
     const uint8_t *p = dns_cur_bytes(c, n);
@@ -204,9 +246,9 @@ static void put_bitmap(struct dns_cur *c, struct strbuf *b)
 
 /*
  * How the RDATA of a type reads, a letter a field:
- *   4 6 address  n name  1 2 3 number of 1, 2 or 4 octets  t time  y type
- *   q counted string  s counted strings to the end  g bare counted string  v string to the end  x
- * hex, b base64, m bitmap to the end
+ *   4 6 address  n name  1 2 3 number of 1, 2 or 4 octets  t time  y type  h salt  o base32
+ *   8 9 EUI of 48 or 64 bits  q counted string  g bare counted string; and to the end:
+ *   s counted strings  v string  x hex  b base64  m bitmap  k service parameters  L location
  */
 static const struct {
     uint16_t type;
@@ -222,23 +264,38 @@ static const struct {
     {16, "s"},         /* TXT */
     {17, "nn"},        /* RP */
     {18, "2n"},        /* AFSDB */
+    {24, "y113tt2nb"}, /* SIG */
+    {25, "211b"},      /* KEY */
     {28, "6"},         /* AAAA */
+    {29, "L"},         /* LOC */
     {33, "222n"},      /* SRV */
     {35, "22qqqn"},    /* NAPTR */
     {36, "2n"},        /* KX */
+    {37, "221b"},      /* CERT */
     {39, "n"},         /* DNAME */
     {43, "211x"},      /* DS */
     {44, "11x"},       /* SSHFP */
     {46, "y113tt2nb"}, /* RRSIG */
     {47, "nm"},        /* NSEC */
     {48, "211b"},      /* DNSKEY */
+    {49, "b"},         /* DHCID */
+    {50, "112hom"},    /* NSEC3 */
+    {51, "112h"},      /* NSEC3PARAM */
     {52, "111x"},      /* TLSA */
     {53, "111x"},      /* SMIMEA */
     {59, "211x"},      /* CDS */
     {60, "211b"},      /* CDNSKEY */
+    {61, "b"},         /* OPENPGPKEY */
+    {62, "32m"},       /* CSYNC */
+    {63, "311x"},      /* ZONEMD */
+    {64, "2nk"},       /* SVCB */
+    {65, "2nk"},       /* HTTPS */
     {99, "s"},         /* SPF */
+    {108, "8"},        /* EUI48 */
+    {109, "9"},        /* EUI64 */
     {256, "22v"},      /* URI */
     {257, "1gv"},      /* CAA */
+    {32769, "211x"},   /* DLV */
 };
 
 static const char *form_of(uint16_t type)
@@ -268,19 +325,31 @@ static void put_field(struct dns_cur *c, char field, struct strbuf *b)
     case 'y':
         return put_type(c, b);
     case 'q':
-        return put_quoted(c, dns_cur_uint(c, 1), b);
+        return dns_text_quoted(c, dns_cur_uint(c, 1), b);
     case 's':
         return put_strings(c, b);
     case 'g':
         return put_tag(c, b);
     case 'v':
-        return put_quoted(c, c->end - c->pos, b);
+        return dns_text_quoted(c, c->end - c->pos, b);
     case 'x':
         return put_hex_rest(c, b);
     case 'b':
-        return put_base64_rest(c, b);
+        return dns_text_base64(c, b);
     case 'm':
         return put_bitmap(c, b);
+    case 'h':
+        return put_salt(c, b);
+    case 'o':
+        return put_base32(c, b);
+    case '8':
+        return put_eui(c, 6, b);
+    case '9':
+        return put_eui(c, 8, b);
+    case 'k':
+        return dns_svcb_params(c, b);
+    case 'L':
+        return dns_loc(c, b);
     default:
         UNREACHABLE("a field letter of our own table");
     }
@@ -288,13 +357,15 @@ static void put_field(struct dns_cur *c, char field, struct strbuf *b)
 
 void dns_text_rdata(struct dns_cur *c, uint16_t type, bool generic, struct strbuf *b)
 {
-    const char *fields = generic ? NULL : form_of(type);
+    const char *fields = generic || dns_loc_unknown(c, type) ? NULL : form_of(type);
     if (fields == NULL) {
         strbuf_printf(b, c->end > c->pos ? "\\# %zu " : "\\# %zu", c->end - c->pos);
         put_hex_rest(c, b);
         return;
     }
     for (const char *f = fields; *f != '\0'; f++) {
+        if (c->pos == c->end && strchr("xbmk", *f) != NULL)
+            break; /* a list without a member: no blank before it either */
         if (f != fields)
             strbuf_putc(b, ' ');
         put_field(c, *f, b);

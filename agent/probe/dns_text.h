@@ -25,6 +25,12 @@ const uint8_t *dns_cur_bytes(struct dns_cur *c, size_t n); /* NULL on error */
 /* Appends the name at the cursor with its last dot ("." is the root). */
 void dns_cur_name(struct dns_cur *c, struct strbuf *b);
 
+/* Appends one octet: plain, or escaped when it is not printable or one of specials. */
+void dns_text_octet(struct strbuf *b, uint8_t octet, const char *specials);
+/* Appends the next n octets as a quoted string; all to the end as base64. */
+void dns_text_quoted(struct dns_cur *c, size_t n, struct strbuf *b);
+void dns_text_base64(struct dns_cur *c, struct strbuf *b);
+
 /* Appends the RDATA between pos and end. Generic: \# LENGTH HEX whatever the type is. */
 void dns_text_rdata(struct dns_cur *c, uint16_t type, bool generic, struct strbuf *b);
 

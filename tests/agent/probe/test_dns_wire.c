@@ -273,7 +273,7 @@ START_TEST(test_unknown_types_are_rfc3597)
 {
     must_read(65280, "0a000001", "\\# 4 0A000001");
     must_read(65280, "", "\\# 0");
-    must_read(65, "000100", "\\# 3 000100");
+    must_read(55, "000100", "\\# 3 000100");
 }
 END_TEST
 
