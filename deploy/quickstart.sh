@@ -11,6 +11,7 @@ DIR=$TOP/build/quickstart
 NGINX=$DIR/nginx
 START_S=20 # how long anything here may take to come up
 STOP_S=40  # how long a drain may take before it is cut short
+export PATH=$PATH:/usr/sbin:/sbin # nginx is there, and a plain user of Debian does not look there
 
 usage() {
     cat <<'TEXT'
@@ -22,7 +23,7 @@ usage: deploy/quickstart.sh [FILE] [--once]
 TEXT
 }
 
-if [ -t 1 ]; then
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
     BOLD=$'\e[1m' DIM=$'\e[2m' OFF=$'\e[0m'
 else
     BOLD='' DIM='' OFF=''
@@ -49,7 +50,7 @@ for arg in "$@"; do
         ;;
     esac
 done
-[ -z "$FILE" ] || [ -r "$FILE" ] || die "cannot read $FILE: name a text file with one target a line"
+[ -z "$FILE" ] || { [ -r "$FILE" ] && [ ! -d "$FILE" ]; } || die "cannot read $FILE: name a text file with one target a line"
 
 # --- processes: each in its own group, so that a Ctrl-C reaches this script alone and it stops them in order
 
@@ -61,11 +62,15 @@ start() { # NAME COMMAND...
     "$@" >"$DIR/$name.log" 2>&1 &
     set +m
     PIDS+=($!)
+    echo $! >>"$LOCK"
     NAMES+=("$name")
 }
 
 stop_all() {
-    trap - EXIT INT TERM
+    # Neither a second Ctrl-C nor a terminal that is gone and takes no words shall leave anything behind.
+    set +e
+    trap - EXIT
+    trap "" INT TERM HUP PIPE
     local i n=0
     [ ${#PIDS[@]} -eq 0 ] || step "stopping"
     for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do # agents, master, nginx: last started, first stopped
@@ -81,8 +86,20 @@ on_exit() {
     stop_all
     exit "$code"
 }
+on_signal() { # CODE
+    set +e
+    trap "" PIPE
+    printf '\n'
+    stop_all
+    [ -z "$RUNS" ] || exit 0 # Ctrl-C is how it is meant to end; before that it is an end too soon
+    exit "$1"
+}
+RUNS=''
 trap on_exit EXIT
-trap 'printf "\n"; stop_all; exit 0' INT TERM
+trap 'on_signal 130' INT
+trap 'on_signal 143' TERM
+trap 'on_signal 129' HUP
+trap 'on_signal 141' PIPE
 
 last_words() { # NAME
     printf 'quickstart: the last lines of %s:\n' "$DIR/$1.log" >&2
@@ -126,8 +143,11 @@ build() {
 
 prepare() {
     mkdir -p "$DIR"
-    exec 9>"$TOP/build/quickstart.lock"
-    flock -n 9 || die "another quickstart runs from this clone; stop it first (Ctrl-C there)"
+    # What it starts holds the lock too: whoever killed this script with -9 is told what is left of it.
+    LOCK=$TOP/build/quickstart.lock
+    exec 9>>"$LOCK"
+    flock -n 9 || die "another quickstart runs from this clone: stop it with Ctrl-C there, or with: kill $(tr '\n' ' ' <"$LOCK")"
+    echo $$ >"$LOCK"
     rm -rf "$DIR"
     mkdir -p "$NGINX/site" "$DIR/data"
     chmod 700 "$DIR/data"
@@ -207,17 +227,20 @@ run_batch() {
 go_on() {
     cat <<TEXT
 
-${BOLD}Sonde runs.${OFF} Master, two agents and nginx stay up until Ctrl-C. To go on, in another terminal:
+${BOLD}Sonde runs${OFF} until Ctrl-C: nginx, a master and two agents.
+To go on, in another terminal, from $TOP:
 
     export SONDE_URL=$SONDE_URL
     export SONDE_TOKEN_FILE=$SONDE_TOKEN_FILE
     build/bin/sonde agents
     build/bin/sonde probe https://example.com/
     build/bin/sonde submit deploy/examples/targets.txt --watch
-    curl -H "Authorization: Bearer \$(cat $SONDE_TOKEN_FILE)" $SONDE_URL/api/v1/batches
+    curl -H "Authorization: Bearer \$(cat \$SONDE_TOKEN_FILE)" \\
+        \$SONDE_URL/api/v1/batches
 
 TEXT
-    note "logs and data: $DIR (made anew by each quickstart)"
+    note "logs and data, made anew by each quickstart:"
+    note "$DIR"
 }
 
 watch_over() {
@@ -245,5 +268,6 @@ write_targets
 step "a batch of $(grep -cv '^[[:space:]]*\(#\|$\)' "$TARGETS") targets"
 run_batch
 [ -z "$ONCE" ] || exit 0
+RUNS=yes
 go_on
 watch_over

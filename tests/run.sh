@@ -9,6 +9,7 @@
 #     tests/run.sh --build-dir D  builds into D, D-asan, D-tsan instead of build, build-asan, build-tsan
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
+export PATH=$PATH:/usr/sbin:/sbin # nginx is there, and a plain user of Debian does not look there
 
 LONG='' QUICK='' ONLY='' BUILD=build
 usage() {

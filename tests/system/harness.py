@@ -18,6 +18,7 @@ import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ["PATH"] += ":/usr/sbin:/sbin"  # a plain user of Debian does not look there for nginx
 SANITIZER = re.compile(
     r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error: |requirement failed: "
 )
