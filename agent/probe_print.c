@@ -92,14 +92,48 @@ static void put_hops(const struct result_http *h, FILE *to)
     }
 }
 
+/* Rounded down: what ended an hour ago is at -1. */
+static long long days_between(struct wall from, struct wall to)
+{
+    int64_t us = to.us - from.us;
+    return (long long)(us / US_PER_DAY - (us % US_PER_DAY < 0));
+}
+
 static void put_day(FILE *to, const char *label, struct wall t, struct wall now)
 {
     char text[WALL_TEXT_MAX];
     if (t.us == 0)
         return;
-    long long days = (long long)((t.us - now.us) / US_PER_DAY);
+    long long days = days_between(now, t);
     fprintf(to, "  %-*s%.10s (%lld days %s)\n", LABEL_WIDTH, label, wall_format(t, text),
             days < 0 ? -days : days, days < 0 ? "ago" : "left");
+}
+
+static void put_key(const struct result_tls *tls, FILE *to)
+{
+    if (tls->key_type == NULL)
+        return;
+    fprintf(to, "  %-*s%s, %d bits", LABEL_WIDTH, "key", tls->key_type, tls->key_bits);
+    if (tls->signature != NULL)
+        fprintf(to, ", signed with %s", tls->signature);
+    fputc('\n', to);
+}
+
+/* The leaf has its own lines; those that it leans on, and how long they last. */
+static void put_chain(const struct result_tls *tls, struct wall now, FILE *to)
+{
+    char text[WALL_TEXT_MAX];
+    for (unsigned i = 1; i < tls->n_chain; i++) {
+        const struct result_cert *cert = &tls->chain[i];
+        fprintf(to, "  %-*s", LABEL_WIDTH, i == 1 ? "chain" : "");
+        put_text(to, cert->subject != NULL ? cert->subject : "?");
+        if (cert->not_after.us != 0)
+            fprintf(to, ", until %.10s (%lld days)", wall_format(cert->not_after, text),
+                    days_between(now, cert->not_after));
+        fputc('\n', to);
+    }
+    if (tls->sent_chain > tls->n_chain)
+        fprintf(to, "  %-*sand %u more\n", LABEL_WIDTH, "", tls->sent_chain - tls->n_chain);
 }
 
 static void put_tls(const struct result_tls *tls, struct wall now, FILE *to)
@@ -107,13 +141,18 @@ static void put_tls(const struct result_tls *tls, struct wall now, FILE *to)
     fputs("\n  certificate\n", to);
     put_line(to, "protocol", tls->version);
     put_line(to, "cipher", tls->cipher);
+    put_line(to, "alpn", tls->alpn);
+    if (tls->staple != STAPLE_UNKNOWN)
+        put_line(to, "ocsp", tls->staple == STAPLE_SEEN ? "stapled" : "not stapled");
     put_line(to, "verified", tls->verified ? "yes" : tls->verify_error ? tls->verify_error : "no");
     put_line(to, "subject", tls->subject);
     put_line(to, "issuer", tls->issuer);
     put_day(to, "expires", tls->not_after, now);
     for (unsigned i = 0; i < tls->n_alt_names; i++)
         put_line(to, i == 0 ? "names" : "", tls->alt_names[i]);
+    put_key(tls, to);
     put_line(to, "sha256", tls->fingerprint_sha256);
+    put_chain(tls, now, to);
 }
 
 static void put_http(const struct result_http *h, struct wall now, FILE *to)

@@ -31,6 +31,14 @@ static void free_tls(struct result_tls *tls)
     for (unsigned i = 0; i < tls->n_alt_names; i++)
         free(tls->alt_names[i]);
     free(tls->alt_names);
+    for (unsigned i = 0; i < tls->n_chain; i++) {
+        free(tls->chain[i].subject);
+        free(tls->chain[i].issuer);
+    }
+    free(tls->chain);
+    free(tls->alpn);
+    free(tls->key_type);
+    free(tls->signature);
     free(tls->version);
     free(tls->cipher);
     free(tls->subject);

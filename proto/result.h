@@ -29,13 +29,25 @@ struct result_hop { /* one redirect that was followed */
 struct result_header {
     char *name, *value;
 };
+struct result_cert {
+    char *subject, *issuer;            /* NULL = not known */
+    struct wall not_before, not_after; /* unset = not known */
+};
+#define RESULT_CHAIN_MAX 10
+enum result_staple { STAPLE_UNKNOWN, STAPLE_NONE, STAPLE_SEEN };
 struct result_tls {
     char *version, *cipher, *subject, *issuer, *fingerprint_sha256; /* NULL = not known */
+    char *alpn;                                                     /* NULL = none agreed on */
+    char *key_type, *signature; /* of the leaf: "RSA" "EC" …; "ecdsa-with-SHA256" … */
+    int key_bits;               /* 0 = not known */
+    enum result_staple staple;  /* an OCSP answer came along with the certificate */
     bool verified;
     char *verify_error;                /* OpenSSL's words, NULL when verified */
     struct wall not_before, not_after; /* unset = not known */
     char **alt_names;
     unsigned n_alt_names;
+    struct result_cert *chain; /* as the peer sent it, the leaf first; at most RESULT_CHAIN_MAX */
+    unsigned n_chain, sent_chain; /* sent_chain: how many it sent */
 };
 struct result_http {
     int status;    /* 0 = none */
@@ -97,8 +109,8 @@ void result_check_add(struct result *r, const char *check, bool ok, const char *
 
 /* Appends the record:
  * {"outcome":…,"cause":…,"message":…,"started_at":…,"queue_ms":…,"timings":{…},"http":…,"dns":…,
- * "checks":[…]}. now gives tls.days_left. Cut to fit RESULT_MAX_BYTES less the envelope: headers,
- * then body, go first, and it says "cut":true. */
+ * "checks":[…]}. now gives the days_left of certificates. Cut to fit RESULT_MAX_BYTES less the
+ * envelope: headers, then body, go first, and it says "cut":true. */
 void result_encode(const struct result *r, struct wall now, struct strbuf *b);
 
 /* The record of an end that no agent saw (expired, cancelled, undetermined by the master). */

@@ -117,6 +117,45 @@ static int64_t whole_days(struct wall from, struct wall to)
     return us % US_PER_DAY < 0 ? days - 1 : days;
 }
 
+static void put_days_left(struct json_out *w, const char *key, struct wall now, struct wall end)
+{
+    if (end.us == 0)
+        json_null(w, key);
+    else
+        json_int(w, key, whole_days(now, end));
+}
+
+/* The first end of any certificate that was sent; the leaf's is known without a chain too. */
+static struct wall earliest_end(const struct result_tls *tls)
+{
+    struct wall first = tls->not_after;
+    for (unsigned i = 0; i < tls->n_chain; i++) {
+        struct wall end = tls->chain[i].not_after;
+        if (end.us != 0 && (first.us == 0 || end.us < first.us))
+            first = end;
+    }
+    return first;
+}
+
+static void put_chain(struct json_out *w, const struct result_tls *tls, struct wall now,
+                      enum cut cut)
+{
+    json_int(w, "chain_length", tls->sent_chain);
+    json_key(w, "chain");
+    json_arr_begin(w);
+    for (unsigned i = 0; i < tls->n_chain && cut < CUT_LISTS; i++) {
+        const struct result_cert *cert = &tls->chain[i];
+        json_obj_begin(w);
+        json_str(w, "subject", cert->subject);
+        json_str(w, "issuer", cert->issuer);
+        put_time(w, "not_before", cert->not_before);
+        put_time(w, "not_after", cert->not_after);
+        put_days_left(w, "days_left", now, cert->not_after);
+        json_obj_end(w);
+    }
+    json_arr_end(w);
+}
+
 static void put_alt_names(struct json_out *w, const struct result_tls *tls, enum cut cut)
 {
     json_key(w, "alt_names");
@@ -140,13 +179,20 @@ static void put_tls(struct json_out *w, const struct result_tls *tls, struct wal
     json_str(w, "verify_error", tls->verify_error);
     put_time(w, "not_before", tls->not_before);
     put_time(w, "not_after", tls->not_after);
-    if (tls->not_after.us == 0)
-        json_null(w, "days_left");
-    else
-        json_int(w, "days_left", whole_days(now, tls->not_after));
+    put_days_left(w, "days_left", now, tls->not_after);
+    put_days_left(w, "days_left_min", now, earliest_end(tls));
     json_str(w, "subject", tls->subject);
     json_str(w, "issuer", tls->issuer);
     put_alt_names(w, tls, cut);
+    json_str(w, "key_type", tls->key_type);
+    put_int_or_null(w, "key_bits", tls->key_bits, 0);
+    json_str(w, "signature", tls->signature);
+    json_str(w, "alpn", tls->alpn);
+    if (tls->staple == STAPLE_UNKNOWN)
+        json_null(w, "ocsp_stapled");
+    else
+        json_bool(w, "ocsp_stapled", tls->staple == STAPLE_SEEN);
+    put_chain(w, tls, now, cut);
     json_str(w, "fingerprint_sha256", tls->fingerprint_sha256);
     json_obj_end(w);
 }

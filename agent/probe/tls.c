@@ -3,6 +3,7 @@
 
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,9 +19,11 @@
  */
 #define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
-#define NAME_MAX_BYTES 512 /* a subject or an issuer */
-#define ALT_NAMES_MAX  64
-#define ALT_NAME_BYTES 256
+#define NAME_MAX_BYTES  512 /* a subject or an issuer */
+#define ALT_NAMES_MAX   64
+#define ALT_NAME_BYTES  256
+#define ALPN_BYTES      64 /* sanitised: a bad byte becomes three */
+#define SIGNATURE_BYTES 80
 
 struct tls_store {
     X509_STORE *x509;
@@ -75,15 +78,31 @@ void tls_store_destroy(struct tls_store **sp)
 
 void tls_seen_reset(struct tls_seen *s)
 {
-    X509_free(s->leaf);
+    for (unsigned i = 0; i < s->n_chain; i++)
+        X509_free(s->chain[i]);
     *s = (struct tls_seen){.verify = s->verify, .store = s->store};
 }
 
-static void keep_leaf(struct tls_seen *s, X509 *leaf)
+static X509 *leaf_of(const struct tls_seen *s)
 {
-    if (s->leaf || !leaf || X509_up_ref(leaf) != 1)
+    return s->n_chain > 0 ? s->chain[0] : NULL;
+}
+
+/* What the peer sent, and not the chain that was built from it: the latter ends at the first bad
+ * certificate, and holds roots that are nobody's but ours. */
+static void keep_chain(struct tls_seen *s, const X509_STORE_CTX *x)
+{
+    STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(x);
+    int n = sk_X509_num(sent); /* −1 for NULL */
+    if (s->n_chain > 0 || n <= 0)
         return;
-    s->leaf = leaf;
+    s->sent_chain = (unsigned)n;
+    while (s->n_chain < s->sent_chain && s->n_chain < RESULT_CHAIN_MAX) {
+        X509 *cert = sk_X509_value(sent, (int)s->n_chain);
+        if (X509_up_ref(cert) != 1)
+            return;
+        s->chain[s->n_chain++] = cert;
+    }
 }
 
 /* Called for every certificate of the chain; what it returns decides whether the handshake goes on.
@@ -94,7 +113,7 @@ static int on_verify(int ok, X509_STORE_CTX *x)
     REQUIRE(ssl != NULL);
     struct tls_seen *s = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), seen_index);
     REQUIRE(s != NULL);
-    keep_leaf(s, X509_STORE_CTX_get0_cert(x));
+    keep_chain(s, x);
     if (!ok && s->error == X509_V_OK) {
         s->error = X509_STORE_CTX_get_error(x);
         s->depth = X509_STORE_CTX_get_error_depth(x);
@@ -104,27 +123,35 @@ static int on_verify(int ok, X509_STORE_CTX *x)
 
 bool tls_watch(struct tls_seen *s, SSL_CTX *ctx)
 {
-    REQUIRE(s->store != NULL && s->leaf == NULL);
-    if (SSL_CTX_set_ex_data(ctx, seen_index, s) != 1)
+    REQUIRE(s->store != NULL && s->n_chain == 0);
+    if (SSL_CTX_set_ex_data(ctx, seen_index, s) != 1 ||
+        SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp) != 1)
         return false;
     SSL_CTX_set1_cert_store(ctx, s->store->x509);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
     return true;
 }
 
-void tls_seen_session(struct tls_seen *s, const SSL *ssl)
+void tls_seen_session(struct tls_seen *s, SSL *ssl)
 {
+    const unsigned char *alpn, *staple;
+    unsigned n;
     s->version = SSL_get_version(ssl);
     s->cipher = SSL_get_cipher_name(ssl);
+    SSL_get0_alpn_selected(ssl, &alpn, &n);
+    /* OpenSSL does not insist that it is one of those offered. */
+    snprintf(s->alpn, sizeof(s->alpn), "%.*s", (int)n, n > 0 ? (const char *)alpn : "");
+    s->staple = SSL_get_tlsext_status_ocsp_resp(ssl, &staple) > 0 ? STAPLE_SEEN : STAPLE_NONE;
 }
 
 void tls_seen_name(struct tls_seen *s, const char *host)
 {
     struct ip ip;
-    if (!s->leaf)
+    X509 *leaf = leaf_of(s);
+    if (!leaf)
         return;
-    int match = ip_parse(host, &ip) == ERR_NONE ? X509_check_ip_asc(s->leaf, host, 0)
-                                                : X509_check_host(s->leaf, host, 0, 0, NULL);
+    int match = ip_parse(host, &ip) == ERR_NONE ? X509_check_ip_asc(leaf, host, 0)
+                                                : X509_check_host(leaf, host, 0, 0, NULL);
     s->name_mismatch = match != 1;
 }
 
@@ -235,32 +262,79 @@ static char *fingerprint(const X509 *leaf)
     return mem_strdup(hex);
 }
 
+/* A key of a kind that OpenSSL cannot read has neither type nor size here. */
+static void read_key(struct result_tls *t, const X509 *leaf)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(leaf);
+    if (!key)
+        return;
+    t->key_type = mem_strdup(EVP_PKEY_get0_type_name(key));
+    t->key_bits = EVP_PKEY_get_bits(key);
+}
+
+/* OpenSSL's long name, or the dotted number of an algorithm that it does not know. */
+static char *signature_of(const X509 *leaf)
+{
+    char text[SIGNATURE_BYTES];
+    const ASN1_OBJECT *algorithm;
+    X509_ALGOR_get0(&algorithm, NULL, NULL, X509_get0_tbs_sigalg(leaf));
+    int n = OBJ_obj2txt(text, sizeof(text), algorithm, 0);
+    return n > 0 ? mem_strdup(text) : NULL;
+}
+
+static struct result_cert read_cert(const X509 *x)
+{
+    return (struct result_cert){
+        .subject = name_text(X509_get_subject_name(x)),
+        .issuer = name_text(X509_get_issuer_name(x)),
+        .not_before = wall_of(X509_get0_notBefore(x)),
+        .not_after = wall_of(X509_get0_notAfter(x)),
+    };
+}
+
+static void read_chain(struct result_tls *t, const struct tls_seen *s)
+{
+    t->sent_chain = s->sent_chain;
+    t->chain = mem_array(s->n_chain, sizeof(*t->chain));
+    for (; t->n_chain < s->n_chain; t->n_chain++)
+        t->chain[t->n_chain] = read_cert(s->chain[t->n_chain]);
+}
+
 static void read_leaf(struct result_tls *t, const X509 *leaf)
 {
-    t->subject = name_text(X509_get_subject_name(leaf));
-    t->issuer = name_text(X509_get_issuer_name(leaf));
-    t->not_before = wall_of(X509_get0_notBefore(leaf));
-    t->not_after = wall_of(X509_get0_notAfter(leaf));
+    const struct result_cert *first = &t->chain[0];
+    REQUIRE(t->n_chain > 0);
+    t->subject = mem_strdup(first->subject);
+    t->issuer = mem_strdup(first->issuer);
+    t->not_before = first->not_before;
+    t->not_after = first->not_after;
     t->fingerprint_sha256 = fingerprint(leaf);
+    t->signature = signature_of(leaf);
+    read_key(t, leaf);
     read_alt_names(t, leaf);
 }
 
 struct wall tls_not_after(const struct tls_seen *s)
 {
-    return s->leaf ? wall_of(X509_get0_notAfter(s->leaf)) : (struct wall){0};
+    return s->n_chain > 0 ? wall_of(X509_get0_notAfter(s->chain[0])) : (struct wall){0};
 }
 
 struct result_tls *tls_facts(const struct tls_seen *s)
 {
-    if (!s->leaf && !s->version)
+    const X509 *leaf = leaf_of(s);
+    if (!leaf && !s->version)
         return NULL;
     struct result_tls *t = mem_zalloc(sizeof(*t));
     const char *wrong = tls_verify_text(s);
     t->version = mem_strdup(s->version);
     t->cipher = mem_strdup(s->cipher);
-    t->verified = s->leaf && !wrong;
+    t->verified = leaf && !wrong;
     t->verify_error = mem_strdup(wrong);
-    if (s->leaf)
-        read_leaf(t, s->leaf);
+    t->alpn = s->alpn[0] ? clean(s->alpn, strlen(s->alpn), ALPN_BYTES) : NULL;
+    t->staple = s->staple;
+    if (leaf) {
+        read_chain(t, s);
+        read_leaf(t, leaf);
+    }
     return t;
 }

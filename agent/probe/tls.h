@@ -21,17 +21,20 @@ void tls_store_destroy(struct tls_store **sp);
 struct tls_seen { /* caller-owned, zeroed */
     bool verify;  /* a bad certificate ends the handshake */
     const struct tls_store *store;
-    X509 *leaf;                   /* NULL until the peer has sent one */
-    int error, depth;             /* the first X509_V_ERR_*, X509_V_OK = none */
-    bool name_mismatch;           /* told by tls_seen_name() */
-    const char *version, *cipher; /* literals of OpenSSL, NULL until the handshake is done */
+    X509 *chain[RESULT_CHAIN_MAX]; /* as the peer sent it, the leaf first; kept until the reset */
+    unsigned n_chain, sent_chain;  /* 0 until it has sent one */
+    int error, depth;              /* the first X509_V_ERR_*, X509_V_OK = none */
+    bool name_mismatch;            /* told by tls_seen_name() */
+    const char *version, *cipher;  /* literals of OpenSSL, NULL until the handshake is done */
+    char alpn[32];                 /* the peer's bytes; "" = none */
+    enum result_staple staple;
 };
 void tls_seen_reset(struct tls_seen *s); /* forgets the handshake, keeps verify and store */
 
-/* Makes a fresh context of libcurl use the store and report into s, which must outlive the
- * connection. False: no memory. */
+/* Makes a fresh context of libcurl use the store, ask for a stapled OCSP answer and report into s,
+ * which must outlive the connection. False: no memory. */
 bool tls_watch(struct tls_seen *s, SSL_CTX *ctx);
-void tls_seen_session(struct tls_seen *s, const SSL *ssl); /* after the handshake */
+void tls_seen_session(struct tls_seen *s, SSL *ssl); /* after the handshake */
 /* Checks the leaf's names against host (a name, or an address literal). */
 void tls_seen_name(struct tls_seen *s, const char *host);
 
@@ -40,7 +43,7 @@ void tls_seen_name(struct tls_seen *s, const char *host);
 enum cause tls_cause(const struct tls_seen *s);
 const char *tls_verify_text(const struct tls_seen *s); /* NULL when nothing is wrong */
 
-/* When the leaf ends; unset when there is none. */
+/* When the leaf ends: what tls_min_days looks at. Unset when there is none. */
 struct wall tls_not_after(const struct tls_seen *s);
 /* Certificate facts for a result; NULL when no TLS was seen. Caller owns. */
 struct result_tls *tls_facts(const struct tls_seen *s);

@@ -198,6 +198,39 @@ static void put_expiry(struct view *v, const struct json_node *tls)
         put_linef(v, "expires", "%.10s, %.0f days left", when, days);
 }
 
+static void put_key(struct view *v, const struct json_node *tls)
+{
+    const char *type = node_str(tls, "key_type"), *signature = node_str(tls, "signature");
+    if (type)
+        put_linef(v, "key", "%s, %.0f bits%s%s", type, node_num(tls, "key_bits", 0),
+                  signature ? ", signed with " : "", signature ? signature : "");
+}
+
+static void put_staple(struct view *v, const struct json_node *tls)
+{
+    const struct json_node *staple = node_at(tls, "ocsp_stapled");
+    if (staple && json_type(staple) == JSON_BOOL)
+        put_line(v, "ocsp", node_true(tls, "ocsp_stapled") ? "stapled" : "not stapled");
+}
+
+/* The leaf has its own lines; those that it leans on, and how long they last. */
+static void put_chain(struct view *v, const struct json_node *tls)
+{
+    const struct json_node *first = node_first(tls, "chain");
+    unsigned n = first ? 1 : 0;
+    double sent = node_num(tls, "chain_length", 0);
+    for (const struct json_node *c = first ? json_next(first) : NULL; c; c = json_next(c), n++) {
+        const char *until = node_str(c, "not_after"), *label = n == 1 ? "chain" : "";
+        if (until)
+            put_linef(v, label, "%s, until %.10s (%.0f days)", or_dash(node_str(c, "subject")),
+                      until, node_num(c, "days_left", 0));
+        else
+            put_line(v, label, or_dash(node_str(c, "subject")));
+    }
+    if (n > 0 && sent > n)
+        put_linef(v, "", "and %.0f more", sent - n);
+}
+
 static void put_tls(struct view *v, const struct json_node *tls)
 {
     const char *problem = node_str(tls, "verify_error");
@@ -214,7 +247,11 @@ static void put_tls(struct view *v, const struct json_node *tls)
         put_linef(v, "trusted", "no%s%s", problem ? ": " : "", problem ? problem : "");
     put_line(v, "protocol", node_str(tls, "version"));
     put_line(v, "cipher", node_str(tls, "cipher"));
+    put_line(v, "alpn", node_str(tls, "alpn"));
+    put_staple(v, tls);
+    put_key(v, tls);
     put_line(v, "sha256", node_str(tls, "fingerprint_sha256"));
+    put_chain(v, tls);
 }
 
 static void put_headers(struct view *v, const struct json_node *http)

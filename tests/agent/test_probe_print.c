@@ -123,6 +123,32 @@ START_TEST(test_certificate)
 }
 END_TEST
 
+START_TEST(test_chain_and_key)
+{
+    struct result_http *h = mem_zalloc(sizeof(*h));
+    struct result_tls *t = mem_zalloc(sizeof(*t));
+    *h = (struct result_http){.size_bytes = -1, .tls = t};
+    result->http = h;
+    t->key_type = mem_strdup("EC");
+    t->key_bits = 256;
+    t->signature = mem_strdup("ecdsa-with-SHA256");
+    t->alpn = mem_strdup("h2");
+    t->staple = STAPLE_SEEN;
+    t->sent_chain = 4;
+    t->n_chain = 2;
+    t->chain = mem_array(2, sizeof(*t->chain));
+    t->chain[1].subject = mem_strdup("CN=sub\x1b");
+    t->chain[1].not_after.us = now.us - 3600000000LL;
+    result_end(result, CAUSE_NONE, NULL);
+    print();
+    has("alpn        h2\n");
+    has("ocsp        stapled\n");
+    has("key         EC, 256 bits, signed with ecdsa-with-SHA256\n");
+    has("chain       CN=sub?, until 2027-01-15 (-1 days)\n");
+    has("and 2 more\n");
+}
+END_TEST
+
 START_TEST(test_dns_sections)
 {
     struct result_dns *d = mem_zalloc(sizeof(*d));
@@ -159,7 +185,7 @@ END_TEST
 TESTS(page_tests, test_failure_names_cause_sentence_and_fault, test_success_has_no_message,
       test_phases_stand_one_behind_the_other, test_phase_that_never_happened_is_not_shown,
       test_phase_without_length_still_has_a_mark, test_foreign_text_cannot_drive_the_terminal,
-      test_certificate, test_dns_sections, test_checks)
+      test_certificate, test_chain_and_key, test_dns_sections, test_checks)
 static TCase *pages(void)
 {
     TCase *tc = page_tests();

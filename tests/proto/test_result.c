@@ -142,6 +142,41 @@ START_TEST(test_days_left_rounds_down_on_both_sides_of_now)
 }
 END_TEST
 
+START_TEST(test_chain_and_the_first_of_it_to_end)
+{
+    struct result_tls *t = mem_zalloc(sizeof(*t));
+    add_http()->tls = t;
+    t->not_after.us = NOW_US + 71 * DAY_US;
+    t->sent_chain = 3;
+    t->n_chain = 2;
+    t->chain = mem_array(2, sizeof(*t->chain));
+    t->chain[0] = (struct result_cert){.subject = mem_strdup("CN=a"), .not_after = t->not_after};
+    t->chain[1].not_after.us = NOW_US + 9 * DAY_US;
+    encode();
+    ck_assert(has("\"days_left\":71,\"days_left_min\":9,"));
+    ck_assert(has("\"chain_length\":3,\"chain\":[{\"subject\":\"CN=a\",\"issuer\":null,"
+                  "\"not_before\":null,\"not_after\":\"2024-12-14T00:00:00.000000Z\","
+                  "\"days_left\":71},{\"subject\":null,"));
+    ck_assert(has("\"days_left\":9}]"));
+}
+END_TEST
+
+START_TEST(test_key_and_staple_that_are_not_known_are_null)
+{
+    struct result_tls *t = mem_zalloc(sizeof(*t));
+    add_http()->tls = t;
+    encode();
+    ck_assert(has("\"days_left_min\":null,"));
+    ck_assert(has("\"key_type\":null,\"key_bits\":null,\"signature\":null,\"alpn\":null,"
+                  "\"ocsp_stapled\":null,\"chain_length\":0,\"chain\":[],"));
+    t->staple = STAPLE_NONE;
+    strbuf_reset(&b);
+    json_free(&doc);
+    encode();
+    ck_assert(has("\"ocsp_stapled\":false,"));
+}
+END_TEST
+
 START_TEST(test_hop_has_its_own_timings)
 {
     struct result_http *h = add_http();
@@ -360,7 +395,8 @@ END_TEST
 
 TESTS(encoding, test_fresh_result_has_nothing_that_happened, test_http_record_has_every_member,
       test_headers_are_joined_and_lower_case, test_cookies_are_counted_not_told,
-      test_days_left_rounds_down_on_both_sides_of_now, test_hop_has_its_own_timings,
+      test_days_left_rounds_down_on_both_sides_of_now, test_chain_and_the_first_of_it_to_end,
+      test_key_and_staple_that_are_not_known_are_null, test_hop_has_its_own_timings,
       test_dns_record_has_flags_and_sections, test_rcode_without_a_name_and_no_answer,
       test_headers_go_before_the_body_when_too_big, test_body_goes_when_headers_were_not_enough,
       test_headers_larger_than_a_record_alone_are_cut, test_lists_go_last,

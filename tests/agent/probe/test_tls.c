@@ -73,6 +73,138 @@ START_TEST(test_good_certificate_is_verified_with_its_facts)
 }
 END_TEST
 
+/* The leaf's issuer is a certificate that ends before it; both are sent. */
+static SSL_CTX *with_intermediate(EVP_PKEY *leaf_key, unsigned copies)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-384");
+    X509 *middle = mini_cert(key, "mini middle", NULL, -DAY_S, 5 * DAY_S, ca.cert, ca.key);
+    X509 *leaf = mini_cert(leaf_key, "mini leaf", GOOD_SAN, -DAY_S, 10 * DAY_S, middle, key);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    ck_assert_int_eq(SSL_CTX_use_certificate(ctx, leaf), 1);
+    ck_assert_int_eq(SSL_CTX_use_PrivateKey(ctx, leaf_key), 1);
+    for (unsigned i = 0; i < copies; i++)
+        ck_assert_int_eq(SSL_CTX_add1_chain_cert(ctx, middle), 1);
+    X509_free(leaf);
+    X509_free(middle);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(leaf_key);
+    return ctx;
+}
+
+static struct result *probe_context(SSL_CTX *ctx)
+{
+    struct mini *s = calloc(1, sizeof(*s));
+    s->answer = answer;
+    s->tls = ctx;
+    struct result *r = probe_server(s, "");
+    ck_assert_msg(r->outcome == OUTCOME_OK, "%s", r->message);
+    return r;
+}
+
+START_TEST(test_chain_is_told_as_it_was_sent)
+{
+    struct result *r = probe_context(with_intermediate(EVP_EC_gen("P-256"), 1));
+    const struct result_tls *t = r->http->tls;
+    ck_assert_uint_eq(t->sent_chain, 2);
+    ck_assert_uint_eq(t->n_chain, 2);
+    ck_assert_str_eq(t->chain[0].subject, "CN=mini leaf");
+    ck_assert_str_eq(t->chain[0].issuer, "CN=mini middle");
+    ck_assert_str_eq(t->chain[1].subject, "CN=mini middle");
+    ck_assert_str_eq(t->chain[1].issuer, "CN=mini root");
+    ck_assert_int_eq(t->chain[0].not_after.us, t->not_after.us);
+    ck_assert_int_lt(t->chain[1].not_after.us, t->not_after.us);
+    ck_assert_int_lt(t->chain[1].not_before.us, wall_now().us);
+    result_destroy(&r);
+}
+END_TEST
+
+START_TEST(test_long_chain_is_cut_and_counted)
+{
+    struct result *r = probe_context(with_intermediate(EVP_EC_gen("P-256"), 14));
+    ck_assert_uint_eq(r->http->tls->sent_chain, 15);
+    ck_assert_uint_eq(r->http->tls->n_chain, RESULT_CHAIN_MAX);
+    result_destroy(&r);
+}
+END_TEST
+
+START_TEST(test_chain_of_a_failed_handshake_is_told_too)
+{
+    struct result *r = probe(&stranger, GOOD_SAN, -DAY_S, DAY_S, "");
+    ck_assert_uint_eq(r->http->tls->n_chain, 1);
+    ck_assert_str_eq(r->http->tls->chain[0].issuer, "CN=mini root");
+    ck_assert_int_eq(r->http->tls->staple, STAPLE_UNKNOWN);
+    result_destroy(&r);
+}
+END_TEST
+
+START_TEST(test_kinds_and_sizes_of_keys)
+{
+    const struct {
+        EVP_PKEY *key;
+        const char *type, *signature;
+        int bits;
+    } kinds[] = {{EVP_EC_gen("P-256"), "EC", "ecdsa-with-SHA256", 256},
+                 {EVP_RSA_gen(2048), "RSA", "ecdsa-with-SHA256", 2048}};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct result *r = probe_context(with_intermediate(kinds[i].key, 1));
+        ck_assert_str_eq(r->http->tls->key_type, kinds[i].type);
+        ck_assert_int_eq(r->http->tls->key_bits, kinds[i].bits);
+        ck_assert_str_eq(r->http->tls->signature, kinds[i].signature);
+        result_destroy(&r);
+    }
+}
+END_TEST
+
+static int select_http_1_1(SSL *ssl, const unsigned char **out, unsigned char *n,
+                           const unsigned char *in, unsigned in_n, void *arg)
+{
+    *out = (const unsigned char *)"http/1.1";
+    *n = 8;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+START_TEST(test_alpn_is_what_was_agreed_on)
+{
+    SSL_CTX *ctx = with_intermediate(EVP_EC_gen("P-256"), 1);
+    SSL_CTX_set_alpn_select_cb(ctx, select_http_1_1, NULL);
+    struct result *r = probe_context(ctx);
+    ck_assert_str_eq(r->http->tls->alpn, "http/1.1");
+    result_destroy(&r);
+    r = probe_context(with_intermediate(EVP_EC_gen("P-256"), 1));
+    ck_assert_ptr_null(r->http->tls->alpn);
+    result_destroy(&r);
+}
+END_TEST
+
+static int staple_something(SSL *ssl, void *arg)
+{
+    unsigned char *answer_bytes = OPENSSL_zalloc(5);
+    SSL_set_tlsext_status_ocsp_resp(ssl, answer_bytes, 5);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static enum result_staple staple_of(SSL_CTX *ctx, int version)
+{
+    SSL_CTX_set_max_proto_version(ctx, version);
+    struct result *r = probe_context(ctx);
+    enum result_staple staple = r->http->tls->staple;
+    result_destroy(&r);
+    return staple;
+}
+
+START_TEST(test_stapled_answer_is_asked_for_and_seen)
+{
+    const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        SSL_CTX *ctx = with_intermediate(EVP_EC_gen("P-256"), 1);
+        ck_assert_int_eq(staple_of(ctx, versions[i]), STAPLE_NONE);
+        ctx = with_intermediate(EVP_EC_gen("P-256"), 1);
+        SSL_CTX_set_tlsext_status_cb(ctx, staple_something);
+        ck_assert_int_eq(staple_of(ctx, versions[i]), STAPLE_SEEN);
+    }
+}
+END_TEST
+
 static void fails(const struct mini_ca *issuer, const char *san, long from_s, long to_s,
                   enum cause want)
 {
@@ -211,6 +343,9 @@ FIXTURE_TESTS(verification, test_good_certificate_is_verified_with_its_facts, te
               test_without_verification_faults_are_told_but_do_not_fail,
               test_without_verification_a_failed_handshake_is_not_untrusted,
               test_certificate_that_expires_soon, test_missing_ca_file_is_refused)
+FIXTURE_TESTS(facts, test_chain_is_told_as_it_was_sent, test_long_chain_is_cut_and_counted,
+              test_chain_of_a_failed_handshake_is_told_too, test_kinds_and_sizes_of_keys,
+              test_alpn_is_what_was_agreed_on, test_stapled_answer_is_asked_for_and_seen)
 FIXTURE_TESTS(handshake, test_silence_in_the_handshake, test_close_in_the_handshake,
               test_reset_in_the_handshake, test_no_tls_spoken)
-CHECK_MAIN("tls", verification, handshake)
+CHECK_MAIN("tls", verification, facts, handshake)

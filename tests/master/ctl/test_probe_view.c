@@ -79,6 +79,23 @@ START_TEST(test_certificate_is_shown)
 }
 END_TEST
 
+START_TEST(test_chain_and_key_are_shown)
+{
+    show(
+        "{\"outcome\":\"ok\",\"http\":{\"tls\":{\"subject\":\"CN=a\",\"key_type\":\"RSA\","
+        "\"key_bits\":2048,\"signature\":\"sha256WithRSAEncryption\",\"alpn\":\"h2\","
+        "\"ocsp_stapled\":false,\"chain_length\":12,\"chain\":[{\"subject\":\"CN=a\"},{\"subject\":"
+        "\"CN=sub\",\"not_after\":\"2031-01-01T00:00:00Z\",\"days_left\":40},{\"subject\":null}]}}"
+        "}");
+    SHOWN("RSA, 2048 bits, signed with sha256WithRSAEncryption");
+    SHOWN("h2");
+    SHOWN("not stapled");
+    SHOWN("CN=sub, until 2031-01-01 (40 days)");
+    SHOWN("and 9 more");
+    strbuf_fini(&out);
+}
+END_TEST
+
 START_TEST(test_dns_answers_are_shown)
 {
     show("{\"outcome\":\"ok\",\"dns\":{\"server\":\"1.1.1.1:53\",\"transport\":\"udp\",\"rcode\":"
@@ -115,6 +132,6 @@ END_TEST
 
 TESTS(view, test_failure_shows_cause_fault_and_sentence, test_sentence_is_not_said_twice,
       test_phase_that_never_happened_has_no_line, test_bars_follow_one_another,
-      test_certificate_is_shown, test_dns_answers_are_shown, test_peers_cannot_write_controls,
-      test_members_of_wrong_types_are_passed_over)
+      test_certificate_is_shown, test_chain_and_key_are_shown, test_dns_answers_are_shown,
+      test_peers_cannot_write_controls, test_members_of_wrong_types_are_passed_over)
 CHECK_MAIN("ctl probe_view", view)
