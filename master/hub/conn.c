@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/sockinfo.h"
@@ -65,11 +66,23 @@ static void end_session(struct conn *c, const char *cause, struct mono now)
     core_session_closed(c->hub->core, s, cause, now);
 }
 
+/* Without a close frame: what the socket still knows of it. */
+static void end_lost(struct conn *c)
+{
+    char cause[CAUSE_TEXT_MAX];
+    int error = 0, fd = lws_get_socket_fd(c->wsi);
+    socklen_t len = sizeof(error);
+    bool known = fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
+    snprintf(cause, sizeof(cause), "connection lost%s%s", known ? ": " : "",
+             known ? strerror(error) : "");
+    end_session(c, cause, mono_now());
+}
+
 static int on_destroy(struct conn *c)
 {
     if (c == NULL)
         return 0;
-    end_session(c, "connection lost", mono_now());
+    end_lost(c);
     list_remove(&c->hub->conns, &c->node);
     lws_set_opaque_user_data(c->wsi, NULL);
     line_buf_fini(&c->in);
@@ -267,8 +280,10 @@ static int on_closed(struct conn *c)
         return 0;
     if (c->closing)
         end_session(c, c->close_reason, mono_now());
+    else if (c->cause[0] != '\0')
+        end_session(c, c->cause, mono_now());
     else
-        end_session(c, c->cause[0] != '\0' ? c->cause : "connection lost", mono_now());
+        end_lost(c);
     return 0;
 }
 
