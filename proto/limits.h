@@ -70,6 +70,8 @@
 #define HEADER_VALUE_MAX 8192
 #define REQUEST_BODY_MAX (32 * 1024)
 #define REGEX_MAX        1024
+#define ANSWERS_MAX      64   /* in one list of expected answers */
+#define ANSWER_DATA_MAX  1024 /* a TXT of four strings */
 #define TIMEOUT_MS_MAX   30000
 #define HTTP_TIMEOUT_MS  10000
 #define DNS_TIMEOUT_MS   5000

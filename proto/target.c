@@ -68,6 +68,7 @@ static void copy_options(struct target *t, const struct target *from)
     *t = *from;
     if (t->kind == TARGET_DNS) {
         t->dns.resolver = mem_strdup(from->dns.resolver);
+        target_answers_copy(&t->dns.expect_answers, &from->dns.expect_answers);
         return;
     }
     struct target_http *h = &t->http;
@@ -101,6 +102,7 @@ static void free_parts(struct target *t)
     if (t->kind == TARGET_DNS) {
         free(t->dns.name);
         free(t->dns.resolver);
+        target_answers_free(&t->dns.expect_answers);
         return;
     }
     for (unsigned i = 0; i < t->http.n_headers; i++) {

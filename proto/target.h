@@ -19,7 +19,8 @@
  * (0..5), ip_version (4, 6, "any"), http_version ("auto", "1.1", "2"), verify_tls, body_limit,
  * keep_body (bytes, 0..65536), expect {status: [200, "2xx", …], body_regex, body_not_regex,
  * max_total_ms, tls_min_days} dns    type (name or number), resolver ("ADDR", "ADDR:PORT"),
- * transport ("udp", "tcp"), recursion, dnssec, expect {rcode: "NOERROR", min_answers, max_total_ms}
+ * transport ("udp", "tcp"), recursion, dnssec, expect {rcode: "NOERROR", min_answers, answers
+ * {contains: [data, …], equals: [data, …], regex}, max_total_ms}
  * A DNS URI is `dns:NAME?type=T` or `dns://ADDR[:PORT]/NAME?type=T` (class IN only; type defaults
  * to A).
  */
@@ -56,6 +57,16 @@ struct target_http {
         *expect_body_not_regex; /* PCRE2, compiled once here to see that they are valid */
     int tls_min_days;           /* −1 = not asked */
 };
+struct dns_data_list {
+    char **data; /* record data in presentation form */
+    unsigned n;
+    bool set; /* given, maybe empty */
+};
+struct dns_answers { /* of the data of answers of the type asked for, each when given: */
+    struct dns_data_list contains; /* all of these are among them */
+    struct dns_data_list equals;   /* they are these and no others, in any order */
+    char *regex;                   /* PCRE2: at least one matches */
+};
 struct target_dns {
     char *name; /* ASCII, lower case, no trailing dot ("" is the root) */
     uint16_t type;
@@ -63,6 +74,7 @@ struct target_dns {
     bool tcp, recursion, dnssec;
     int expect_rcode;       /* −1 = NOERROR is good, NXDOMAIN and others fail */
     int expect_min_answers; /* −1 = not asked; then NODATA fails with dns_nodata */
+    struct dns_answers expect_answers;
 };
 struct target {
     enum target_kind kind;
@@ -94,6 +106,9 @@ MUST_USE enum err target_from_text(const char *line, size_t len, const struct ta
 MUST_USE enum err target_from_json(const struct json_node *n, const struct target_defaults *d,
                                    struct target **out, struct target_problem *p);
 void target_destroy(struct target **tp);
+
+/* Is anything expected of the data of answers? */
+bool target_answers_given(const struct dns_answers *a);
 
 /* The canonical spec: an object that target_from_json reads back to the same target (user_id left
  * out); options that have their built-in value are left out. ERR_TOO_BIG over SPEC_MAX_BYTES leaves

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
-#include "proto/target.h"
+#include "proto/target_parts.h"
 
 /* The canonical spec: what the target says beyond the built-in values, in a fixed order. */
 
@@ -113,6 +113,8 @@ static void put_expect_dns(struct expect_out *e, const struct target_dns *d)
     }
     if (d->expect_min_answers >= 0)
         json_int(expect(e), "min_answers", d->expect_min_answers);
+    if (target_answers_given(&d->expect_answers))
+        target_answers_put(expect(e), &d->expect_answers);
 }
 
 static void put_expect(struct json_out *w, const struct target *t)

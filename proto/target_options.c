@@ -48,6 +48,7 @@ static const struct field expect_fields[] = {
     {"tls_min_days", FIELDS_HTTP},
     {"rcode", FIELDS_DNS},
     {"min_answers", FIELDS_DNS},
+    {"answers", FIELDS_DNS},
 };
 
 /* Headers that frame the message or the connection: the probe makes them itself. */
@@ -320,11 +321,30 @@ static void read_rcode(struct json_cur *c, struct target_dns *d)
         json_cur_fail(c, "'rcode' must be a DNS response code like \"NXDOMAIN\"");
 }
 
+static void read_answers(struct json_cur *c, struct dns_answers *a)
+{
+    const struct json_node *obj = json_get_obj(c, "answers");
+    if (obj == NULL)
+        return;
+    struct json_cur in;
+    json_cur_init(&in, obj);
+    target_answers_read(&in, "contains", &a->contains);
+    target_answers_read(&in, "equals", &a->equals);
+    read_regex(&in, "regex", &a->regex);
+    if (a->contains.set && a->contains.n == 0)
+        json_cur_fail(&in, "'contains' is empty: it would always hold");
+    if (!target_answers_given(a))
+        json_cur_fail(&in, "one of 'contains', 'equals' and 'regex' is needed");
+    if (json_cur_end(&in) != ERR_NONE)
+        json_cur_fail(c, "in 'answers': %s", in.problem);
+}
+
 static void read_expect_dns(struct json_cur *c, struct target *t)
 {
     read_rcode(c, &t->dns);
     t->dns.expect_min_answers =
         (int)json_get_int(c, "min_answers", 0, MIN_ANSWERS_MAX, t->dns.expect_min_answers);
+    read_answers(c, &t->dns.expect_answers);
 }
 
 static void read_common(struct json_cur *c, struct target *t)

@@ -34,6 +34,11 @@ MUST_USE enum err target_read_dns_name(struct target *t, const char *text, size_
 /* "ADDR" or "ADDR:PORT" to its one form, port 53 by default; NULL when it is neither. Caller frees.
  */
 char *target_resolver(const char *text);
+/* "expect.answers". read: the list `name` of c in place of *out, when it is there. */
+void target_answers_read(struct json_cur *c, const char *name, struct dns_data_list *out);
+void target_answers_put(struct json_out *w, const struct dns_answers *a);
+void target_answers_copy(struct dns_answers *to, const struct dns_answers *from);
+void target_answers_free(struct dns_answers *a);
 /* RR types that ask for a transfer or belong to the transport cannot be probed. */
 bool rrtype_probeable(uint16_t type);
 

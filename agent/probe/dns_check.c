@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/probe/dns_check.h"
+#include "agent/probe/dns_answers.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -70,8 +71,14 @@ static void check_rcode(struct verdict *v, const struct target *t, const struct 
          "the server answered %s, %s is expected", got, want);
 }
 
-static void check_answers(struct verdict *v, const struct target *t, const struct dns_message *m,
-                          struct result *r)
+/* "equals": [] */
+static bool expects_none(const struct dns_answers *a)
+{
+    return a->equals.set && a->equals.n == 0;
+}
+
+static void check_count(struct verdict *v, const struct target *t, const struct dns_message *m,
+                        struct result *r)
 {
     char type[RRTYPE_TEXT_MAX];
     rrtype_format(t->dns.type, type);
@@ -81,9 +88,28 @@ static void check_answers(struct verdict *v, const struct target *t, const struc
              m->n_matching >= (unsigned)min ? CAUSE_NONE : CAUSE_answer_mismatch,
              "%u %s record%s in the answer, at least %d expected", m->n_matching, type,
              m->n_matching == 1 ? "" : "s", min);
-    else if (m->rcode == 0 && m->n_matching == 0)
+    else if (m->rcode == 0 && m->n_matching == 0 && !expects_none(&t->dns.expect_answers))
         note(v, r, NULL, CAUSE_dns_nodata, "no %s record in the answer%s", type,
              m->n_answers > 0 ? ", only an alias without one" : "");
+}
+
+static void note_answers(struct verdict *v, struct result *r, const char *check, const char *why)
+{
+    note(v, r, check, why == NULL ? CAUSE_NONE : CAUSE_answer_mismatch, "%s",
+         why == NULL ? "" : why);
+}
+
+static void check_answers(struct verdict *v, const struct target_dns *d,
+                          const struct dns_message *m, struct result *r)
+{
+    char why[160];
+    const struct dns_answers *a = &d->expect_answers;
+    if (a->contains.set)
+        note_answers(v, r, "answers.contains", dns_answers_contain(d, m, why, sizeof(why)));
+    if (a->equals.set)
+        note_answers(v, r, "answers.equals", dns_answers_equal(d, m, why, sizeof(why)));
+    if (a->regex != NULL)
+        note_answers(v, r, "answers.regex", dns_answers_match(d, m, why, sizeof(why)));
 }
 
 static void check_time(struct verdict *v, const struct target *t, double total_ms, struct result *r)
@@ -108,7 +134,8 @@ void dns_check(const struct target *t, const struct dns_message *m, double total
     REQUIRE(t->kind == TARGET_DNS && r->n_checks == 0);
     struct verdict v = {.cause = CAUSE_NONE};
     check_rcode(&v, t, m, r);
-    check_answers(&v, t, m, r);
+    check_count(&v, t, m, r);
+    check_answers(&v, &t->dns, m, r);
     check_time(&v, t, total_ms, r);
     note_cut(m, r);
     if (v.cause == CAUSE_NONE)

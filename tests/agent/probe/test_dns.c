@@ -390,6 +390,18 @@ START_TEST(test_min_answers)
 }
 END_TEST
 
+START_TEST(test_expected_answers)
+{
+    ends("host.example", ", \"expect\": {\"answers\": {\"equals\": [\"192.0.2.1\"]}}", 3000,
+         CAUSE_NONE);
+    ends("host.example", ", \"expect\": {\"answers\": {\"contains\": [\"192.0.2.2\"]}}", 3000,
+         CAUSE_answer_mismatch);
+    ends("nodata.example", ", \"expect\": {\"answers\": {\"regex\": \".\"}}", 3000,
+         CAUSE_dns_nodata);
+    ck_assert_uint_eq(result->n_checks, 1);
+}
+END_TEST
+
 START_TEST(test_too_slow)
 {
     ends("host.example", ", \"expect\": {\"max_total_ms\": 30000}", 30000, CAUSE_NONE);
@@ -479,5 +491,5 @@ GROUP(own_faults, test_own_resolver_that_is_silent_is_the_agents_fault,
       test_named_resolver_that_is_silent_gets_no_canary,
       test_own_resolver_that_closes_tcp_is_the_agents_fault)
 TESTS(without_route, test_named_resolver_without_a_route_is_the_agents_fault)
-GROUP(expecting, test_expected_rcode, test_min_answers, test_too_slow)
+GROUP(expecting, test_expected_rcode, test_min_answers, test_expected_answers, test_too_slow)
 CHECK_MAIN("dns", asking, failing, own_faults, without_route, expecting)
