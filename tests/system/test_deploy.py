@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What deploy/ hands to people: it is valid, it lets through what it should, and the quickstart runs to its end."""
+import http.client
 import http.server
 import os
+import pty
 import re
+import signal
+import ssl
 import subprocess
 import threading
 import time
 
-from harness import TOP, Api, Failed, equal, expect, free_port
+from harness import TOP, Api, Failed, Proc, Skipped, equal, expect, free_port, listens
 
 DEPLOY = os.path.join(TOP, "deploy")
 
@@ -59,10 +63,6 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
 
 def test_nginx_configuration_for_real_installs(w):
-    from harness import Proc, listens
-    import http.client
-    import ssl
-
     make_certificate(w)
     echo = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     threading.Thread(target=echo.serve_forever, daemon=True).start()
@@ -129,11 +129,19 @@ def mixed_file(w):
     return w.path("targets.txt")
 
 
-def test_quickstart_once(w):
+def needs_own_build(w):
     if w.build != os.path.join(TOP, "build"):
-        from harness import Skipped
-
         raise Skipped("the quickstart builds into build/, and another build directory was asked for")
+
+
+def left_running():
+    """The processes of a quickstart of this clone."""
+    r = subprocess.run(["pgrep", "-f", os.path.join(TOP, "build", "quickstart") + "/"], capture_output=True, text=True, check=False)
+    return r.stdout.split()
+
+
+def test_quickstart_once(w):
+    needs_own_build(w)
     w.world()
     script = os.path.join(DEPLOY, "quickstart.sh")
     with w.case("with a file of targets"):
@@ -146,22 +154,19 @@ def test_quickstart_once(w):
         expect(r.returncode == 0, r.returncode, r.stdout[-3000:], r.stderr[-3000:])
         for word in ("http_4xx", "http_5xx", "tls_", "connect_refused"):
             expect(word in r.stdout, f"{word} is not in what it shows:", r.stdout[-3000:])
-    with w.case("a file that is not there"):
-        r = w.run([script, "/nonexistent"], timeout=60)
-        expect(r.returncode == 1 and "/nonexistent" in r.stderr, r.returncode, r.stderr)
+    for case, path in (("a file that is not there", "/nonexistent"), ("a directory", "/tmp")):
+        with w.case(case):
+            r = w.run([script, path], timeout=60)
+            expect(r.returncode == 1 and f"cannot read {path}: name a text file" in r.stderr, r.returncode, r.stderr)
+    with w.case("a file without a target"):
+        r = w.run([script, "/dev/null", "--once"], timeout=120)
+        expect(r.returncode == 1 and "the batch is empty" in r.stderr, r.returncode, r.stderr)
     with w.case("nothing is left running"):
-        left = subprocess.run(["pgrep", "-f", os.path.join(TOP, "build", "quickstart") + "/"], capture_output=True, text=True, check=False)
-        equal(left.stdout, "", "processes")
+        equal(left_running(), [], "processes")
 
 
 def test_quickstart_ends_cleanly_on_ctrl_c(w):
-    if w.build != os.path.join(TOP, "build"):
-        from harness import Skipped
-
-        raise Skipped("the quickstart builds into build/, and another build directory was asked for")
-    from harness import Proc
-    import signal
-
+    needs_own_build(w)
     w.world()
     q = Proc(w, "quickstart", [os.path.join(DEPLOY, "quickstart.sh"), mixed_file(w)])
     w.wait_for(lambda: "SONDE_URL=" in q.log() or not q.alive(), 120, "the quickstart says how to go on")
@@ -171,3 +176,23 @@ def test_quickstart_ends_cleanly_on_ctrl_c(w):
     equal(Api(int(url.group(1)), None).get("/readyz").status, 200, "readyz")
     q.signal(signal.SIGINT)
     equal(q.wait(60), 0, "exit code")
+    equal(left_running(), [], "processes")
+
+
+def test_quickstart_whose_terminal_goes_away_leaves_nothing(w):
+    """Closed without Ctrl-C: there is nobody left to say a word to, and all must be stopped all the same."""
+    needs_own_build(w)
+    w.world()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(os.path.join(DEPLOY, "quickstart.sh"), ["quickstart.sh", mixed_file(w)])
+    said = b""
+    while b"SONDE_URL=" not in said:
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:
+            raise Failed("it ended too soon: " + said.decode("utf-8", "replace")) from None
+    expect(left_running(), "nothing runs")
+    os.close(terminal)
+    w.wait_for(lambda: not left_running(), 45, "all of it has ended")
+    equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0, "exit code")
