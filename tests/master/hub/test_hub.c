@@ -307,6 +307,25 @@ END_TEST
 
 /* ---- life */
 
+START_TEST(test_reset_connection_names_its_cause)
+{
+    static const struct linger at_once = {.l_onoff = 1};
+    struct peer p;
+    bool told = false;
+    peer_join(&p);
+    ck_assert_int_eq(setsockopt(p.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    peer_close(&p);
+    while (!told) { /* the alarm of the test ends it */
+        struct core_req r = {.op = REQ_AGENTS};
+        ck_assert(core_ask(&r));
+        const char *why = r.views[0].last_disconnect;
+        told = why && why[0] != '\0';
+        ck_assert(!told || strstr(why, "reset"));
+        core_views_free(r.views, r.n_views);
+    }
+}
+END_TEST
+
 START_TEST(test_same_agent_again_replaces_its_session)
 {
     struct peer first, second;
@@ -426,6 +445,7 @@ static TCase *work(void)
     tcase_add_test(tc, test_selection_keeps_tasks_from_other_agents);
     tcase_add_test(tc, test_tag_selection_finds_its_agent);
     tcase_add_test(tc, test_agents_are_listed);
+    tcase_add_test(tc, test_reset_connection_names_its_cause);
     tcase_add_test(tc, test_same_agent_again_replaces_its_session);
     tcase_add_test(tc, test_bye_closes_normally);
     tcase_add_test(tc, test_task_of_a_dead_process_goes_to_another);
