@@ -50,7 +50,7 @@ const char *reason_close(uint16_t code)
     } words[] = {
         {CLOSE_NORMAL, "normal"},
         {CLOSE_GOING_AWAY, "the master goes away"},
-        {CLOSE_POLICY, "a malformed message"},
+        {CLOSE_POLICY, "refused: malformed, out of order or not allowed"},
         {CLOSE_TOO_BIG, "a message over the limit"},
         {CLOSE_REPLACED, "this agent connected anew"},
         {CLOSE_REVOKED, "the token was revoked: put a new one into the token file"},

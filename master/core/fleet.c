@@ -96,6 +96,8 @@ static void agent_detach(struct core *c, struct agent *a, struct session *s, con
         snprintf(a->last_disconnect, sizeof(a->last_disconnect), "%s", cause);
     counter_add(&c->stats.disconnects, 1);
     c->ops.event(c->arg, "agent_disconnected", a->name, a->last_disconnect);
+    if (list_empty(&a->leases))
+        c->ops.agent_empty(c->arg, a->name);
 }
 
 void core_session_closed(struct core *c, session_id id, const char *cause, struct mono now)
@@ -168,7 +170,54 @@ void fleet_agent_lost(struct core *c, struct agent *a, bool died, struct mono no
     }
     if (c->alone_agent == a)
         c->alone_agent = NULL;
+    if (!a->session)
+        c->ops.agent_empty(c->arg, a->name);
     dispatch_wake(c);
+}
+
+/* ---- after a restart */
+
+void fleet_await(struct core *c, const char *const *names, unsigned n, struct mono now)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct agent *a = agent_get(c, names[i]);
+        if (!a || a->awaited)
+            continue;
+        a->awaited = true;
+        c->awaited++;
+    }
+    if (c->awaited)
+        c->hold_until = mono_add_ms(now, ORPHAN_GRACE_MS);
+}
+
+/* It has said what it still runs. When all have, nothing need wait any more. */
+static void arrived(struct core *c, struct agent *a)
+{
+    if (!a->awaited)
+        return;
+    a->awaited = false;
+    if (--c->awaited > 0)
+        return;
+    c->hold_until = (struct mono){0};
+    dispatch_wake(c);
+}
+
+/* Who has not come back within the grace holds nothing that counts. */
+static void stop_awaiting(struct core *c, struct mono now)
+{
+    if (c->awaited == 0 || mono_before(now, c->hold_until))
+        return;
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        if (!a->awaited)
+            continue;
+        a->awaited = false;
+        if (!a->session)
+            c->ops.agent_empty(c->arg, a->name);
+    }
+    c->awaited = 0;
+    c->hold_until = (struct mono){0};
 }
 
 static bool name_allowed(const char *allowed, const char *name)
@@ -248,7 +297,7 @@ static const char *hello_refused(struct core *c, struct session *s, const struct
     if (!agent_name_valid(m->agent))
         return "the agent's name is not valid: letters, digits, '.', '_' and '-', at most 64";
     if (!name_allowed(s->allowed_agents, m->agent))
-        return "this token is bound to another agent name";
+        return "this token is bound to another agent name: make one with 'token add --name'";
     if (!agent_get(c, m->agent))
         return "the master knows as many agents as it can";
     return NULL;
@@ -307,6 +356,7 @@ void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     msg_put_verdict_end(&s->control);
     session_enter(c, s, SESSION_READY);
+    arrived(c, s->agent);
     c->ops.event(c->arg, "agent_connected", s->agent->name, s->peer);
     fleet_control(c, s);
 }
@@ -518,6 +568,7 @@ void fleet_tick(struct core *c, struct mono now)
     {
         agent_tick(c, a, now);
     }
+    stop_awaiting(c, now);
     fleet_gauges(c);
 }
 

@@ -89,7 +89,7 @@ def test_agent_that_cannot_join(w):
         a.stop()
     with w.case("a token bound to another name"):
         a = w.agent("other", wait=False, token=w.token("agent", "somebody"))
-        w.wait_for(lambda: "this token is bound to another agent name" in a.log(), 20, "the agent names the trouble")
+        w.wait_for(lambda: "this token is bound to another agent name: make one with" in a.log(), 20, "the agent names the trouble")
         equal(w.api.agent("other"), None, "the agent in the fleet")
         a.stop()
     with w.case("no token file"):
