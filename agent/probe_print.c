@@ -194,6 +194,21 @@ static void put_flags(const struct result_dns *d, FILE *to)
     fputc('\n', to);
 }
 
+static void put_edns(const struct result_edns *e, FILE *to)
+{
+    fprintf(to, "  %-*sversion %u, %u bytes%s\n", LABEL_WIDTH, "edns", e->version, e->udp_size,
+            e->dnssec_ok ? ", do" : "");
+    for (unsigned i = 0; i < e->n_ede; i++) {
+        const char *name = ede_text(e->ede[i].code);
+        fprintf(to, "  %-*s%s (%u)", LABEL_WIDTH, "error", name ? name : "unknown", e->ede[i].code);
+        if (e->ede[i].text) {
+            fputs(": ", to);
+            put_text(to, e->ede[i].text);
+        }
+        fputc('\n', to);
+    }
+}
+
 static void put_records(const struct result_rr *rr, unsigned n, const char *name, FILE *to)
 {
     if (n > 0)
@@ -216,6 +231,8 @@ static void put_dns(const struct result_dns *d, FILE *to)
         const char *rcode = rcode_text(d->rcode);
         fprintf(to, "  %-*s%s (%d)\n", LABEL_WIDTH, "rcode", rcode ? rcode : "unknown", d->rcode);
         put_flags(d, to);
+        if (d->edns)
+            put_edns(d->edns, to);
     }
     if (d->size_bytes >= 0)
         fprintf(to, "  %-*s%lld bytes\n", LABEL_WIDTH, "size", (long long)d->size_bytes);

@@ -70,6 +70,9 @@
 #define HEADER_VALUE_MAX 8192
 #define REQUEST_BODY_MAX (32 * 1024)
 #define REGEX_MAX        1024
+#define EDNS_SIZE        1232 /* fits every path unfragmented (DNS flag day 2020) */
+#define EDNS_SIZE_MIN    512
+#define EDNS_SIZE_MAX    4096
 #define ANSWERS_MAX      64   /* in one list of expected answers */
 #define ANSWER_DATA_MAX  1024 /* a TXT of four strings */
 #define TIMEOUT_MS_MAX   30000

@@ -81,6 +81,17 @@ static void free_section(struct result_rr *rrs, unsigned n)
     free(rrs);
 }
 
+void result_edns_destroy(struct result_edns **ep)
+{
+    struct result_edns *e = *ep;
+    if (e == NULL)
+        return;
+    for (unsigned i = 0; i < e->n_ede; i++)
+        free(e->ede[i].text);
+    free(e);
+    *ep = NULL;
+}
+
 static void free_dns(struct result_dns *d)
 {
     if (d == NULL)
@@ -89,6 +100,7 @@ static void free_dns(struct result_dns *d)
         free_section(d->sections[i], d->n_sections[i]);
     free(d->server);
     free(d->transport);
+    result_edns_destroy(&d->edns);
     free(d);
 }
 

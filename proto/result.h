@@ -66,6 +66,19 @@ struct result_rr {
     char *name, *type, *data; /* presentation form (RFC 1035 §5, RFC 3597) */
     uint32_t ttl;
 };
+struct result_ede { /* an extended DNS error (RFC 8914) */
+    uint16_t code;
+    char *text; /* the server's own words, NULL = none */
+};
+#define RESULT_EDE_MAX 4
+struct result_edns { /* what the reply's OPT said */
+    uint16_t udp_size;
+    uint8_t version;
+    bool dnssec_ok;
+    struct result_ede ede[RESULT_EDE_MAX]; /* the first ones */
+    unsigned n_ede;
+};
+void result_edns_destroy(struct result_edns **ep);
 struct result_dns {
     char *server;    /* "1.1.1.1:53" */
     char *transport; /* "udp" "tcp" */
@@ -74,7 +87,8 @@ struct result_dns {
     bool qr, aa, tc, rd, ra, ad, cd;
     struct result_rr *sections[3]; /* answer, authority, additional */
     unsigned n_sections[3];
-    int64_t size_bytes; /* of the reply, −1 = none */
+    int64_t size_bytes;       /* of the reply, −1 = none */
+    struct result_edns *edns; /* NULL: the reply had none */
 };
 struct result_check {
     const char *check; /* literal: "status" "body_regex" … */

@@ -262,6 +262,30 @@ static void put_section(struct json_out *w, const char *key, const struct result
     json_arr_end(w);
 }
 
+static void put_edns(struct json_out *w, const struct result_edns *e)
+{
+    json_key(w, "edns");
+    if (e == NULL) {
+        json_put_null(w);
+        return;
+    }
+    json_obj_begin(w);
+    json_int(w, "version", e->version);
+    json_int(w, "udp_size", e->udp_size);
+    json_bool(w, "do", e->dnssec_ok);
+    json_key(w, "ede");
+    json_arr_begin(w);
+    for (unsigned i = 0; i < e->n_ede; i++) {
+        json_obj_begin(w);
+        json_int(w, "code", e->ede[i].code);
+        json_str(w, "name", ede_text(e->ede[i].code));
+        json_str(w, "text", e->ede[i].text);
+        json_obj_end(w);
+    }
+    json_arr_end(w);
+    json_obj_end(w);
+}
+
 static void put_dns(struct json_out *w, const struct result_dns *d, enum cut cut)
 {
     static const char *const keys[] = {"answer", "authority", "additional"};
@@ -271,6 +295,7 @@ static void put_dns(struct json_out *w, const struct result_dns *d, enum cut cut
     json_bool(w, "truncated", d->truncated);
     put_rcode(w, d->rcode);
     put_flags(w, d);
+    put_edns(w, d->edns);
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         put_section(w, keys[i], d->sections[i], cut < CUT_LISTS ? d->n_sections[i] : 0);
     put_int_or_null(w, "size", d->size_bytes, -1);

@@ -33,6 +33,40 @@ static const struct name_number rcodes[] = {
 };
 #define RCODE_MAX 23
 
+/* IANA, DNS parameters: extended DNS error codes, by number. */
+static const char *const edes[] = {
+    "Other Error",
+    "Unsupported DNSKEY Algorithm",
+    "Unsupported DS Digest Type",
+    "Stale Answer",
+    "Forged Answer",
+    "DNSSEC Indeterminate",
+    "DNSSEC Bogus",
+    "Signature Expired",
+    "Signature Not Yet Valid",
+    "DNSKEY Missing",
+    "RRSIGs Missing",
+    "No Zone Key Bit Set",
+    "NSEC Missing",
+    "Cached Error",
+    "Not Ready",
+    "Blocked",
+    "Censored",
+    "Filtered",
+    "Prohibited",
+    "Stale NXDOMAIN Answer",
+    "Not Authoritative",
+    "Not Supported",
+    "No Reachable Authority",
+    "Network Error",
+    "Invalid Data",
+    "Signature Expired before Valid",
+    "Too Early",
+    "Unsupported NSEC3 Iterations Value",
+    "Unable to conform to policy",
+    "Synthesized",
+};
+
 static int number_of(const struct name_number *table, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
@@ -92,4 +126,9 @@ enum err rcode_parse(const char *text, int *out)
 const char *rcode_text(int rcode)
 {
     return name_of(rcodes, ARRAY_LEN(rcodes), rcode);
+}
+
+const char *ede_text(int code)
+{
+    return code >= 0 && (size_t)code < ARRAY_LEN(edes) ? edes[code] : NULL;
 }

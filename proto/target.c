@@ -33,7 +33,11 @@ static const struct target builtin_dns = {
     .kind = TARGET_DNS,
     .timeout_ms = DNS_TIMEOUT_MS,
     .max_total_ms = -1,
-    .dns = {.type = TYPE_A, .recursion = true, .expect_rcode = -1, .expect_min_answers = -1},
+    .dns = {.type = TYPE_A,
+            .recursion = true,
+            .edns_size = EDNS_SIZE,
+            .expect_rcode = -1,
+            .expect_min_answers = -1},
 };
 
 enum err target_problem(struct target_problem *p, const char *code, const char *fmt, ...)

@@ -19,10 +19,10 @@
  * (0..5), ip_version (4, 6, "any"), http_version ("auto", "1.1", "2"), verify_tls, body_limit,
  * keep_body (bytes, 0..65536), expect {status: [200, "2xx", …], body_regex, body_not_regex,
  * max_total_ms, tls_min_days} dns    type (name or number), resolver ("ADDR", "ADDR:PORT"),
- * transport ("udp", "tcp"), recursion, dnssec, expect {rcode: "NOERROR", min_answers, answers
- * {contains: [data, …], equals: [data, …], regex}, max_total_ms}
- * A DNS URI is `dns:NAME?type=T` or `dns://ADDR[:PORT]/NAME?type=T` (class IN only; type defaults
- * to A).
+ * transport ("udp", "tcp"), recursion, dnssec, edns_size (0 = no EDNS, or 512..4096), expect
+ * {rcode: "NOERROR", min_answers, answers {contains: [data, …], equals: [data, …], regex},
+ * max_total_ms} A DNS URI is `dns:NAME?type=T` or `dns://ADDR[:PORT]/NAME?type=T` (class IN only;
+ * type defaults to A).
  */
 enum target_kind { TARGET_HTTP, TARGET_DNS };
 enum ip_version { IP_ANY, IP_V4, IP_V6 };
@@ -72,7 +72,8 @@ struct target_dns {
     uint16_t type;
     char *resolver; /* "ADDR:PORT" normalised, or NULL = the agent's */
     bool tcp, recursion, dnssec;
-    int expect_rcode;       /* −1 = NOERROR is good, NXDOMAIN and others fail */
+    int edns_size;    /* the UDP size that EDNS offers (RFC 6891); 0 = a question without EDNS */
+    int expect_rcode; /* −1 = NOERROR is good, NXDOMAIN and others fail */
     int expect_min_answers; /* −1 = not asked; then NODATA fails with dns_nodata */
     struct dns_answers expect_answers;
 };
@@ -131,3 +132,4 @@ MUST_USE enum err rrtype_parse(const char *text, uint16_t *out);
 const char *rrtype_format(uint16_t type, char buf[RRTYPE_TEXT_MAX]);
 MUST_USE enum err rcode_parse(const char *text, int *out); /* "NOERROR" … or a number 0..23 */
 const char *rcode_text(int rcode);                         /* NULL for an unknown one */
+const char *ede_text(int code); /* of an extended DNS error (RFC 8914); NULL for an unknown one */

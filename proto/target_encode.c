@@ -88,6 +88,8 @@ static void put_dns(struct json_out *w, const struct target_dns *d)
         json_bool(w, "recursion", false);
     if (d->dnssec)
         json_bool(w, "dnssec", true);
+    if (d->edns_size != EDNS_SIZE)
+        json_int(w, "edns_size", d->edns_size);
 }
 
 static void put_expect_http(struct expect_out *e, const struct target_http *h)

@@ -39,6 +39,7 @@ static const struct field fields[] = {
     {"transport", FIELDS_DNS},
     {"recursion", FIELDS_DNS},
     {"dnssec", FIELDS_DNS},
+    {"edns_size", FIELDS_DNS},
 };
 static const struct field expect_fields[] = {
     {"max_total_ms", FIELDS_HTTP | FIELDS_DNS},
@@ -416,6 +417,16 @@ static void read_resolver(struct json_cur *c, struct target_dns *d, const struct
     free(resolver);
 }
 
+static void read_edns_size(struct json_cur *c, struct target_dns *d)
+{
+    d->edns_size = (int)json_get_int(c, "edns_size", 0, EDNS_SIZE_MAX, d->edns_size);
+    if (d->edns_size > 0 && d->edns_size < EDNS_SIZE_MIN)
+        json_cur_fail(c, "'edns_size' must be 0 (no EDNS) or from %d to %d", EDNS_SIZE_MIN,
+                      EDNS_SIZE_MAX);
+    else if (d->edns_size == 0 && d->dnssec)
+        json_cur_fail(c, "'dnssec' needs EDNS: leave 'edns_size' out");
+}
+
 void target_read_dns_options(struct json_cur *c, struct target *t, const struct dns_given *given)
 {
     REQUIRE(t->kind == TARGET_DNS);
@@ -428,4 +439,5 @@ void target_read_dns_options(struct json_cur *c, struct target *t, const struct 
                       "\"udp\" or \"tcp\"") == 1;
     d->recursion = json_get_bool(c, "recursion", d->recursion);
     d->dnssec = json_get_bool(c, "dnssec", d->dnssec);
+    read_edns_size(c, d);
 }

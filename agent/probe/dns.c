@@ -235,6 +235,8 @@ static void take_message(struct probe *p, struct dns_message *m)
     d->ad = m->ad;
     d->cd = m->cd;
     d->rcode = m->rcode;
+    d->edns = m->edns;
+    m->edns = NULL;
     for (unsigned s = 0; s < 3; s++) {
         d->sections[s] = m->sections[s];
         d->n_sections[s] = m->n_sections[s];
@@ -521,6 +523,7 @@ static void make_query(struct probe *p)
     p->query.type = d->type;
     p->query.recursion = d->recursion;
     p->query.dnssec = d->dnssec;
+    p->query.edns_size = (uint16_t)d->edns_size;
     enum err e = dns_query_build(&p->query, p->frame + FRAME_BYTES, DNS_QUERY_MAX, &len);
     REQUIRE(e == ERR_NONE); /* the target was validated */
     p->frame[0] = (uint8_t)(len >> 8);

@@ -4,11 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define RCODE_FORMERR  1
 #define RCODE_NXDOMAIN 3
+#define RCODE_NOTIMP   4
+#define DETAIL_MAX     512
 
 struct verdict {
     enum cause cause; /* the first that failed */
-    char detail[160];
+    char detail[DETAIL_MAX];
 };
 
 static void note(struct verdict *v, struct result *r, const char *check, enum cause c,
@@ -18,7 +21,7 @@ static void note(struct verdict *v, struct result *r, const char *check, enum ca
 static void note(struct verdict *v, struct result *r, const char *check, enum cause c,
                  const char *fmt, ...)
 {
-    char detail[160];
+    char detail[DETAIL_MAX];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(detail, sizeof(detail), fmt, ap);
@@ -57,18 +60,42 @@ static enum cause cause_of_rcode(int rcode)
     }
 }
 
+/* " (DNSSEC Bogus: signature expired)", or nothing; of the first extended error. */
+static void ede_words(const struct result_edns *e, char *buf, size_t max)
+{
+    buf[0] = '\0';
+    if (e == NULL || e->n_ede == 0)
+        return;
+    char number[24];
+    const char *name = ede_text(e->ede[0].code), *text = e->ede[0].text;
+    snprintf(number, sizeof(number), "extended error %u", e->ede[0].code);
+    snprintf(buf, max, " (%s%s%s)", name ? name : number, text ? ": " : "", text ? text : "");
+}
+
+/* Servers from before EDNS answer it so (RFC 6891 §7). */
+static const char *edns_hint(const struct target *t, const struct dns_message *m)
+{
+    bool unknown = m->rcode == RCODE_FORMERR || m->rcode == RCODE_NOTIMP;
+    if (!unknown || t->dns.edns_size == 0 || m->edns != NULL)
+        return "";
+    return "; it may not know EDNS: see if it answers with edns_size 0";
+}
+
 static void check_rcode(struct verdict *v, const struct target *t, const struct dns_message *m,
                         struct result *r)
 {
     char got[24], want[24];
+    char why[2 * DNS_EDE_TEXT_MAX];
     rcode_word(m->rcode, got);
+    ede_words(m->edns, why, sizeof(why));
     if (t->dns.expect_rcode < 0) {
-        note(v, r, NULL, cause_of_rcode(m->rcode), "the server answered %s", got);
+        note(v, r, NULL, cause_of_rcode(m->rcode), "the server answered %s%s%s", got, why,
+             edns_hint(t, m));
         return;
     }
     rcode_word(t->dns.expect_rcode, want);
     note(v, r, "rcode", m->rcode == t->dns.expect_rcode ? CAUSE_NONE : CAUSE_rcode_mismatch,
-         "the server answered %s, %s is expected", got, want);
+         "the server answered %s%s, %s is expected", got, why, want);
 }
 
 /* "equals": [] */

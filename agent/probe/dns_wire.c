@@ -5,6 +5,7 @@
 #include <string.h>
 #include "agent/probe/dns_text.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 #include "proto/target.h"
 
 #define FLAG_QR     0x8000
@@ -17,6 +18,7 @@
 #define OPCODE_MASK 0x7800
 #define RCODE_MASK  0x000f
 #define EDNS_DO     0x8000
+#define OPTION_EDE  15
 #define CLASS_IN    1
 #define TYPE_OPT    41
 #define TYPE_ANY    255
@@ -34,11 +36,11 @@ static uint16_t get16(const uint8_t *p)
 }
 
 /* RFC 6891 §6.1.2: root name, type, our UDP size as class, flags as TTL, no options. */
-static uint8_t *put_opt(uint8_t *p, bool dnssec)
+static uint8_t *put_opt(uint8_t *p, uint16_t udp_size, bool dnssec)
 {
     *p++ = 0;
     p = put16(p, TYPE_OPT);
-    p = put16(p, DNS_EDNS_UDP_BYTES);
+    p = put16(p, udp_size);
     p = put16(p, 0);
     p = put16(p, dnssec ? EDNS_DO : 0);
     return put16(p, 0);
@@ -47,7 +49,8 @@ static uint8_t *put_opt(uint8_t *p, bool dnssec)
 enum err dns_query_build(const struct dns_query *q, uint8_t *buf, size_t cap, size_t *len)
 {
     REQUIRE(cap >= DNS_QUERY_MAX);
-    bool edns = q->edns || q->dnssec;
+    bool edns = q->edns_size > 0;
+    REQUIRE(edns || !q->dnssec);
     uint8_t *p = put16(buf, q->id);
     p = put16(p, q->recursion ? FLAG_RD : 0);
     p = put16(p, 1);
@@ -60,7 +63,7 @@ enum err dns_query_build(const struct dns_query *q, uint8_t *buf, size_t cap, si
     p = put16(p + n, q->type);
     p = put16(p, CLASS_IN);
     if (edns)
-        p = put_opt(p, q->dnssec);
+        p = put_opt(p, q->edns_size, q->dnssec);
     *len = (size_t)(p - buf);
     REQUIRE(*len <= cap);
     return ERR_NONE;
@@ -178,6 +181,50 @@ static void count_record(struct walk *w, unsigned section, uint16_t type)
     w->m->n_matching += type == w->type || w->type == TYPE_ANY;
 }
 
+static void keep_ede(struct result_edns *e, const uint8_t *p, size_t n)
+{
+    struct result_ede *ede = &e->ede[e->n_ede++];
+    ede->code = get16(p);
+    if (n == 2)
+        return;
+    struct strbuf text;
+    strbuf_init(&text, DNS_EDE_TEXT_MAX + 1);
+    utf8_sanitize(&text, (const char *)p + 2, n - 2, DNS_EDE_TEXT_MAX);
+    ede->text = mem_strndup(text.data, text.len);
+    strbuf_fini(&text);
+}
+
+static void read_options(struct dns_cur *c, struct result_edns *e)
+{
+    while (c->pos < c->end && c->why == NULL) {
+        unsigned code = dns_cur_uint(c, 2);
+        size_t n = dns_cur_uint(c, 2);
+        const uint8_t *p = dns_cur_bytes(c, n);
+        if (p == NULL || code != OPTION_EDE)
+            continue;
+        if (n < 2)
+            dns_cur_fail(c, "an extended error is too short");
+        else if (e->n_ede < RESULT_EDE_MAX)
+            keep_ede(e, p, n);
+    }
+}
+
+/* RFC 6891 §6.1.3: the class is the sender's UDP size; the TTL is the rcode's upper bits, the
+ * version and flags. */
+static void read_opt(struct walk *w, uint16_t udp_size, uint32_t ttl, struct dns_cur *rdata)
+{
+    struct dns_message *m = w->m;
+    if (m->edns != NULL) {
+        dns_cur_fail(rdata, "it is a second OPT");
+        return;
+    }
+    m->rcode |= (int)(ttl >> 24) << 4;
+    m->edns = mem_zalloc(sizeof(*m->edns));
+    *m->edns = (struct result_edns){
+        .udp_size = udp_size, .version = (uint8_t)(ttl >> 16), .dnssec_ok = (ttl & EDNS_DO) != 0};
+    read_options(rdata, m->edns);
+}
+
 static void read_record(struct walk *w, unsigned section)
 {
     struct dns_cur *c = &w->c;
@@ -189,16 +236,18 @@ static void read_record(struct walk *w, unsigned section)
     size_t len = dns_cur_uint(c, 2), start = c->pos;
     if (dns_cur_bytes(c, len) == NULL)
         return;
-    if (type == TYPE_OPT && section == 2) {
-        w->m->rcode |= (int)(ttl >> 24) << 4;
-        return;
-    }
     struct dns_cur rdata = {.msg = c->msg, .pos = start, .end = start + len};
-    dns_text_rdata(&rdata, type, rr_class != CLASS_IN, &w->data);
+    bool opt = type == TYPE_OPT && section == 2;
+    if (opt)
+        read_opt(w, rr_class, ttl, &rdata);
+    else
+        dns_text_rdata(&rdata, type, rr_class != CLASS_IN, &w->data);
     if (rdata.why != NULL) {
         dns_cur_fail(c, rdata.why);
         return;
     }
+    if (opt)
+        return;
     count_record(w, section, type);
     keep_record(w, section, type, ttl);
 }
@@ -258,5 +307,6 @@ void dns_message_fini(struct dns_message *m)
         }
         free(m->sections[s]);
     }
+    result_edns_destroy(&m->edns);
     *m = (struct dns_message){0};
 }

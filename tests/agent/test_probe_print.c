@@ -160,12 +160,17 @@ START_TEST(test_dns_sections)
     d->n_sections[0] = 1;
     d->sections[0][0] = (struct result_rr){
         .name = mem_strdup("a."), .type = mem_strdup("MX"), .data = mem_strdup("10 b."), .ttl = 7};
+    d->edns = mem_zalloc(sizeof(*d->edns));
+    *d->edns = (struct result_edns){.udp_size = 512, .dnssec_ok = true, .n_ede = 1};
+    d->edns->ede[0] = (struct result_ede){.code = 3, .text = mem_strdup("a\x1b")};
     result->dns = d;
     result_end(result, CAUSE_NONE, NULL);
     print();
     has("server      192.0.2.53:53 over tcp, after a truncated answer over udp\n");
     has("rcode       NOERROR (0)\n");
     has("flags       qr aa\n");
+    has("edns        version 0, 512 bytes, do\n");
+    has("error       Stale Answer (3): a?\n");
     has("answer\n  a.  7  MX  10 b.\n");
     lacks("authority");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/probe/dns_wire.h"
 #include "common/require.h"
+#include "common/utf8.h"
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,6 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     size_t text = 0, kept = 0;
+    for (unsigned i = 0; m.edns && i < m.edns->n_ede; i++) {
+        const char *s = m.edns->ede[i].text;
+        REQUIRE(s == NULL || (strlen(s) <= DNS_EDE_TEXT_MAX && utf8_valid(s, strlen(s))));
+    }
     for (unsigned s = 0; s < 3; s++) {
         kept += m.n_sections[s];
         for (unsigned i = 0; i < m.n_sections[s]; i++) {

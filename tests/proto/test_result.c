@@ -193,6 +193,20 @@ START_TEST(test_hop_has_its_own_timings)
 }
 END_TEST
 
+START_TEST(test_dns_record_has_what_edns_said)
+{
+    struct result_dns *d = res->dns = mem_zalloc(sizeof(*d));
+    d->edns = mem_zalloc(sizeof(*d->edns));
+    *d->edns = (struct result_edns){.udp_size = 1232, .dnssec_ok = true, .n_ede = 2};
+    d->edns->ede[0] = (struct result_ede){.code = 6, .text = mem_strdup("a\"b")};
+    d->edns->ede[1].code = 4000;
+    encode();
+    ck_assert(has("\"edns\":{\"version\":0,\"udp_size\":1232,\"do\":true,\"ede\":["
+                  "{\"code\":6,\"name\":\"DNSSEC Bogus\",\"text\":\"a\\\"b\"},"
+                  "{\"code\":4000,\"name\":null,\"text\":null}]},"));
+}
+END_TEST
+
 START_TEST(test_dns_record_has_flags_and_sections)
 {
     struct result_dns *d = res->dns = mem_zalloc(sizeof(*d));
@@ -207,7 +221,7 @@ START_TEST(test_dns_record_has_flags_and_sections)
         (struct result_rr){mem_strdup("x."), mem_strdup("TXT"), mem_strdup("\"a\""), 4294967295u};
     encode();
     ck_assert(has("\"dns\":{\"server\":\"1.1.1.1:53\",\"transport\":\"udp\",\"truncated\":false,"
-                  "\"rcode\":\"NXDOMAIN\",\"flags\":[\"qr\",\"ra\"],\"answer\":[],"
+                  "\"rcode\":\"NXDOMAIN\",\"flags\":[\"qr\",\"ra\"],\"edns\":null,\"answer\":[],"
                   "\"authority\":[{\"name\":\"x.\",\"type\":\"TXT\",\"ttl\":4294967295,"
                   "\"data\":\"\\\"a\\\"\"}],\"additional\":[],\"size\":56}"));
 }
@@ -397,10 +411,10 @@ TESTS(encoding, test_fresh_result_has_nothing_that_happened, test_http_record_ha
       test_headers_are_joined_and_lower_case, test_cookies_are_counted_not_told,
       test_days_left_rounds_down_on_both_sides_of_now, test_chain_and_the_first_of_it_to_end,
       test_key_and_staple_that_are_not_known_are_null, test_hop_has_its_own_timings,
-      test_dns_record_has_flags_and_sections, test_rcode_without_a_name_and_no_answer,
-      test_headers_go_before_the_body_when_too_big, test_body_goes_when_headers_were_not_enough,
-      test_headers_larger_than_a_record_alone_are_cut, test_lists_go_last,
-      test_end_follows_the_table, test_end_may_quote_its_own_message,
+      test_dns_record_has_what_edns_said, test_dns_record_has_flags_and_sections,
+      test_rcode_without_a_name_and_no_answer, test_headers_go_before_the_body_when_too_big,
+      test_body_goes_when_headers_were_not_enough, test_headers_larger_than_a_record_alone_are_cut,
+      test_lists_go_last, test_end_follows_the_table, test_end_may_quote_its_own_message,
       test_message_from_a_hostile_peer_is_made_utf8, test_verdict_record_reads_back,
       test_verdict_with_its_own_sentence, test_head_of_an_encoded_record,
       test_head_keeps_a_cause_of_a_newer_agent, test_head_refuses_what_does_not_belong_together,

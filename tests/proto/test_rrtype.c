@@ -70,7 +70,17 @@ START_TEST(test_unassigned_rcode_has_no_text)
 }
 END_TEST
 
-TESTS(numbers, test_types_by_name_number_and_rfc3597, test_what_is_no_type_is_refused,
-      test_every_type_reads_back_from_its_text, test_unnamed_type_is_written_as_number,
-      test_rcodes_by_name_and_number, test_unassigned_rcode_has_no_text)
+START_TEST(test_extended_errors_by_number)
+{
+    ck_assert_str_eq(ede_text(0), "Other Error");
+    ck_assert_str_eq(ede_text(22), "No Reachable Authority");
+    ck_assert_ptr_null(ede_text(30));
+    ck_assert_ptr_null(ede_text(-1));
+}
+END_TEST
+
+TESTS(numbers, test_extended_errors_by_number, test_types_by_name_number_and_rfc3597,
+      test_what_is_no_type_is_refused, test_every_type_reads_back_from_its_text,
+      test_unnamed_type_is_written_as_number, test_rcodes_by_name_and_number,
+      test_unassigned_rcode_has_no_text)
 CHECK_MAIN("rrtype", numbers)

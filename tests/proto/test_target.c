@@ -42,12 +42,14 @@ START_TEST(test_spec_reads_back_to_the_same_target)
         "\"tls_min_days\":3,\"max_total_ms\":4}}";
     static const char dns[] =
         "{\"dns\":\"dns:a\",\"timeout_ms\":6,\"type\":\"MX\",\"resolver\":\"1.1.1.1:53\","
-        "\"transport\":\"tcp\",\"recursion\":false,\"dnssec\":true,"
+        "\"transport\":\"tcp\",\"recursion\":false,\"dnssec\":true,\"edns_size\":512,"
         "\"expect\":{\"rcode\":\"NOERROR\",\"min_answers\":1,\"max_total_ms\":2}}";
     encodes(http, http);
     encodes(dns, dns);
     encodes("dns://1.1.1.1/a?type=MX",
             "{\"dns\":\"dns://1.1.1.1/a?type=MX\",\"type\":\"MX\",\"resolver\":\"1.1.1.1:53\"}");
+    encodes("{\"dns\":\"a\",\"type\":\"A\",\"edns_size\":0}",
+            "{\"dns\":\"dns:a\",\"edns_size\":0}");
     encodes("{\"dns\":\".\",\"type\":\"NS\"}", "{\"dns\":\"dns:.\",\"type\":\"NS\"}");
 }
 END_TEST

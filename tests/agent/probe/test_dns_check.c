@@ -90,7 +90,47 @@ START_TEST(test_records_that_are_not_kept_are_said)
 }
 END_TEST
 
-TESTS(plain_checks, test_slower_than_allowed, test_as_slow_as_allowed,
+START_TEST(test_extended_error_is_told)
+{
+    struct result_edns e = {.n_ede = 1, .ede = {{.code = 6, .text = (char[]){"expired"}}}};
+    struct dns_message m = {.rcode = 2, .edns = &e};
+    dns_check(&target, &m, 1, result);
+    ck_assert_str_eq(result->message, "the server answered SERVFAIL (DNSSEC Bogus: expired)");
+}
+END_TEST
+
+START_TEST(test_extended_error_without_a_name_or_text_is_a_number)
+{
+    struct result_edns e = {.n_ede = 1, .ede = {{.code = 999}}};
+    struct dns_message m = {.rcode = 2, .edns = &e};
+    dns_check(&target, &m, 1, result);
+    ck_assert_str_eq(result->message, "the server answered SERVFAIL (extended error 999)");
+}
+END_TEST
+
+START_TEST(test_server_that_may_not_know_edns_is_told)
+{
+    target.dns.edns_size = 1232;
+    check(1, 0, 0, 1);
+    ck_assert_int_eq(result->cause, CAUSE_rcode_mismatch);
+    ck_assert_ptr_nonnull(strstr(result->message, "FORMERR; it may not know EDNS"));
+}
+END_TEST
+
+START_TEST(test_server_that_knows_edns_gets_no_hint)
+{
+    struct result_edns e = {.udp_size = 512};
+    struct dns_message m = {.rcode = 1, .edns = &e};
+    target.dns.edns_size = 1232;
+    dns_check(&target, &m, 1, result);
+    ck_assert_str_eq(result->message, "the server answered FORMERR");
+}
+END_TEST
+
+TESTS(plain_checks, test_extended_error_is_told,
+      test_extended_error_without_a_name_or_text_is_a_number,
+      test_server_that_may_not_know_edns_is_told, test_server_that_knows_edns_gets_no_hint,
+      test_slower_than_allowed, test_as_slow_as_allowed,
       test_the_first_failure_gives_the_cause_and_all_are_reported, test_nothing_asked_is_no_check,
       test_extended_rcode_is_named, test_unknown_rcode_is_a_number,
       test_records_that_are_not_kept_are_said)

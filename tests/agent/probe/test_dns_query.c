@@ -20,12 +20,26 @@ START_TEST(test_query_has_the_bytes_of_rfc1035)
 }
 END_TEST
 
+START_TEST(test_query_offers_the_udp_size_asked_for)
+{
+    uint8_t b[DNS_QUERY_MAX];
+    char hex[2 * DNS_QUERY_MAX + 1];
+    size_t len = 0;
+    struct dns_query q = {.id = 1, .name = "", .type = 1, .edns_size = 512};
+    ck_assert_int_eq(dns_query_build(&q, b, sizeof(b), &len), ERR_NONE);
+    hex_encode(b, len, hex);
+    ck_assert_str_eq(hex, "000100000001000000000001"
+                          "0000010001"
+                          "0000290200000000000000");
+}
+END_TEST
+
 START_TEST(test_query_with_do_has_opt)
 {
     uint8_t b[DNS_QUERY_MAX];
     char hex[2 * DNS_QUERY_MAX + 1];
     size_t len = 0;
-    struct dns_query q = {.id = 1, .name = "", .type = 48, .dnssec = true};
+    struct dns_query q = {.id = 1, .name = "", .type = 48, .edns_size = 1232, .dnssec = true};
     ck_assert_int_eq(dns_query_build(&q, b, sizeof(b), &len), ERR_NONE);
     hex_encode(b, len, hex);
     ck_assert_str_eq(hex, "000100000001000000000001"
@@ -114,7 +128,7 @@ START_TEST(test_every_name_of_a_target_builds)
 }
 END_TEST
 
-TESTS(queries, test_query_has_the_bytes_of_rfc1035, test_query_with_do_has_opt,
-      test_query_bounds_of_names, test_query_refuses_empty_labels, test_query_reads_escapes,
-      test_every_name_of_a_target_builds)
+TESTS(queries, test_query_has_the_bytes_of_rfc1035, test_query_offers_the_udp_size_asked_for,
+      test_query_with_do_has_opt, test_query_bounds_of_names, test_query_refuses_empty_labels,
+      test_query_reads_escapes, test_every_name_of_a_target_builds)
 CHECK_MAIN("dns_query", queries)

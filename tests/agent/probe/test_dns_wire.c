@@ -221,7 +221,77 @@ START_TEST(test_opt_extends_rcode_and_is_no_record)
     ck_assert_int_eq(parse(m, 1, &out), ERR_NONE);
     ck_assert_int_eq(out.rcode, 16);
     ck_assert_uint_eq(out.n_records, 0);
+    ck_assert_ptr_nonnull(out.edns);
+    ck_assert_uint_eq(out.edns->version, 0);
+    ck_assert_uint_eq(out.edns->udp_size, 1232);
+    ck_assert(out.edns->dnssec_ok);
+    dns_message_fini(&out);
     free(m);
+}
+END_TEST
+
+START_TEST(test_extended_errors_are_read)
+{
+    struct made *m = start(0x8182, 1, 0, 0, 1);
+    struct dns_message out;
+    add_hex(m, "000029020000010000001c"
+               "000a00080102030405060708" /* a cookie: passed over */
+               "000f0006000673696721"     /* 6 and "sig!" */
+               "000f00020016");           /* 22 */
+    ck_assert_int_eq(parse(m, 1, &out), ERR_NONE);
+    ck_assert_uint_eq(out.edns->version, 1);
+    ck_assert_uint_eq(out.edns->n_ede, 2);
+    ck_assert_uint_eq(out.edns->ede[0].code, 6);
+    ck_assert_str_eq(out.edns->ede[0].text, "sig!");
+    ck_assert_uint_eq(out.edns->ede[1].code, 22);
+    ck_assert_ptr_null(out.edns->ede[1].text);
+    dns_message_fini(&out);
+    free(m);
+}
+END_TEST
+
+START_TEST(test_text_of_extended_errors_is_made_utf8)
+{
+    struct made *m = start(0x8182, 1, 0, 0, 1);
+    struct dns_message out;
+    add_hex(m, "000029020000000000000a000f000600001b61ff0a");
+    ck_assert_int_eq(parse(m, 1, &out), ERR_NONE);
+    ck_assert_str_eq(out.edns->ede[0].text, " a\xef\xbf\xbd ");
+    dns_message_fini(&out);
+    free(m);
+}
+END_TEST
+
+START_TEST(test_extended_errors_over_the_bound_are_dropped)
+{
+    struct made *m = start(0x8182, 1, 0, 0, 1);
+    struct dns_message out;
+    add_hex(m, "0000290200000000000024");
+    for (int i = 0; i < 6; i++)
+        add_hex(m, "000f00020003");
+    ck_assert_int_eq(parse(m, 1, &out), ERR_NONE);
+    ck_assert_uint_eq(out.edns->n_ede, RESULT_EDE_MAX);
+    dns_message_fini(&out);
+    free(m);
+}
+END_TEST
+
+START_TEST(test_bad_opt_is_refused)
+{
+    static const char *const bad[] = {
+        "0000290200000000000003000f00",          /* half an option */
+        "0000290200000000000005000a000201",      /* longer than the record */
+        "0000290200000000000005000f000100",      /* an extended error of one octet */
+        "00002902000000000000000000290200000000" /* two OPTs */
+        "0000",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct made *m = start(0x8180, 1, 0, 0, i + 1 == ARRAY_LEN(bad) ? 2 : 1);
+        struct dns_message out;
+        add_hex(m, bad[i]);
+        ck_assert_msg(parse(m, 1, &out) == ERR_CORRUPT, "%s", bad[i]);
+        free(m);
+    }
 }
 END_TEST
 
@@ -482,9 +552,10 @@ TESTS(matching, test_matching_reply, test_reply_with_wrong_id_is_foreign, test_q
       test_reply_to_another_question_is_foreign, test_short_reply_is_foreign,
       test_error_reply_may_lack_the_question)
 TESTS(reading, test_flags, test_three_sections, test_any_counts_every_answer,
-      test_opt_extends_rcode_and_is_no_record, test_presentation_forms,
-      test_unknown_types_are_rfc3597, test_other_classes_are_rfc3597,
-      test_hostile_octets_are_escaped)
+      test_opt_extends_rcode_and_is_no_record, test_extended_errors_are_read,
+      test_text_of_extended_errors_is_made_utf8, test_extended_errors_over_the_bound_are_dropped,
+      test_bad_opt_is_refused, test_presentation_forms, test_unknown_types_are_rfc3597,
+      test_other_classes_are_rfc3597, test_hostile_octets_are_escaped)
 TESTS(hostile, test_rdata_of_wrong_length_is_refused, test_names_do_not_run_out_of_their_rdata,
       test_pointer_loops_are_refused, test_reserved_label_types_are_refused,
       test_name_over_255_octets_is_refused, test_long_pointer_chains_are_refused,
