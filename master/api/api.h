@@ -14,7 +14,7 @@
 #define API_CONNECTIONS_MAX  1024
 #define API_PER_IP_MAX       256
 #define API_IDLE_S           30         /* without progress */
-#define API_BODY_SMALL       (4u << 20) /* a JSON body up to here may have its members in any order */
+#define API_BODY_SMALL       (1u << 20) /* a JSON body up to here may have its members in any order */
 #define API_ERRORS_MAX       100        /* line errors in an answer */
 #define API_DUPLICATES_MAX   1000000    /* hashes kept to report duplicates */
 #define API_BODY_MAX_DEFAULT (1024ll << 20)

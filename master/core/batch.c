@@ -159,10 +159,7 @@ void core_batch_open(struct core *c, const struct core_batch *in, struct mono no
     struct batch *b = mem_zalloc(sizeof(*b));
     batch_init(b, in, now);
     batch_copy_selection(b, in);
-    /* What was running before a restart is still running at its agents: they have the grace to say
-     * so. */
-    if (in->resumed)
-        b->hold_until = mono_add_ms(now, ORPHAN_GRACE_MS);
+    b->resumed = in->resumed;
     HASH_ADD(hh, c->batches, num, sizeof(b->num), b);
     gauge_set(&c->stats.batches_open, (int64_t)HASH_COUNT(c->batches));
     batch_refill(c, b, now);
@@ -473,7 +470,7 @@ static const char *batch_waits_for(struct core *c, struct batch *b, struct mono 
         return "its remaining tasks are being ended";
     if (b->running > 0)
         return "";
-    if (mono_before(now, b->hold_until))
+    if (b->resumed && mono_before(now, c->hold_until))
         return "the grace after a restart: agents report what they still run";
     if (fleet_matching(c, b) == 0)
         return "an agent that matches its selection: none is connected";

@@ -28,6 +28,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
         list_init(&c->active[cls]);
     c->last_tick = c->scanned_at = now;
     c->fleet_epoch = 1;
+    fleet_await(c, cfg->holders, cfg->n_holders, now);
     return c;
 }
 

@@ -59,6 +59,8 @@ struct core_ops {
     void (*mark)(void *arg, uint32_t batch, bool cancel, enum cause cause);
     /* An agent said HELLO: remember it. */
     void (*agent_seen)(void *arg, const char *name, const char *tags_json, const char *instance);
+    /* It is gone and holds nothing any more: after a restart nobody need wait for it. */
+    void (*agent_empty)(void *arg, const char *name);
     /* One thing that people should know: logged and kept. kind is one word; fields end with a
      * zeroed one. */
     void (*event)(void *arg, const char *kind, const char *agent, const char *detail);
@@ -71,6 +73,8 @@ struct core_config {
     uint64_t boot_epoch;
     const struct ticket_key *keys;
     unsigned n_keys;
+    const char *const *holders; /* agents that may hold tasks of the batches that are resumed */
+    unsigned n_holders;
     uint64_t seed;     /* for session ids and GOAWAY jitter */
     struct cidr *deny; /* sent to agents in WELCOME */
     unsigned n_deny;

@@ -45,10 +45,12 @@ static struct task *first_for(struct core *c, struct batch *b, const struct agen
     return n ? CONTAINER_OF(n, struct task, node) : NULL;
 }
 
-static bool batch_open_for(const struct batch *b, const struct agent *a, struct mono now)
+static bool batch_open_for(const struct core *c, const struct batch *b, const struct agent *a,
+                           struct mono now)
 {
-    return !mono_before(now, b->hold_until) && mono_before(now, b->deadline_at) &&
-           batch_matches(b, a);
+    if (b->resumed && mono_before(now, c->hold_until))
+        return false; /* agents report what they still run */
+    return mono_before(now, b->deadline_at) && batch_matches(b, a);
 }
 
 static bool class_allowed(const struct session *s, enum task_class cls)
@@ -70,7 +72,8 @@ static struct task *class_first(struct core *c, struct session *s, enum task_cla
         return NULL;
     LIST_EACH (&c->active[cls], n) {
         struct batch *b = CONTAINER_OF(n, struct batch, active);
-        struct task *t = batch_open_for(b, s->agent, now) ? first_for(c, b, s->agent, now) : NULL;
+        struct task *t =
+            batch_open_for(c, b, s->agent, now) ? first_for(c, b, s->agent, now) : NULL;
         if (!t)
             continue;
         if (!best || b->leased < best->batch->leased)
@@ -129,7 +132,7 @@ static struct task *first_alone(struct core *c, const struct session *s, struct 
         return NULL;
     LIST_EACH (&c->alone, n) {
         struct task *t = CONTAINER_OF(n, struct task, node);
-        if (batch_open_for(t->batch, s->agent, now))
+        if (batch_open_for(c, t->batch, s->agent, now))
             return t;
     }
     return NULL;

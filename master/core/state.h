@@ -85,7 +85,8 @@ struct batch {
     uint64_t running;  /* LEASED and STORING tasks that have not ended */
     uint64_t leased;   /* LEASED tasks: what agents hold */
     uint64_t unproved; /* LEASED tasks without a spec: not counted in running */
-    struct mono deadline_at, hold_until;
+    struct mono deadline_at;
+    bool resumed; /* open before this start: not dispatched until core->hold_until */
     bool marked, had_agent;
     unsigned matching; /* agents that could take a task, as of matching_epoch */
     uint64_t matching_epoch;
@@ -112,6 +113,7 @@ struct agent {
     unsigned n_tags;
     struct session *session; /* NULL: orphaned or gone */
     struct list leases;      /* tasks */
+    bool awaited;            /* after a restart: it may still run tasks, see core->awaited */
     bool draining, slow;
     struct mono orphan_until, connected_at;
     struct msg_heartbeat hb;
@@ -176,12 +178,16 @@ struct core {
     unsigned connected;   /* agents with a session */
     uint64_t fleet_epoch; /* counts changes of who is connected: for batch->matching */
     struct mono last_tick, scanned_at;
+    unsigned
+        awaited; /* agents that may hold tasks from before this start and have not said so yet */
+    struct mono hold_until; /* unset once they have, or the grace is over */
     double own_lag_ms;
     bool draining;
     struct core_stats stats;
 };
 
 /* fleet.c: agents, sessions, liveness */
+void fleet_await(struct core *c, const char *const *names, unsigned n, struct mono now);
 struct session *fleet_session(struct core *c, session_id id); /* NULL: closed */
 void fleet_close(struct core *c, struct session *s, int code, const char *reason);
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now);

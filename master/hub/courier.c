@@ -213,6 +213,14 @@ void courier_agent_seen(struct courier *c, const char *name, const char *tags_js
     submit(c, r);
 }
 
+void courier_agent_empty(struct courier *c, const char *name)
+{
+    struct store_req *r = store_req_create(STORE_AGENT_EMPTY, on_done, c);
+    r->agent.name = mem_strdup(name);
+    r->agent.at = wall_now();
+    submit(c, r);
+}
+
 void courier_flush(struct courier *c)
 {
     send_filling(c);
@@ -252,7 +260,7 @@ static void on_refilled(struct courier *c, struct store_req *r, struct mono now)
 /* Asked again until it is answered, but for the note on an agent: its next HELLO brings another. */
 static bool must_succeed(const struct store_req *r)
 {
-    return r->op != STORE_AGENT_SEEN;
+    return r->op != STORE_AGENT_SEEN && r->op != STORE_AGENT_EMPTY;
 }
 
 static void on_failed(struct courier *c, struct store_req *r)

@@ -30,6 +30,7 @@ void courier_start(struct courier *c, struct store *s);
 void courier_store(struct courier *c, const struct core_result *r);
 void courier_refill(struct courier *c, uint32_t batch, uint64_t after, unsigned limit);
 void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cause);
+void courier_agent_empty(struct courier *c, const char *name);
 void courier_agent_seen(struct courier *c, const char *name, const char *tags_json,
                         const char *instance);
 

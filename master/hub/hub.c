@@ -65,6 +65,12 @@ static void op_agent_seen(void *arg, const char *name, const char *tags_json, co
     courier_agent_seen(&h->courier, name, tags_json, instance);
 }
 
+static void op_agent_empty(void *arg, const char *name)
+{
+    struct hub *h = arg;
+    courier_agent_empty(&h->courier, name);
+}
+
 static void op_event(void *arg, const char *kind, const char *agent, const char *detail)
 {
     LOG(LOG_INFO, "core", kind, LS("agent", agent),
@@ -84,6 +90,7 @@ static const struct core_ops core_ops = {
     .store = op_store,
     .mark = op_mark,
     .agent_seen = op_agent_seen,
+    .agent_empty = op_agent_empty,
     .event = op_event,
     .ended = op_ended,
 };
@@ -252,6 +259,8 @@ static void open_core(struct hub *h, const struct hub_config *c)
         .boot_epoch = c->boot->boot_epoch,
         .keys = c->boot->keys,
         .n_keys = c->boot->n_keys,
+        .holders = (const char *const *)c->boot->holders,
+        .n_holders = c->boot->n_holders,
         .seed = random_u64(),
         .deny = c->deny,
         .n_deny = c->n_deny,

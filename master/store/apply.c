@@ -135,6 +135,8 @@ enum err apply_request(struct apply *a, struct store_req *r)
         return results(a, r);
     case STORE_MARK:
         return mark(a, r);
+    case STORE_AGENT_EMPTY:
+        return sqlite_agent_empty(a->db, r->agent.name, r->agent.at);
     case STORE_AGENT_SEEN:
         return sqlite_agent_seen(a->db, r->agent.name, r->agent.instance, r->agent.tags_json,
                                  r->agent.at);

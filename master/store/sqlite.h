@@ -69,6 +69,7 @@ MUST_USE enum err sqlite_low_water(struct sqlite_db *d, uint32_t num, uint64_t f
                                    uint64_t *out);
 MUST_USE enum err sqlite_agent_seen(struct sqlite_db *d, const char *name, const char *instance,
                                     const char *tags_json, struct wall at);
+MUST_USE enum err sqlite_agent_empty(struct sqlite_db *d, const char *name, struct wall at);
 
 /* ---- readers (sqlite_read.c): fill the out-members of a request; ERR_NOT_FOUND is an answer */
 MUST_USE enum err sqlite_refill(struct sqlite_db *d, struct store_req *r);

@@ -117,6 +117,25 @@ static enum err read_open(struct sqlite_db *d, struct store_boot *boot)
     return e;
 }
 
+static enum err read_holders(struct sqlite_db *d, struct store_boot *boot)
+{
+    sqlite3_stmt *st = NULL;
+    enum err e = sqlite_prepare(d, "SELECT name FROM agents WHERE holds = 1 ORDER BY name", &st);
+    if (e)
+        return e;
+    bool row = false;
+    unsigned cap = 0;
+    while (!(e = sqlite_step(d, st, &row)) && row) {
+        if (boot->n_holders == cap) {
+            cap = cap ? cap * 2 : 16;
+            boot->holders = mem_realloc(boot->holders, cap * sizeof(*boot->holders));
+        }
+        boot->holders[boot->n_holders++] = mem_strdup((const char *)sqlite3_column_text(st, 0));
+    }
+    sqlite3_finalize(st);
+    return e;
+}
+
 enum err sqlite_boot(struct sqlite_db *d, struct store_boot *boot)
 {
     REQUIRE(d != NULL && d->writer && boot != NULL);
@@ -130,6 +149,8 @@ enum err sqlite_boot(struct sqlite_db *d, struct store_boot *boot)
         e = read_keys(d, boot);
     if (!e)
         e = read_open(d, boot);
+    if (!e)
+        e = read_holders(d, boot);
     boot->boot_epoch = (uint64_t)epoch;
     return e;
 }

@@ -38,9 +38,10 @@
     X(SQL_LOW_WATER, W,                                                                            \
       "SELECT task FROM results WHERE task >= ?1 AND task <= ?2 ORDER BY task LIMIT ?3")           \
     X(SQL_AGENT_SEEN, W,                                                                           \
-      "INSERT INTO agents(name, instance, tags, first_seen, last_seen) "                           \
-      "VALUES(?1, ?2, ?3, ?4, ?4) ON CONFLICT(name) DO UPDATE SET "                                \
+      "INSERT INTO agents(name, instance, tags, first_seen, last_seen, holds) "                    \
+      "VALUES(?1, ?2, ?3, ?4, ?4, 1) ON CONFLICT(name) DO UPDATE SET holds = 1, "                  \
       "instance = excluded.instance, tags = excluded.tags, last_seen = excluded.last_seen")        \
+    X(SQL_AGENT_EMPTY, W, "UPDATE agents SET holds = 0, last_seen = ?2 WHERE name = ?1")           \
     X(SQL_REFILL, R,                                                                               \
       "SELECT t.task, t.host, t.spec FROM tasks t WHERE t.task > ?1 AND t.task <= ?2 AND "         \
       "NOT EXISTS (SELECT 1 FROM results r WHERE r.task = t.task) ORDER BY t.task LIMIT ?3")       \

@@ -41,6 +41,8 @@ static const char *const STEPS[] = {
     " PRIMARY KEY(batch, cause)) WITHOUT ROWID;"
     "CREATE TABLE agents(name TEXT PRIMARY KEY, instance TEXT, tags TEXT,"
     " first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL) WITHOUT ROWID;",
+    /* Since its last HELLO the agent may hold tasks: after a restart it is waited for. */
+    "ALTER TABLE agents ADD COLUMN holds INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

@@ -165,3 +165,12 @@ enum err sqlite_agent_seen(struct sqlite_db *d, const char *name, const char *in
     sqlite3_bind_int64(st, 4, at.us);
     return sqlite_run(d, st);
 }
+
+enum err sqlite_agent_empty(struct sqlite_db *d, const char *name, struct wall at)
+{
+    REQUIRE(name != NULL);
+    sqlite3_stmt *st = sqlite_use(d, SQL_AGENT_EMPTY);
+    sqlite_bind_str(st, 1, name);
+    sqlite3_bind_int64(st, 2, at.us);
+    return sqlite_run(d, st);
+}

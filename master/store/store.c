@@ -41,6 +41,11 @@ void store_boot_fini(struct store_boot *b)
     for (unsigned i = 0; i < b->n_open; i++)
         batch_info_fini(&b->open[i]);
     free(b->open);
+    for (unsigned i = 0; i < b->n_holders; i++)
+        free(b->holders[i]);
+    free(b->holders);
+    b->holders = NULL;
+    b->n_holders = 0;
     explicit_bzero(b->keys, sizeof(b->keys));
     b->open = NULL;
     b->n_open = b->n_keys = 0;
@@ -100,6 +105,7 @@ static void members_free(struct store_req *r)
     case STORE_RESULTS:
         free(r->results.items);
         break;
+    case STORE_AGENT_EMPTY:
     case STORE_AGENT_SEEN:
         agent_free(r);
         break;

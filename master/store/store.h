@@ -76,7 +76,8 @@ enum store_op {
     STORE_UPLOAD_ABORT,  /* forgets it; rows are deleted in chunks */
     STORE_RESULTS,       /* results: verdict of each given back */
     STORE_MARK, /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
-    STORE_AGENT_SEEN, /* agent: upsert name, tags, last_seen */
+    STORE_AGENT_EMPTY, /* agent.name, at: it is gone and holds no task any more */
+    STORE_AGENT_SEEN,  /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
     /* readers */
     STORE_REFILL,       /* refill */
     STORE_BATCH_GET,    /* by uuid: batch_get */
@@ -221,6 +222,8 @@ struct store_boot {
     struct batch_info *open; /* heap: batches that have not ended, by number; marked ones are swept
                                 on by the writer */
     unsigned n_open;
+    char **holders; /* heap: names of agents that may still hold tasks */
+    unsigned n_holders;
 };
 void store_boot_fini(struct store_boot *b);
 

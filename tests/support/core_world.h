@@ -72,6 +72,8 @@ struct world {
     struct w_batch batches[W_BATCHES];
     struct w_agent agents[W_SESSIONS];
     unsigned n_agents;
+    char holders[W_SESSIONS][AGENT_NAME_MAX]; /* as the store remembers them */
+    unsigned n_holders;
     struct w_pending *pending;
     size_t n_pending, cap_pending;
     struct {
@@ -133,8 +135,24 @@ static void w_mark(void *arg, uint32_t batch, bool cancel, enum cause cause)
     w->batches[batch].marked = true;
     w->batches[batch].mark_cause = cause;
 }
+static void w_holder(struct world *w, const char *name, bool holds)
+{
+    unsigned i = 0;
+    while (i < w->n_holders && strcmp(w->holders[i], name) != 0)
+        i++;
+    REQUIRE(i < W_SESSIONS);
+    if (holds && i == w->n_holders)
+        snprintf(w->holders[w->n_holders++], AGENT_NAME_MAX, "%s", name);
+    if (!holds && i < w->n_holders)
+        memcpy(w->holders[i], w->holders[--w->n_holders], AGENT_NAME_MAX);
+}
 static void w_agent_seen(void *arg, const char *name, const char *tags_json, const char *instance)
 {
+    w_holder(arg, name, true);
+}
+static void w_agent_empty(void *arg, const char *name)
+{
+    w_holder(arg, name, false);
 }
 static void w_event(void *arg, const char *kind, const char *agent, const char *detail)
 {
@@ -149,9 +167,14 @@ static void w_ended(void *arg, uint32_t batch, void *waiter)
 
 static void world_boot(struct world *w)
 {
-    w->ops = (struct core_ops){w_want_write, w_close,      w_refill, w_store,
-                               w_mark,       w_agent_seen, w_event,  w_ended};
-    struct core_config cfg = {.store_id = "0190b5f0-0000-7000-8000-000000000001",
+    w->ops = (struct core_ops){w_want_write, w_close,       w_refill, w_store, w_mark,
+                               w_agent_seen, w_agent_empty, w_event,  w_ended};
+    const char *holders[W_SESSIONS];
+    for (unsigned i = 0; i < w->n_holders; i++)
+        holders[i] = w->holders[i];
+    struct core_config cfg = {.holders = holders,
+                              .n_holders = w->n_holders,
+                              .store_id = "0190b5f0-0000-7000-8000-000000000001",
                               .boot_epoch = ++w->epoch,
                               .keys = &w->key,
                               .n_keys = 1,

@@ -310,6 +310,7 @@ START_TEST(a_restart_takes_up_what_agents_still_run)
     world_batch(w, 1, 3000, 0, 0);
     world_open(w, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_connect(w, 1, "b", "1");
     world_credit(w, a, 500);
     for (int i = 0; i < 100; i++) {
         struct w_held h = a->held[--a->n_held];
@@ -321,13 +322,33 @@ START_TEST(a_restart_takes_up_what_agents_still_run)
     ck_assert_uint_eq(a->verdict_keep, held);
     ck_assert_uint_eq(counts(1).running, held);
     world_credit(w, a, 500);
-    ck_assert_uint_eq(a->n_held, held); /* the grace: others may still report */
+    ck_assert_uint_eq(a->n_held, held); /* the grace: b may still report */
     world_answer_all(w, a);
-    world_tick(w, ORPHAN_GRACE_MS + 500, true);
+    ck_assert_uint_eq(a->n_held, 0);
+    world_tick(w, ORPHAN_GRACE_MS + 1000, true);
     while (!world_all_ended(w, 1)) {
         world_credit(w, a, 500);
         world_answer_all(w, a);
     }
+    done();
+}
+END_TEST
+
+START_TEST(after_a_restart_nobody_waits_longer_than_for_the_last_agent)
+{
+    setup();
+    world_batch(w, 1, 3000, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    struct w_agent *gone = world_connect(w, 1, "b", "1");
+    core_session_closed(w->core, gone->id, "reset", w->now); /* it held nothing */
+    gone->id = 0;
+    world_credit(w, a, 100);
+    unsigned held = a->n_held;
+    world_restart(w);
+    a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 500);
+    ck_assert_uint_gt(a->n_held, held);
     done();
 }
 END_TEST
@@ -520,5 +541,7 @@ TESTS(leases, the_same_process_takes_its_leases_back, another_process_of_the_nam
       an_agent_that_missed_its_newer_lease_keeps_the_task,
       an_agent_that_never_gets_past_hello_does_not_keep_its_leases,
       a_task_to_be_run_alone_gets_its_turn_among_busy_agents,
-      a_restart_takes_up_what_agents_still_run, an_agent_lost_after_a_restart_loses_no_task)
+      a_restart_takes_up_what_agents_still_run,
+      after_a_restart_nobody_waits_longer_than_for_the_last_agent,
+      an_agent_lost_after_a_restart_loses_no_task)
 CHECK_MAIN("lease", leases)

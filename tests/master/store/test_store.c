@@ -106,14 +106,39 @@ static enum err open_again(void)
     return e;
 }
 
+static int64_t count_of(const char *sql)
+{
+    char path[96];
+    snprintf(path, sizeof(path), "%s/sonde.db", fx_dir);
+    sqlite3 *c = NULL;
+    sqlite3_stmt *st = NULL;
+    ck_assert_int_eq(sqlite3_open(path, &c), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(c, sql, -1, &st, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    sqlite3_close(c);
+    return n;
+}
+
 START_TEST(newer_schema_is_refused)
 {
     fx_close();
     fx_sql("PRAGMA user_version = 99");
     ck_assert_int_eq(open_again(), ERR_VERSION);
     ck_assert_ptr_nonnull(strstr(fx_why, "schema version 99"));
-    fx_sql("PRAGMA user_version = 1");
+    fx_sql("PRAGMA user_version = 2");
     fx_open();
+}
+END_TEST
+
+START_TEST(older_schema_is_migrated)
+{
+    fx_close();
+    fx_sql("ALTER TABLE agents DROP COLUMN holds; PRAGMA user_version = 1");
+    fx_open();
+    ck_assert_int_eq(count_of("PRAGMA user_version"), 2);
+    ck_assert_int_eq(count_of("SELECT count(*) FROM agents WHERE holds = 1"), 0);
 }
 END_TEST
 
@@ -237,21 +262,6 @@ START_TEST(upload_is_invisible_until_it_is_committed)
     ck_assert_uint_eq(fx_results(num, 0, 1, CAUSE_NONE, ACK_REJECTED), 1);
 }
 END_TEST
-
-static int64_t count_of(const char *sql)
-{
-    char path[96];
-    snprintf(path, sizeof(path), "%s/sonde.db", fx_dir);
-    sqlite3 *c = NULL;
-    sqlite3_stmt *st = NULL;
-    ck_assert_int_eq(sqlite3_open(path, &c), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_prepare_v2(c, sql, -1, &st, NULL), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
-    int64_t n = sqlite3_column_int64(st, 0);
-    sqlite3_finalize(st);
-    sqlite3_close(c);
-    return n;
-}
 
 /* The deletion is the writer's own work: nothing tells of its end, so it is polled for. */
 static void wait_no_rows(void)
@@ -427,6 +437,20 @@ START_TEST(agent_is_remembered)
 }
 END_TEST
 
+START_TEST(agents_that_may_hold_tasks_are_told_at_the_next_start)
+{
+    for (int i = 0; i < 3; i++) {
+        struct store_req *r = fx_req(i < 2 ? STORE_AGENT_SEEN : STORE_AGENT_EMPTY);
+        r->agent.name = mem_strdup(i == 0 ? "bj-1" : "bj-2");
+        ck_assert_int_eq(fx_run_free(r), ERR_NONE);
+    }
+    fx_close();
+    fx_open();
+    ck_assert_uint_eq(fx_boot.n_holders, 1);
+    ck_assert_str_eq(fx_boot.holders[0], "bj-1");
+}
+END_TEST
+
 static TCase *fixed(TCase *tc)
 {
     tcase_add_checked_fixture(tc, fx_setup, fx_teardown);
@@ -436,7 +460,7 @@ static TCase *fixed(TCase *tc)
 TESTS(opening_tests, directory_is_made_private, missing_parent_is_named,
       directory_that_is_a_file_is_refused, unwritable_directory_is_named,
       second_open_is_refused_with_the_pid, epoch_counts_up_and_id_and_key_stay,
-      newer_schema_is_refused, foreign_database_is_refused,
+      newer_schema_is_refused, older_schema_is_migrated, foreign_database_is_refused,
       garbage_file_is_refused_with_clear_words)
 TESTS(upload_tests, upload_opens_with_its_totals, batch_keeps_what_it_was_given, uuid_is_unique,
       upload_is_invisible_until_it_is_committed, aborted_upload_leaves_nothing,
@@ -445,7 +469,8 @@ TESTS(result_tests, results_are_stored_once, same_task_twice_in_one_request_coun
       results_of_unknown_tasks_are_rejected, batch_ends_with_its_last_result,
       late_result_of_an_ended_batch_is_a_duplicate, low_water_follows_the_results,
       low_water_stops_at_the_first_task_without_a_result, seq_goes_on_after_a_restart,
-      counts_survive_a_restart, agent_is_remembered)
+      counts_survive_a_restart, agent_is_remembered,
+      agents_that_may_hold_tasks_are_told_at_the_next_start)
 static TCase *opening(void)
 {
     return fixed(opening_tests());
