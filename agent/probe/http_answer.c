@@ -36,6 +36,7 @@ static void drop_headers(struct http_answer *a)
     free(a->location);
     a->location = NULL;
     a->html = false;
+    a->charset[0] = '\0';
 }
 
 void http_answer_fini(struct http_answer *a)
@@ -125,8 +126,10 @@ static void on_header_line(struct http_answer *a, const char *line, size_t n)
     keep_header(a, line, name_len, value, value_len);
     if (is_name(line, name_len, "location") && !a->location && value_len < URI_MAX)
         a->location = mem_strndup(value, value_len);
-    if (is_name(line, name_len, "content-type"))
+    if (is_name(line, name_len, "content-type")) {
         a->html = contains_html(value, value_len);
+        charset_label(value, value_len, a->charset);
+    }
 }
 
 static size_t body_wanted(const struct probe *p)

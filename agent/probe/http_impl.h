@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "agent/probe/charset.h"
 #include "agent/probe/tls.h"
 #include "agent/run/connector.h"
 #include "agent/run/curl_loop.h"
@@ -47,6 +48,7 @@ struct http_answer { /* of one hop */
     int64_t body_bytes;
     struct strbuf body; /* as much as somebody wants of it */
     bool html;
+    char charset[CHARSET_LABEL_MAX]; /* of Content-Type, "" = none */
     struct sha256 *sha;
     char version[4]; /* "" = none */
 };
@@ -113,6 +115,7 @@ void http_expect(struct probe *p);      /* the answer is complete: checks and th
 enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_t detail_max);
 struct result_http *http_result(struct probe *p);
 
-/* http_title.c: the text of the first <title>, sanitised; NULL = none. Caller frees. */
+/* http_title.c: the text of the first <title> of a page in UTF-8, sanitised; NULL = none. Caller
+ * frees. */
 char *http_title(const char *html, size_t n);
 #define HTTP_TITLE_SCAN_BYTES (64 * 1024) /* a title further down is none */

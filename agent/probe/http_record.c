@@ -11,6 +11,8 @@
 #include "common/utf8.h"
 
 #define US_PER_DAY (86400LL * 1000000)
+/* n bytes of any charset that we read are at most as many in UTF-8, with room for one more. */
+#define UTF8_ROOM(n) (3 * (size_t)(n) + 4)
 
 struct result_http *http_result(struct probe *p)
 {
@@ -102,16 +104,43 @@ static char *body_digest(struct http_answer *a)
     return mem_strdup(hex);
 }
 
-static char *kept_body(const struct probe *p)
+static const char *body_bytes(const struct http_answer *a)
 {
-    const struct strbuf *body = &p->answer.body;
-    size_t max = (size_t)p->target->http.keep_body;
+    return a->body.len ? a->body.data : "";
+}
+
+static const struct charset *body_charset(const struct http_answer *a)
+{
+    return charset_of(a->charset, body_bytes(a), a->body.len, a->html);
+}
+
+/* The first n bytes of the body as UTF-8, at most max bytes of that. */
+static struct strbuf body_text(const struct http_answer *a, size_t n, size_t max)
+{
     struct strbuf b;
     strbuf_init(&b, max + 1);
-    utf8_sanitize_text(&b, body->len ? body->data : "", body->len < max ? body->len : max, max);
-    char *out = mem_strndup(b.len ? b.data : "", b.len);
+    n = n < a->body.len ? n : a->body.len;
+    charset_decode(body_charset(a), body_bytes(a), n, &b, max);
+    return b;
+}
+
+static char *kept_body(const struct probe *p)
+{
+    size_t max = (size_t)p->target->http.keep_body;
+    struct strbuf b = body_text(&p->answer, max, max);
+    char *out = mem_strndup(b.data, b.len);
     strbuf_fini(&b);
     return out;
+}
+
+static char *page_title(const struct http_answer *a)
+{
+    if (!body_charset(a))
+        return http_title(body_bytes(a), a->body.len);
+    struct strbuf b = body_text(a, HTTP_TITLE_SCAN_BYTES, UTF8_ROOM(HTTP_TITLE_SCAN_BYTES));
+    char *title = http_title(b.data, b.len);
+    strbuf_fini(&b);
+    return title;
 }
 
 static void record_body(struct probe *p, struct result_http *h)
@@ -123,7 +152,7 @@ static void record_body(struct probe *p, struct result_http *h)
     if (p->target->http.keep_body > 0)
         h->body = kept_body(p);
     if (a->html)
-        h->title = http_title(a->body.len ? a->body.data : "", a->body.len);
+        h->title = page_title(a);
 }
 
 /* What the policy refused was never begun. */
@@ -159,9 +188,15 @@ void http_record_last(struct probe *p)
 static void cert_days(const struct probe *p, struct expect_facts *f)
 {
     struct wall not_after = tls_not_after(&p->tls);
+    int64_t left_us = not_after.us - wall_now().us;
     f->has_cert = not_after.us != 0;
-    if (f->has_cert)
-        f->cert_days_left = (not_after.us - wall_now().us) / US_PER_DAY;
+    if (f->has_cert) /* rounded down, as in the record */
+        f->cert_days_left = left_us / US_PER_DAY - (left_us % US_PER_DAY < 0);
+}
+
+static bool reads_body(const struct target *t)
+{
+    return t->http.expect_body_regex || t->http.expect_body_not_regex;
 }
 
 void http_expect(struct probe *p)
@@ -169,13 +204,20 @@ void http_expect(struct probe *p)
     const struct http_answer *a = &p->answer;
     struct expect_facts f = {
         .status = a->status,
-        .body = a->body.len ? a->body.data : "",
+        .body = body_bytes(a),
         .body_len = a->body.len,
         .total_ms = mono_diff_ms_f(p->at.ended, p->started),
     };
+    struct strbuf text = {0};
+    if (reads_body(p->target) && body_charset(a)) { /* patterns are in UTF-8 */
+        text = body_text(a, a->body.len, UTF8_ROOM(a->body.len));
+        f.body = text.data;
+        f.body_len = text.len;
+    }
     if (p->target->http.tls_min_days >= 0)
         cert_days(p, &f);
     expect_http(p->target, &f, p->r);
+    strbuf_fini(&text);
     if (strcmp(p->method, "HEAD"))
         http_result(p)->body_sha256 = body_digest(&p->answer);
 }

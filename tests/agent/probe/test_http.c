@@ -71,7 +71,7 @@ static const struct {
     {"/ok ", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Test: yes\r\n\r\nhello"},
     {"/404 ", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"},
     {"/503 ", "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"},
-    {"/title ", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+    {"/title ", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
                 "<html><head><TITLE lang=de>\n A &amp; B \xff&#x41; </title></head>"},
     {"/interim ",
      "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
