@@ -173,8 +173,9 @@ static void on_tick(void *arg, struct mono now)
     on_wake(h);
     core_tick(h->core, lag_ms, now);
     desk_tick(&h->desk, now);
-    if (mono_diff_ms(now, h->tokens_at) >= TOKENS_POLL_MS)
-        hub_poll_tokens(h, now);
+    if (mono_diff_ms(now, h->tokens_at) < TOKENS_POLL_MS)
+        return;
+    hub_poll_tokens(h, now);
     conn_tick(h, now);
 }
 
