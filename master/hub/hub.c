@@ -7,9 +7,9 @@
 #include "common/random.h"
 #include "master/hub/hub_impl.h"
 
-#define TICK_MS        250
-#define TOKENS_POLL_MS 1000
-#define HANDSHAKE_S    10 /* a request that is not whole by then is cut */
+#define TICK_MS     250
+#define SCAN_MS     1000 /* tokens and connections are looked through this often */
+#define HANDSHAKE_S 10   /* a request that is not whole by then is cut */
 #define HEADERS_AT_ONCE                                                                            \
     1024                      /* requests being read at the same moment, beyond them accepts wait  \
                                */
@@ -157,7 +157,6 @@ static void on_wake(void *arg)
 
 bool hub_poll_tokens(struct hub *h, struct mono now)
 {
-    h->tokens_at = now;
     if (!tokens_poll(h->tokens))
         return false;
     conn_close_revoked(h, now);
@@ -173,8 +172,9 @@ static void on_tick(void *arg, struct mono now)
     on_wake(h);
     core_tick(h->core, lag_ms, now);
     desk_tick(&h->desk, now);
-    if (mono_diff_ms(now, h->tokens_at) < TOKENS_POLL_MS)
+    if (mono_diff_ms(now, h->scanned_at) < SCAN_MS)
         return;
+    h->scanned_at = now;
     hub_poll_tokens(h, now);
     conn_tick(h, now);
 }

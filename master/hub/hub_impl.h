@@ -56,7 +56,7 @@ struct hub {
     struct list conns;
     struct strbuf frame;
     uv_prepare_t turn;
-    struct mono tokens_at, phase_until;
+    struct mono scanned_at, phase_until;
     _Atomic bool stop_asked;
     _Atomic int64_t lag_us;
     pthread_t thread;
