@@ -82,7 +82,16 @@
 #define BODY_LIMIT_BYTES (1024 * 1024)
 #define BODY_LIMIT_MAX   (16 * 1024 * 1024)
 #define KEEP_BODY_MAX    (64 * 1024)
-#define SPEC_MAX_BYTES   (60 * 1024) /* an encoded spec: a TASK line less its envelope */
+#define WIRE_LIMIT_MAX   (64 * 1024 * 1024)
+#define WIRE_SPARE_BYTES (512 * 1024) /* headers, certificates, framing, beside the body */
+#define AUTH_USER_MAX    256
+#define AUTH_SECRET_MAX  4096 /* a password or a bearer token; in base64 it fits a header line */
+/* With the five checks that stand alone they fit RESULT_CHECKS_MAX. */
+#define EXPECT_HEADERS_MAX     8
+#define EXPECT_JSON_MAX        16
+#define JSON_PATH_MAX          256
+#define JSON_PATH_SEGMENTS_MAX 32
+#define SPEC_MAX_BYTES         (60 * 1024) /* an encoded spec: a TASK line less its envelope */
 
 /* Batches */
 #define BATCH_TARGETS_MAX  10000000
