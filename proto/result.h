@@ -95,7 +95,7 @@ struct result_check {
     bool ok;
     char *detail; /* NULL = none */
 };
-#define RESULT_CHECKS_MAX 16
+#define RESULT_CHECKS_MAX 32
 
 struct result {
     uint64_t task;

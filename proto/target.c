@@ -25,6 +25,8 @@ static const struct target builtin_http = {
     .max_total_ms = -1,
     .http = {.follow_redirects = true,
              .verify_tls = true,
+             .compression = true,
+             .wire_limit = -1,
              .max_redirects = REDIRECTS_MAX,
              .body_limit = BODY_LIMIT_BYTES,
              .tls_min_days = -1},
@@ -81,6 +83,8 @@ static void copy_options(struct target *t, const struct target *from)
     h->body = mem_strdup(f->body);
     h->expect_body_regex = mem_strdup(f->expect_body_regex);
     h->expect_body_not_regex = mem_strdup(f->expect_body_not_regex);
+    target_auth_copy(&h->auth, &f->auth);
+    target_expect_copy(&h->expect, &f->expect);
     if (f->n_headers == 0)
         return;
     h->headers = mem_array(f->n_headers, sizeof(*h->headers));
@@ -119,6 +123,8 @@ static void free_parts(struct target *t)
     free(t->http.body);
     free(t->http.expect_body_regex);
     free(t->http.expect_body_not_regex);
+    target_auth_free(&t->http.auth);
+    target_expect_free(&t->http.expect);
 }
 
 void target_destroy(struct target **tp)
@@ -417,6 +423,13 @@ bool target_safe(const struct target *t)
         return true;
     const char *m = t->http.method;
     return strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 || strcmp(m, "OPTIONS") == 0;
+}
+
+int64_t target_wire_limit(const struct target_http *h)
+{
+    if (h->wire_limit >= 0)
+        return h->wire_limit;
+    return h->body_limit + h->body_limit / 8 + WIRE_SPARE_BYTES;
 }
 
 bool status_set_has(const struct status_set *s, int status)

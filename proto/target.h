@@ -14,15 +14,27 @@
  * master; the agent runs the same parser over the spec of a TASK. Bounds: limits.h.
  *
  * A target in JSON is a URI string, or an object with exactly one of "url" (http, https) or "dns"
- * (an RFC 4501 URI, or a bare name when "type" is given beside it) and options: both   timeout_ms
- * (1..30000), user_id http   method, headers {name: value}, body, follow_redirects, max_redirects
- * (0..5), ip_version (4, 6, "any"), http_version ("auto", "1.1", "2"), verify_tls, body_limit,
- * keep_body (bytes, 0..65536), expect {status: [200, "2xx", …], body_regex, body_not_regex,
- * max_total_ms, tls_min_days} dns    type (name or number), resolver ("ADDR", "ADDR:PORT"),
- * transport ("udp", "tcp"), recursion, dnssec, edns_size (0 = no EDNS, or 512..4096), expect
- * {rcode: "NOERROR", min_answers, answers {contains: [data, …], equals: [data, …], regex},
- * max_total_ms} A DNS URI is `dns:NAME?type=T` or `dns://ADDR[:PORT]/NAME?type=T` (class IN only;
- * type defaults to A).
+ * (an RFC 4501 URI, or a bare name when "type" is given beside it) and options.
+ *
+ * - both: timeout_ms (1..30000), user_id, expect {max_total_ms}
+ * - http: method, headers {name: value}, body, follow_redirects, max_redirects (0..5), ip_version
+ *   (4, 6, "any"), http_version ("auto", "1.1", "2"), verify_tls, body_limit, keep_body (bytes,
+ *   0..65536)
+ * - wire_limit: bytes that one connection may receive, headers and TLS included (1..67108864;
+ *   default: body_limit, an eighth of it and 512 KiB)
+ * - compression: true asks with Accept-Encoding for all that is decoded here
+ * - auth: {basic: {user, password}} or {bearer}; sent as Authorization, not to another origin after
+ *   a redirect, and never shown again
+ * - http expect: status [200, "2xx", …], body_regex, body_not_regex, tls_min_days, header {name:
+ *   regex that one value of it must match}, json [{path, equals, regex, exists (true)}] with the
+ *   path of json_path.h, equals any scalar (null too), regex over a string's text or else the JSON
+ * - dns: type (name or number), resolver ("ADDR", "ADDR:PORT"), transport ("udp", "tcp"),
+ * recursion, dnssec, edns_size (0 = no EDNS, or 512..4096)
+ * - dns expect: rcode ("NOERROR"), min_answers, answers {contains: [data, …], equals: [data, …],
+ *   regex}
+ *
+ * A DNS URI is `dns:NAME?type=T` or `dns://ADDR[:PORT]/NAME?type=T` (class IN only; type defaults
+ * to A).
  */
 enum target_kind { TARGET_HTTP, TARGET_DNS };
 enum ip_version { IP_ANY, IP_V4, IP_V6 };
@@ -36,6 +48,24 @@ struct status_set {
     uint16_t codes[32]; /* and these */
     unsigned n_codes;
 };
+enum auth_kind { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
+struct target_auth {
+    enum auth_kind kind;
+    char *user, *secret; /* user: AUTH_BASIC only */
+};
+struct expect_header {
+    char *name, *regex; /* PCRE2 */
+};
+struct expect_json {
+    char *path;
+    char *equals, *regex; /* NULL = not asked; equals is the JSON text of a scalar */
+    bool exists;          /* false: the path must lead nowhere */
+};
+struct target_expect {
+    struct expect_header *headers;
+    struct expect_json *json;
+    unsigned n_headers, n_json;
+};
 struct target_http {
     bool https;
     char *host; /* ASCII (IDN converted), lower case, no brackets, no trailing dot: the key of
@@ -46,16 +76,19 @@ struct target_http {
     unsigned n_headers;
     char *body; /* NULL = none */
     size_t body_len;
-    bool follow_redirects, verify_tls;
+    struct target_auth auth;
+    bool follow_redirects, verify_tls, compression;
     int max_redirects;
     enum ip_version ip_version;
     enum http_version http_version;
     int64_t body_limit, keep_body;
+    int64_t wire_limit;     /* −1 = not given: target_wire_limit() derives it */
     bool expect_status_set; /* else: any status under 400 is good */
     struct status_set expect_status;
     char *expect_body_regex,
         *expect_body_not_regex; /* PCRE2, compiled once here to see that they are valid */
     int tls_min_days;           /* −1 = not asked */
+    struct target_expect expect;
 };
 struct dns_data_list {
     char **data; /* record data in presentation form */
@@ -122,6 +155,9 @@ uint64_t target_host_hash(const struct target *t);
 
 /* May it run twice at once without harm (GET, HEAD, OPTIONS, DNS)? */
 bool target_safe(const struct target *t);
+
+/* Bytes that one connection may receive. */
+int64_t target_wire_limit(const struct target_http *h);
 
 bool status_set_has(const struct status_set *s, int status);
 

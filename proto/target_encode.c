@@ -59,6 +59,7 @@ static void put_http(struct json_out *w, const struct target_http *h)
         json_key(w, "body");
         json_put_strn(w, h->body, h->body_len);
     }
+    target_auth_put(w, &h->auth);
     if (!h->follow_redirects)
         json_bool(w, "follow_redirects", false);
     if (h->max_redirects != REDIRECTS_MAX)
@@ -71,6 +72,10 @@ static void put_http(struct json_out *w, const struct target_http *h)
         json_bool(w, "verify_tls", false);
     if (h->body_limit != BODY_LIMIT_BYTES)
         json_int(w, "body_limit", h->body_limit);
+    if (h->wire_limit >= 0)
+        json_int(w, "wire_limit", h->wire_limit);
+    if (!h->compression)
+        json_bool(w, "compression", false);
     if (h->keep_body != 0)
         json_int(w, "keep_body", h->keep_body);
 }
@@ -100,6 +105,10 @@ static void put_expect_http(struct expect_out *e, const struct target_http *h)
         json_str(expect(e), "body_regex", h->expect_body_regex);
     if (h->expect_body_not_regex != NULL)
         json_str(expect(e), "body_not_regex", h->expect_body_not_regex);
+    if (h->expect.n_headers > 0)
+        target_expect_put_headers(expect(e), &h->expect);
+    if (h->expect.n_json > 0)
+        target_expect_put_json(expect(e), &h->expect);
     if (h->tls_min_days >= 0)
         json_int(expect(e), "tls_min_days", h->tls_min_days);
 }

@@ -34,6 +34,9 @@ static const struct field fields[] = {
     {"verify_tls", FIELDS_HTTP},
     {"body_limit", FIELDS_HTTP},
     {"keep_body", FIELDS_HTTP},
+    {"wire_limit", FIELDS_HTTP},
+    {"compression", FIELDS_HTTP},
+    {"auth", FIELDS_HTTP},
     {"type", FIELDS_DNS},
     {"resolver", FIELDS_DNS},
     {"transport", FIELDS_DNS},
@@ -47,6 +50,8 @@ static const struct field expect_fields[] = {
     {"body_regex", FIELDS_HTTP},
     {"body_not_regex", FIELDS_HTTP},
     {"tls_min_days", FIELDS_HTTP},
+    {"header", FIELDS_HTTP},
+    {"json", FIELDS_HTTP},
     {"rcode", FIELDS_DNS},
     {"min_answers", FIELDS_DNS},
     {"answers", FIELDS_DNS},
@@ -110,6 +115,11 @@ static bool is_token(const char *s)
     return p > s && *p == '\0';
 }
 
+bool target_header_name_ok(const char *name)
+{
+    return strlen(name) <= HEADER_NAME_MAX && is_token(name);
+}
+
 static bool is_forbidden(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(forbidden_headers); i++)
@@ -131,7 +141,7 @@ static bool check_header(struct json_cur *c, const char *name, const struct json
 {
     char shown[SHOWN_MAX + 4];
     target_show(name, strlen(name), shown);
-    if (strlen(name) > HEADER_NAME_MAX || !is_token(name))
+    if (!target_header_name_ok(name))
         json_cur_fail(c, "'%s' cannot be the name of a header", shown);
     else if (is_forbidden(name))
         json_cur_fail(c, "the header '%s' is made by the probe itself: remove it", shown);
@@ -171,6 +181,16 @@ static void set_header(struct json_cur *c, struct target_http *h, const char *na
     h->headers[h->n_headers++] = (struct target_header){mem_strdup(name), mem_strdup(value)};
 }
 
+static void drop_header(struct target_http *h, const char *name)
+{
+    struct target_header *old = find_header(h, h->n_headers, name);
+    if (old == NULL)
+        return;
+    free(old->name);
+    free(old->value);
+    *old = h->headers[--h->n_headers];
+}
+
 static bool named_twice(const struct json_node *list, const struct json_node *m)
 {
     for (const struct json_node *n = json_first(list); n != m; n = json_next(n))
@@ -195,6 +215,23 @@ static void read_headers(struct json_cur *c, struct target_http *h)
             json_cur_fail(c, "the header '%.64s' is given twice", json_node_key(m));
         set_header(c, h, json_node_key(m), json_node_str(m));
     }
+}
+
+/* `auth` and a header of its own say the same thing: given together they contradict, else the newer
+ * word counts. */
+static void read_auth(struct json_cur *c, struct target_http *h)
+{
+    const struct json_node *headers = json_get_obj(c, "headers");
+    bool header = false, auth = target_auth_read(c, &h->auth);
+    const struct json_node *m = headers != NULL ? json_first(headers) : NULL;
+    for (; m != NULL; m = json_next(m))
+        header |= strcasecmp(json_node_key(m), "Authorization") == 0;
+    if (auth && header)
+        json_cur_fail(c, "'auth' and the header 'Authorization' contradict: leave one out");
+    else if (auth)
+        drop_header(h, "Authorization");
+    else if (header)
+        target_auth_free(&h->auth);
 }
 
 static void read_method(struct json_cur *c, struct target_http *h)
@@ -251,11 +288,12 @@ static void read_versions(struct json_cur *c, struct target_http *h)
                                     (int)h->http_version, "\"auto\", \"1.1\" or \"2\"");
 }
 
-static void read_regex(struct json_cur *c, const char *name, char **slot)
+void target_check_regex(struct json_cur *c, const char *name, const char *text)
 {
-    const char *text = json_get_str(c, name, REGEX_MAX, NULL);
-    if (text == NULL)
+    if (strlen(text) > REGEX_MAX) {
+        json_cur_fail(c, "'%s' must be at most %d bytes long", name, REGEX_MAX);
         return;
+    }
     int code;
     PCRE2_SIZE offset;
     pcre2_code *re = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
@@ -265,10 +303,18 @@ static void read_regex(struct json_cur *c, const char *name, char **slot)
         pcre2_get_error_message(code, why, sizeof(why));
         json_cur_fail(c, "'%s' is not a regular expression: %s at byte %zu", name,
                       (const char *)why, (size_t)offset);
-        return;
     }
     pcre2_code_free(re);
-    replace(slot, text);
+}
+
+static void read_regex(struct json_cur *c, const char *name, char **slot)
+{
+    const char *text = json_get_str(c, name, REGEX_MAX, NULL);
+    if (text == NULL)
+        return;
+    target_check_regex(c, name, text);
+    if (c->err == ERR_NONE)
+        replace(slot, text);
 }
 
 static bool add_status(struct status_set *s, const struct json_node *n)
@@ -307,6 +353,7 @@ static void read_expect_http(struct json_cur *c, struct target *t)
     read_status(c, &t->http);
     read_regex(c, "body_regex", &t->http.expect_body_regex);
     read_regex(c, "body_not_regex", &t->http.expect_body_not_regex);
+    target_expect_read(c, &t->http.expect);
     t->http.tls_min_days =
         (int)json_get_int(c, "tls_min_days", 0, TLS_DAYS_MAX, t->http.tls_min_days);
 }
@@ -371,6 +418,7 @@ void target_read_http_options(struct json_cur *c, struct target *t)
     struct target_http *h = &t->http;
     read_common(c, t);
     read_method(c, h);
+    read_auth(c, h);
     read_headers(c, h);
     read_body(c, h);
     h->follow_redirects = json_get_bool(c, "follow_redirects", h->follow_redirects);
@@ -378,6 +426,8 @@ void target_read_http_options(struct json_cur *c, struct target *t)
     read_versions(c, h);
     h->verify_tls = json_get_bool(c, "verify_tls", h->verify_tls);
     h->body_limit = json_get_int(c, "body_limit", 0, BODY_LIMIT_MAX, h->body_limit);
+    h->wire_limit = json_get_int(c, "wire_limit", 1, WIRE_LIMIT_MAX, h->wire_limit);
+    h->compression = json_get_bool(c, "compression", h->compression);
     h->keep_body = json_get_int(c, "keep_body", 0, KEEP_BODY_MAX, h->keep_body);
 }
 

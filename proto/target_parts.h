@@ -56,6 +56,23 @@ struct target *target_new(enum target_kind kind, const struct target_defaults *d
 void target_read_http_options(struct json_cur *c, struct target *t);
 void target_read_dns_options(struct json_cur *c, struct target *t, const struct dns_given *given);
 
+/* Does the pattern compile? Else c fails and says where `name` is wrong. */
+void target_check_regex(struct json_cur *c, const char *name, const char *text);
+bool target_header_name_ok(const char *name);
+
+/* target_auth.c. read: was `auth` given? */
+bool target_auth_read(struct json_cur *c, struct target_auth *a);
+void target_auth_put(struct json_out *w, const struct target_auth *a); /* nothing for AUTH_NONE */
+void target_auth_copy(struct target_auth *to, const struct target_auth *from);
+void target_auth_free(struct target_auth *a);
+
+/* target_expect.c. c stands in `expect`. */
+void target_expect_read(struct json_cur *c, struct target_expect *e);
+void target_expect_put_headers(struct json_out *w, const struct target_expect *e);
+void target_expect_put_json(struct json_out *w, const struct target_expect *e);
+void target_expect_copy(struct target_expect *e, const struct target_expect *from);
+void target_expect_free(struct target_expect *e);
+
 /* Which fields an object may have. */
 enum field_scope { FIELDS_HTTP = 1, FIELDS_DNS = 2, FIELDS_TARGET = 4 };
 /* Refuses the first field that is unknown, or known only to the other kind. */

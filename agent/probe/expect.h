@@ -7,12 +7,16 @@
  * expect - holds an answer against what the target's `expect` asks. All expectations are evaluated
  * and reported as checks; the first that does not hold gives the cause.
  *
- * Pure but for the clock that bounds a hostile regular expression. Worker thread.
+ * A header or a path of `json` that holds has its name as the detail of its check.
+ * Pure but for the clock that bounds hostile regular expressions. Worker thread.
  */
 struct expect_facts {
     int status;
-    const char *body; /* the decoded body, whole when a regex is asked for */
+    const char *body; /* the decoded body, whole when something is expected of it */
     size_t body_len;
+    const struct result_header *headers;
+    unsigned n_headers;
+    bool headers_cut; /* there were more than were kept */
     double total_ms;
     bool has_cert;
     int64_t cert_days_left;

@@ -16,7 +16,6 @@
 #define KEPT_HEADERS_BYTES (48 * 1024)
 #define KEPT_NAME_BYTES    256
 #define KEPT_VALUE_BYTES   8192
-#define WIRE_SPARE_BYTES   (512 * 1024) /* headers, certificates, framing */
 #define WIRE_LOOK_MS       10
 
 void http_answer_init(struct http_answer *a)
@@ -32,6 +31,7 @@ static void drop_headers(struct http_answer *a)
         free(a->headers[i].value);
     }
     a->n_headers = 0;
+    a->headers_cut = false;
     a->kept_header_bytes = 0;
     free(a->location);
     a->location = NULL;
@@ -95,8 +95,10 @@ static void keep_header(struct http_answer *a, const char *name, size_t name_len
                         size_t value_len)
 {
     size_t bytes = name_len + value_len;
-    if (a->n_headers == KEPT_HEADERS_MAX || a->kept_header_bytes + bytes > KEPT_HEADERS_BYTES)
+    if (a->n_headers == KEPT_HEADERS_MAX || a->kept_header_bytes + bytes > KEPT_HEADERS_BYTES) {
+        a->headers_cut = true;
         return;
+    }
     if (!a->headers)
         a->headers = mem_array(KEPT_HEADERS_MAX, sizeof(*a->headers));
     a->kept_header_bytes += bytes;
@@ -135,11 +137,35 @@ static void on_header_line(struct http_answer *a, const char *line, size_t n)
 static size_t body_wanted(const struct probe *p)
 {
     const struct target_http *t = &p->target->http;
-    bool regex = t->expect_body_regex || t->expect_body_not_regex;
-    int64_t wanted = regex ? t->body_limit : t->keep_body;
+    bool whole = t->expect_body_regex || t->expect_body_not_regex || t->expect.n_json > 0;
+    int64_t wanted = whole ? t->body_limit : t->keep_body;
     if (p->answer.html && wanted < HTTP_TITLE_SCAN_BYTES)
         wanted = HTTP_TITLE_SCAN_BYTES;
     return wanted < t->body_limit ? (size_t)wanted : (size_t)t->body_limit;
+}
+
+static bool wire_exceeded(struct probe *p)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    if (getsockopt(p->wire_fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return false;
+    return info.tcpi_bytes_received > (uint64_t)target_wire_limit(&p->target->http);
+}
+
+static bool look_at_wire(struct probe *p)
+{
+    struct http_answer *a = &p->answer;
+    a->wire_exceeded |= p->wire_fd >= 0 && wire_exceeded(p);
+    a->body_too_large |= a->wire_exceeded;
+    return a->wire_exceeded;
+}
+
+/* A limit of the user's is held to the byte that was read; the derived one is a net that
+ * on_progress holds. */
+static bool over_asked_limit(struct probe *p)
+{
+    return p->target->http.wire_limit >= 0 && look_at_wire(p);
 }
 
 static void on_headers_end(struct probe *p)
@@ -174,6 +200,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
         on_header_line(a, line, text);
     else
         on_headers_end(p);
+    if (a->headers_done && !a->redirecting && over_asked_limit(p))
+        return 0;
     return a->redirecting ? 0 : n; /* a redirect's body is nobody's business */
 }
 
@@ -182,6 +210,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     struct probe *p = arg;
     struct http_answer *a = &p->answer;
     size_t n = size * count;
+    if (over_asked_limit(p))
+        return 0;
     if (n > (uint64_t)(p->target->http.body_limit - a->body_bytes)) {
         a->body_too_large = true;
         return 0;
@@ -193,16 +223,6 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     size_t room = a->body.max - 1 - a->body.len;
     strbuf_append(&a->body, data, n < room ? n : room);
     return n;
-}
-
-static bool wire_exceeded(struct probe *p)
-{
-    struct tcp_info info;
-    socklen_t len = sizeof(info);
-    int64_t limit = p->target->http.body_limit;
-    if (getsockopt(p->wire_fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        return false;
-    return info.tcpi_bytes_received > (uint64_t)(limit + limit / 8 + WIRE_SPARE_BYTES);
 }
 
 /* Called at every step of the transfer: stamps the end of sending, and looks at the wire now and
@@ -220,7 +240,8 @@ static int on_progress(void *arg, curl_off_t dl_total, curl_off_t dl_now, curl_o
     struct mono now = loop_now(p->env->loop);
     if (p->wire_fd < 0 || mono_before(now, mono_add_ms(p->wire_checked, WIRE_LOOK_MS)))
         return 0;
-    p->answer.body_too_large |= mono_is_set(p->wire_checked) && wire_exceeded(p);
+    if (mono_is_set(p->wire_checked))
+        look_at_wire(p);
     p->wire_checked = now;
     return p->answer.body_too_large;
 }

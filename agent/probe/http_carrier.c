@@ -217,6 +217,21 @@ static bool method_has_body(const char *method)
     return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
 }
 
+static void set_auth(struct probe *p)
+{
+    CURL *e = p->carrier->easy;
+    const struct target_auth *a = &p->target->http.auth;
+    if (a->kind == AUTH_NONE || p->drop_secrets)
+        return;
+    curl_easy_setopt(e, CURLOPT_HTTPAUTH, a->kind == AUTH_BASIC ? CURLAUTH_BASIC : CURLAUTH_BEARER);
+    if (a->kind == AUTH_BASIC) {
+        curl_easy_setopt(e, CURLOPT_USERNAME, a->user);
+        curl_easy_setopt(e, CURLOPT_PASSWORD, a->secret);
+    } else {
+        curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, a->secret);
+    }
+}
+
 static void set_request(struct probe *p)
 {
     CURL *e = p->carrier->easy;
@@ -224,7 +239,7 @@ static void set_request(struct probe *p)
     bool body = p->send_body && (t->body || method_has_body(p->method));
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, http_version(p));
     curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
-    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, t->compression ? "" : NULL);
     if (!strcmp(p->method, "HEAD"))
         curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
     if (body) {
@@ -243,6 +258,7 @@ bool http_carrier_prepare(struct probe *p)
     set_network(p);
     set_tls(p);
     set_request(p);
+    set_auth(p);
     http_answer_watch(p, p->carrier->easy);
     return true;
 }

@@ -40,7 +40,8 @@ struct http_answer { /* of one hop */
     int status;
     bool in_block;                  /* behind a status line, before the empty line */
     bool headers_done, redirecting; /* redirecting: we go on to `location` and want no body */
-    bool headers_too_large, body_too_large;
+    bool headers_too_large, body_too_large; /* wire_exceeded: too large, seen on the wire */
+    bool wire_exceeded, headers_cut;
     char *location; /* raw, NULL = none */
     struct result_header *headers;
     unsigned n_headers;

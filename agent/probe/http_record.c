@@ -196,7 +196,7 @@ static void cert_days(const struct probe *p, struct expect_facts *f)
 
 static bool reads_body(const struct target *t)
 {
-    return t->http.expect_body_regex || t->http.expect_body_not_regex;
+    return t->http.expect_body_regex || t->http.expect_body_not_regex || t->http.expect.n_json > 0;
 }
 
 void http_expect(struct probe *p)
@@ -206,10 +206,13 @@ void http_expect(struct probe *p)
         .status = a->status,
         .body = body_bytes(a),
         .body_len = a->body.len,
+        .headers = a->headers,
+        .n_headers = a->n_headers,
+        .headers_cut = a->headers_cut,
         .total_ms = mono_diff_ms_f(p->at.ended, p->started),
     };
     struct strbuf text = {0};
-    if (reads_body(p->target) && body_charset(a)) { /* patterns are in UTF-8 */
+    if (reads_body(p->target) && body_charset(a)) { /* patterns and JSON are in UTF-8 */
         text = body_text(a, a->body.len, UTF8_ROOM(a->body.len));
         f.body = text.data;
         f.body_len = text.len;
@@ -284,6 +287,10 @@ enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_
         words = tls_verify_text(&p->tls);
     else if (c == CAUSE_header_too_large || c == CAUSE_body_too_large)
         words = "";
-    snprintf(detail, detail_max, "%s", words);
+    if (p->answer.wire_exceeded)
+        snprintf(detail, detail_max, "over %lld bytes came off the wire (wire_limit)",
+                 (long long)target_wire_limit(&p->target->http));
+    else
+        snprintf(detail, detail_max, "%s", words);
     return c;
 }

@@ -125,8 +125,8 @@ static const char *const option_numbers[] = {"deadline_s", "per_host"};
 static const char *const option_words[] = {"name", "priority"};
 static const char *const default_numbers[] = {"timeout_ms", "max_redirects", "body_limit",
                                               "keep_body", "edns_size"};
-static const char *const default_bools[] = {"follow_redirects", "verify_tls", "recursion",
-                                            "dnssec"};
+static const char *const default_bools[] = {"follow_redirects", "verify_tls", "recursion", "dnssec",
+                                            "compression"};
 static const char *const default_words[] = {"method", "http_version", "resolver", "transport",
                                             "type"};
 

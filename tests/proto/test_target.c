@@ -36,15 +36,24 @@ START_TEST(test_spec_reads_back_to_the_same_target)
 {
     static const char http[] =
         "{\"url\":\"http://a/\",\"timeout_ms\":5,\"method\":\"POST\",\"headers\":{\"A\":\"1\"},"
-        "\"body\":\"x\",\"follow_redirects\":false,\"max_redirects\":1,\"ip_version\":4,"
-        "\"http_version\":\"2\",\"verify_tls\":false,\"body_limit\":7,\"keep_body\":8,"
+        "\"body\":\"x\",\"auth\":{\"basic\":{\"user\":\"u\",\"password\":\"p:\"}},"
+        "\"follow_redirects\":false,\"max_redirects\":1,\"ip_version\":4,"
+        "\"http_version\":\"2\",\"verify_tls\":false,\"body_limit\":7,\"wire_limit\":9,"
+        "\"compression\":false,\"keep_body\":8,"
         "\"expect\":{\"status\":[\"2xx\",301],\"body_regex\":\"a\",\"body_not_regex\":\"b\","
+        "\"header\":{\"Server\":\"^n\",\"X\":\"\"},\"json\":[{\"path\":\"$.a[0]\",\"equals\":1.5},"
+        "{\"path\":\"$\",\"equals\":null,\"regex\":\"x\"},{\"path\":\"$.b\",\"exists\":false}],"
         "\"tls_min_days\":3,\"max_total_ms\":4}}";
     static const char dns[] =
         "{\"dns\":\"dns:a\",\"timeout_ms\":6,\"type\":\"MX\",\"resolver\":\"1.1.1.1:53\","
         "\"transport\":\"tcp\",\"recursion\":false,\"dnssec\":true,\"edns_size\":512,"
         "\"expect\":{\"rcode\":\"NOERROR\",\"min_answers\":1,\"max_total_ms\":2}}";
     encodes(http, http);
+    encodes(URL("\"auth\":{\"bearer\":\"t\"}"),
+            "{\"url\":\"http://a/\",\"auth\":{\"bearer\":\"t\"}}");
+    encodes(
+        URL("\"expect\":{\"json\":[{\"path\":\"$\",\"equals\":\"\\u00e9\\n\",\"exists\":true}]}"),
+        "{\"url\":\"http://a/\",\"expect\":{\"json\":[{\"path\":\"$\",\"equals\":\"é\\n\"}]}}");
     encodes(dns, dns);
     encodes("dns://1.1.1.1/a?type=MX",
             "{\"dns\":\"dns://1.1.1.1/a?type=MX\",\"type\":\"MX\",\"resolver\":\"1.1.1.1:53\"}");
