@@ -98,7 +98,7 @@ static void on_ready_phase(struct core *c, struct session *s, const struct messa
         fleet_credit(c, s, m->credit);
         break;
     case MSG_HEARTBEAT:
-        fleet_heartbeat(c, s, &m->heartbeat, now);
+        liveness_heartbeat(c, s, &m->heartbeat, now);
         break;
     case MSG_RESULT:
         on_result(c, s, &m->result, now);
@@ -203,7 +203,7 @@ bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t ma
 /* All sessions and batches, one after the other: no timer for each of ten thousand connections. */
 static void scan(struct core *c, struct mono now)
 {
-    fleet_tick(c, now);
+    liveness_tick(c, now);
     batch_tick(c, now);
     polite_tick(c);
     c->scanned_at = now;
@@ -219,7 +219,7 @@ static void scan(struct core *c, struct mono now)
 void core_tick(struct core *c, double own_lag_ms, struct mono now)
 {
     c->own_lag_ms = own_lag_ms;
-    fleet_notice_sleep(c, now);
+    liveness_notice_sleep(c, now);
     c->last_tick = now;
     if (mono_diff_ms(now, c->scanned_at) >= SCAN_MS)
         scan(c, now);

@@ -186,20 +186,17 @@ struct core {
     struct core_stats stats;
 };
 
-/* fleet.c: agents, sessions, liveness */
+/* fleet.c: agents and sessions */
+/* After a restart: who may still run tasks, until all have said so or the grace is over. */
 void fleet_await(struct core *c, const char *const *names, unsigned n, struct mono now);
+void fleet_stop_awaiting(struct core *c, struct mono now);
 struct session *fleet_session(struct core *c, session_id id); /* NULL: closed */
 void fleet_close(struct core *c, struct session *s, int code, const char *reason);
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now);
 void fleet_agent_lost(struct core *c, struct agent *a, bool died,
-                      struct mono now); /* its leases end now */
-/* A master that overslept convicts no one: before each scan. */
-void fleet_notice_sleep(struct core *c, struct mono now);
-void fleet_tick(struct core *c, struct mono now);
+                      struct mono now);                /* its leases end now */
 void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
-void fleet_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
-                     struct mono now);
 void fleet_credit(struct core *c, struct session *s, struct window w);
 void fleet_bye(struct core *c, struct session *s, const char *reason, struct mono now);
 void fleet_destroy_all(struct core *c);
@@ -211,6 +208,13 @@ void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict 
                   size_t record_len);
 struct window fleet_result_window(struct core *c, struct session *s); /* grants, never falling */
 unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could take a task of b */
+
+/* liveness.c: alive, slow or dead */
+void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
+                        struct mono now);
+/* The time that a master overslept is nobody's silence: before each scan. */
+void liveness_notice_sleep(struct core *c, struct mono now);
+void liveness_tick(struct core *c, struct mono now);
 
 /* lease.c: what a task goes through at agents */
 void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/state.h"
+
+/*
+ * Alive, slow or dead: one scan a second over all sessions. Any frame is life of the link; what an
+ * agent says it has received tells whether it reads. A master that overslept convicts no one.
+ *
+ *   alive ──10 s silent──► suspect (no new tasks) ──15 s──► closed (dead)        any frame ──►
+ * alive
+ */
+
+/* By the agent's own count: what it has received does not grow although more was sent. */
+static void judge_slow(struct core *c, struct session *s, uint64_t received, struct mono now)
+{
+    struct agent *a = s->agent;
+    bool overslept = mono_diff_ms(now, c->last_tick) > OWN_LAG_MS; /* we, not the agent */
+    if (received != a->hb.received.count || received >= s->sent.count || !a->has_hb || overslept)
+        s->moved_at = now;
+    int64_t stuck_ms = mono_diff_ms(now, s->moved_at);
+    bool slow = stuck_ms >= SLOW_MS;
+    char detail[128];
+    snprintf(detail, sizeof(detail), "%llu tasks sent, %llu received, unmoved for %lld s",
+             (unsigned long long)s->sent.count, (unsigned long long)received,
+             (long long)stuck_ms / 1000);
+    if (slow != a->slow)
+        c->ops.event(c->arg, slow ? "agent_slow" : "agent_not_slow", a->name, detail);
+    a->slow = slow;
+    if (stuck_ms >= STALLED_MS)
+        fleet_close(c, s, CLOSE_WRITE_STALLED, "write_stalled: it does not read what is sent");
+}
+
+void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
+                        struct mono now)
+{
+    struct agent *a = s->agent;
+    int64_t gap = mono_diff_ms(now, a->hb_at);
+    if (gap > a->hb_gap_max_ms)
+        a->hb_gap_max_ms = gap;
+    judge_slow(c, s, m->received.count, now);
+    a->hb = *m;
+    a->hb.trouble = NULL;
+    snprintf(a->trouble, sizeof(a->trouble), "%s", m->trouble ? m->trouble : "");
+    a->rtt_ms = m->rtt_ms;
+    a->has_hb = true;
+    a->hb_at = now;
+    msg_put_heartbeat_ack(&s->control,
+                          &(struct msg_heartbeat_ack){.seq = m->seq,
+                                                      .lag_ms = c->own_lag_ms,
+                                                      .results = fleet_result_window(c, s)});
+    fleet_credit(c, s, m->credit);
+    fleet_control(c, s);
+}
+
+static void session_tick(struct core *c, struct session *s, struct mono now)
+{
+    int64_t silent = mono_diff_ms(now, s->last_rx);
+    if (s->state == SESSION_CLOSING)
+        return;
+    if (s->state != SESSION_READY && mono_diff_ms(now, s->opened_at) > HELLO_DEADLINE_MS) {
+        fleet_close(c, s, CLOSE_HELLO_TIMEOUT, "no HELLO within 10 s");
+        return;
+    }
+    if (silent >= DEAD_MS) {
+        counter_add(&c->stats.agents_dead, 1);
+        fleet_close(c, s, CLOSE_SILENT, "nothing heard for 15 s");
+        return;
+    }
+    bool suspect = silent >= SUSPECT_MS;
+    if (suspect != s->suspect && s->agent)
+        c->ops.event(c->arg, suspect ? "agent_suspect" : "agent_alive", s->agent->name,
+                     suspect ? "nothing heard for 10 s" : "heard again");
+    s->suspect = suspect;
+    if (s->agent)
+        dispatch_rest(c, s);
+}
+
+static void agent_tick(struct core *c, struct agent *a, struct mono now)
+{
+    if (a->session || list_empty(&a->leases) || mono_before(now, a->orphan_until))
+        return;
+    c->ops.event(c->arg, "agent_grace_over", a->name, "its tasks go to others");
+    fleet_agent_lost(c, a, false, now);
+}
+
+/* A master that overslept heard nobody: the time that it lost is nobody's silence. */
+static struct mono forgiven(struct mono at, int64_t ms, struct mono now)
+{
+    at = mono_add_ms(at, ms);
+    return mono_before(now, at) ? now : at;
+}
+
+static void forgive(struct core *c, int64_t ms, struct mono now)
+{
+    LIST_EACH (&c->session_list, n) {
+        struct session *s = CONTAINER_OF(n, struct session, node);
+        s->last_rx = forgiven(s->last_rx, ms, now);
+        s->opened_at = forgiven(s->opened_at, ms, now);
+        s->moved_at = forgiven(s->moved_at, ms, now);
+    }
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        a->orphan_until = mono_add_ms(a->orphan_until, ms);
+        a->hb_at = forgiven(a->hb_at, ms, now);
+    }
+}
+
+static void gauges(struct core *c)
+{
+    int64_t alive = 0, suspect = 0, orphaned = 0;
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        alive += a->session && !a->session->suspect;
+        suspect += a->session && a->session->suspect;
+        orphaned += !a->session && !list_empty(&a->leases);
+    }
+    gauge_set(&c->stats.agents_alive, alive);
+    gauge_set(&c->stats.agents_suspect, suspect);
+    gauge_set(&c->stats.agents_orphaned, orphaned);
+}
+
+void liveness_notice_sleep(struct core *c, struct mono now)
+{
+    int64_t overslept = mono_diff_ms(now, c->last_tick);
+    if (overslept > OWN_LAG_MS)
+        forgive(c, overslept, now);
+}
+
+void liveness_tick(struct core *c, struct mono now)
+{
+    LIST_EACH_SAFE (&c->session_list, n, tmp) {
+        session_tick(c, CONTAINER_OF(n, struct session, node), now);
+    }
+    struct agent *a, *atmp;
+    HASH_ITER(hh, c->agents, a, atmp)
+    {
+        agent_tick(c, a, now);
+    }
+    fleet_stop_awaiting(c, now);
+    gauges(c);
+}
