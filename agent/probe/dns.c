@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/probe/dns_check.h"
+#include "agent/probe/dns_pool.h"
 #include "agent/probe/dns_wire.h"
 #include "agent/probe/own_resolver.h"
 #include "agent/run/local_fault.h"
 #include "agent/run/probe_kind.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/random.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 /*
- * One question, one socket, one try: a hidden repeat would falsify the time. The port is the
- * kernel's random choice, the id is ours.
+ * One question, one try: a hidden repeat would falsify the time. Over UDP it shares a socket of the
+ * worker's pool with others, over TCP it has its own.
  *
  *   UDP_WAIT ──answer──────────────────────────────► OVER
  *      └──TC──► TCP_CONNECT ──► TCP_SEND ──► TCP_READ ──► OVER     (`transport: tcp` begins at
@@ -35,14 +35,15 @@ enum dns_state { DNS_IDLE, DNS_UDP_WAIT, DNS_TCP_CONNECT, DNS_TCP_SEND, DNS_TCP_
 
 #define FRAME_BYTES     2 /* the length before a message over TCP (RFC 1035 §4.2.2) */
 #define CANARY_AFTER_MS 500
+#define UDP_ERROR       "the server's host sent an error back"
 #define TYPE_NS         2
-#define DATAGRAMS_MAX   64 /* read in one turn, so that a flood cannot hold the loop */
+#define READS_MAX       64 /* in one turn, so that a flood cannot hold the loop */
 
 struct dns_env { /* one per worker */
     struct ip server;
     uint16_t port;
     struct mono answered_at; /* by it, last, to any probe */
-    uint8_t datagram[DNS_MESSAGE_MAX];
+    struct dns_pool *pool;
 };
 
 struct probe {
@@ -56,7 +57,8 @@ struct probe {
     struct ip server;
     uint16_t port;
     bool own_server; /* the agent's, not one that the target names */
-    struct dns_query query;
+    struct dns_query query, canary_query;
+    struct dns_wait udp, canary_udp;
     uint8_t frame[FRAME_BYTES + DNS_QUERY_MAX]; /* the length, then the query */
     size_t frame_len, sent;
     uint8_t *reply; /* over TCP: what has come, the length included */
@@ -66,7 +68,7 @@ struct probe {
     struct timer timer, canary;
     bool canary_sent;
     struct mono started_at, phase_at; /* phase_at unset: not yet asked, or not yet connecting */
-    unsigned foreign;                 /* replies with another id or question */
+    unsigned foreign;                 /* replies over TCP with another id or question */
 };
 
 /* ---- the end */
@@ -82,6 +84,7 @@ static void on_over(struct timer *t, struct mono now)
 
 static void close_socket(struct probe *p)
 {
+    dns_pool_give_up(&p->udp);
     if (p->fd < 0)
         return;
     loop_remove(p->env->loop, &p->watch);
@@ -114,6 +117,7 @@ static void enter(struct probe *p, enum dns_state next)
         return;
     p->r->t.total_ms = mono_diff_ms_f(now, p->started_at);
     close_socket(p);
+    dns_pool_give_up(&p->canary_udp);
     timer_disarm(loop_timers(p->env->loop), &p->canary);
     timer_arm(loop_timers(p->env->loop), &p->timer, loop_now(p->env->loop), on_over);
 }
@@ -140,9 +144,10 @@ static void conclude(struct probe *p, enum cause c, const char *what)
     char heard[80] = "";
     const struct result_dns *d = p->r->dns;
     REQUIRE(p->state == DNS_OVER);
-    if (p->foreign > 0)
-        snprintf(heard, sizeof(heard), "; %u repl%s with a wrong id or question ignored",
-                 p->foreign, p->foreign == 1 ? "y" : "ies");
+    unsigned foreign = p->foreign + p->udp.foreign;
+    if (foreign > 0)
+        snprintf(heard, sizeof(heard), "; %u repl%s with a wrong id or question ignored", foreign,
+                 foreign == 1 ? "y" : "ies");
     result_end(p->r, p->own_server ? own_fault(c) : c, "%s (%s, %s%s)", what, d->server,
                strcmp(d->transport, "tcp") ? "UDP" : "TCP", heard);
 }
@@ -186,32 +191,42 @@ static void on_deadline(struct timer *t, struct mono now)
     struct probe *p = CONTAINER_OF(t, struct probe, timer);
     if (p->state == DNS_TCP_CONNECT)
         fail(p, CAUSE_connect_timeout, "no TCP connection within the time-out");
+    else if (p->udp.doubt != 0)
+        fail_errno(p, UDP_ERROR, p->udp.doubt);
     else if (resolver_is_silent(p))
         fail(p, CAUSE_agent_resolver_down, "no answer, and none to a question about the root");
     else
         fail(p, CAUSE_dns_timeout, "no answer within the time-out");
 }
 
-static struct dns_query canary_query(const struct probe *p)
+static void on_canary_reply(struct dns_wait *w, const uint8_t *msg, size_t len)
 {
-    return (struct dns_query){
-        .id = (uint16_t)~p->query.id, .name = "", .type = TYPE_NS, .recursion = true};
+    struct probe *p = CONTAINER_OF(w, struct probe, canary_udp);
+    p->shared->answered_at = loop_now(p->env->loop);
+}
+
+/* It says nothing of the question: that may have arrived. */
+static void on_canary_error(struct dns_wait *w, int errnum)
+{
 }
 
 static void on_canary(struct timer *t, struct mono now)
 {
     struct probe *p = CONTAINER_OF(t, struct probe, canary);
-    struct dns_query q = canary_query(p);
     uint8_t msg[DNS_QUERY_MAX];
     size_t len = 0;
     REQUIRE(p->own_server && p->state != DNS_OVER);
     if (p->state != DNS_UDP_WAIT || !mono_before(p->shared->answered_at, p->started_at))
         return;
-    enum err e = dns_query_build(&q, msg, sizeof(msg), &len);
+    p->canary_query = (struct dns_query){.name = "", .type = TYPE_NS, .recursion = true};
+    p->canary_udp = (struct dns_wait){
+        .query = &p->canary_query, .on_reply = on_canary_reply, .on_error = on_canary_error};
+    enum err e = dns_query_build(&p->canary_query, msg, sizeof(msg), &len);
     REQUIRE(e == ERR_NONE);
     p->canary_sent = true;
-    if (send(p->fd, msg, len, MSG_NOSIGNAL) < 0)
-        fail_errno(p, "cannot send a question about the root", errno);
+    int errnum = dns_pool_ask(p->shared->pool, &p->server, p->port, &p->canary_udp, msg, len);
+    if (errnum)
+        fail_errno(p, "cannot send a question about the root", errnum);
 }
 
 /* Only when it can have its time before the deadline. */
@@ -260,24 +275,28 @@ static void answered(struct probe *p, const uint8_t *msg, size_t len)
     dns_message_fini(&m);
 }
 
-/* Is it an answer to us? One to the canary is none, and not foreign either. */
-static bool take_reply(struct probe *p, const uint8_t *msg, size_t len)
+static void heard_from_server(struct probe *p)
 {
-    struct dns_query canary = canary_query(p);
-    bool ours = dns_reply_matches(&p->query, msg, len);
-    bool of_canary = !ours && p->canary_sent && dns_reply_matches(&canary, msg, len);
-    if (p->own_server && (ours || of_canary))
+    if (p->own_server)
         p->shared->answered_at = loop_now(p->env->loop);
-    p->foreign += !ours && !of_canary;
-    return ours;
 }
 
 /* ---- sockets */
 
 static void on_socket(struct loop_fd *f, uint32_t events);
 
+/* The policy is asked each time: the master may have denied the server since the first. False: the
+ * probe has failed. */
+static bool server_allowed(struct probe *p)
+{
+    if (p->own_server || policy_check_resolver(p->env->policy, &p->server, p->port) == CAUSE_NONE)
+        return true;
+    fail(p, CAUSE_policy_resolver, cause_text(CAUSE_policy_resolver));
+    return false;
+}
+
 /* 0, or an errno; the descriptor is p->fd and is closed with the probe. */
-static int connect_socket(struct probe *p, int type)
+static int connect_tcp(struct probe *p)
 {
     struct sockaddr_storage sa;
     socklen_t len;
@@ -286,57 +305,33 @@ static int connect_socket(struct probe *p, int type)
     if (connect(p->fd, (struct sockaddr *)&sa, len) != 0 && errno != EINPROGRESS)
         return errno;
     p->watch = (struct loop_fd){0};
-    uint32_t events = type == SOCK_DGRAM ? EPOLLIN : EPOLLOUT;
-    return loop_add(p->env->loop, &p->watch, p->fd, events, on_socket) ? 0 : errno;
-}
-
-/* False: the probe has failed. The policy is asked each time: the master may have denied the server
- * since the first. */
-static bool open_socket(struct probe *p, int type)
-{
-    REQUIRE(p->fd < 0);
-    p->phase_at = (struct mono){0};
-    p->fd = socket(p->server.family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (p->fd < 0) {
-        fail_errno(p, "no socket", errno);
-        return false;
-    }
-    if (!p->own_server &&
-        policy_check_resolver(p->env->policy, &p->server, p->port) != CAUSE_NONE) {
-        fail(p, CAUSE_policy_resolver, cause_text(CAUSE_policy_resolver));
-        return false;
-    }
-    if (type == SOCK_STREAM)
-        p->phase_at = loop_now_fresh(p->env->loop);
-    int errnum = connect_socket(p, type);
-    if (errnum)
-        fail_errno(p, "cannot reach the server", errnum);
-    return errnum == 0;
+    return loop_add(p->env->loop, &p->watch, p->fd, EPOLLOUT, on_socket) ? 0 : errno;
 }
 
 static void start_tcp(struct probe *p)
 {
     free(p->r->dns->transport);
     p->r->dns->transport = mem_strdup("tcp");
-    close_socket(p);
     enter(p, DNS_TCP_CONNECT);
-    (void)open_socket(p, SOCK_STREAM);
-}
-
-static void start_udp(struct probe *p)
-{
-    enter(p, DNS_UDP_WAIT);
-    if (!open_socket(p, SOCK_DGRAM))
+    p->phase_at = (struct mono){0};
+    p->fd = socket(p->server.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (p->fd < 0) {
+        fail_errno(p, "no socket", errno);
+        return;
+    }
+    if (!server_allowed(p))
         return;
     p->phase_at = loop_now_fresh(p->env->loop);
-    if (send(p->fd, p->frame + FRAME_BYTES, p->frame_len - FRAME_BYTES, MSG_NOSIGNAL) < 0)
-        fail_errno(p, "cannot send the question", errno);
+    int errnum = connect_tcp(p);
+    if (errnum)
+        fail_errno(p, "cannot reach the server", errnum);
 }
 
-static void on_datagram(struct probe *p, const uint8_t *msg, size_t len)
+static void on_udp_reply(struct dns_wait *w, const uint8_t *msg, size_t len)
 {
-    if (!take_reply(p, msg, len))
-        return;
+    struct probe *p = CONTAINER_OF(w, struct probe, udp);
+    REQUIRE(p->state == DNS_UDP_WAIT);
+    heard_from_server(p);
     if (dns_reply_truncated(msg)) {
         p->r->dns->truncated = true;
         start_tcp(p);
@@ -345,18 +340,28 @@ static void on_datagram(struct probe *p, const uint8_t *msg, size_t len)
     }
 }
 
-static void on_udp(struct probe *p)
+static void on_udp_error(struct dns_wait *w, int errnum)
 {
-    uint8_t *buf = p->shared->datagram;
-    for (int i = 0; i < DATAGRAMS_MAX && p->state == DNS_UDP_WAIT; i++) {
-        ssize_t n = recv(p->fd, buf, DNS_MESSAGE_MAX, 0);
-        if (n >= 0)
-            on_datagram(p, buf, (size_t)n);
-        else if (errno == EAGAIN || errno == EINTR)
-            return;
-        else
-            fail_errno(p, "the server's host sent an error back", errno);
-    }
+    struct probe *p = CONTAINER_OF(w, struct probe, udp);
+    REQUIRE(p->state == DNS_UDP_WAIT);
+    fail_errno(p, UDP_ERROR, errnum);
+}
+
+static void start_udp(struct probe *p)
+{
+    enter(p, DNS_UDP_WAIT);
+    p->phase_at = (struct mono){0};
+    if (!server_allowed(p))
+        return;
+    p->udp =
+        (struct dns_wait){.query = &p->query, .on_reply = on_udp_reply, .on_error = on_udp_error};
+    p->phase_at = loop_now_fresh(p->env->loop);
+    int errnum = dns_pool_ask(p->shared->pool, &p->server, p->port, &p->udp, p->frame + FRAME_BYTES,
+                              p->frame_len - FRAME_BYTES);
+    if (!errnum)
+        return;
+    p->phase_at = (struct mono){0};
+    fail_errno(p, "cannot send the question", errnum);
 }
 
 static void on_tcp_connected(struct probe *p)
@@ -394,10 +399,13 @@ static void on_framed(struct probe *p)
 {
     const uint8_t *msg = p->reply + FRAME_BYTES;
     size_t len = p->got - FRAME_BYTES;
-    if (take_reply(p, msg, len))
-        answered(p, msg, len);
-    else
-        p->got = 0;
+    p->got = 0;
+    if (!dns_reply_matches(&p->query, msg, len)) {
+        p->foreign++;
+        return;
+    }
+    heard_from_server(p);
+    answered(p, msg, len);
 }
 
 static size_t framed_size(const struct probe *p)
@@ -437,7 +445,7 @@ static void on_tcp_end(struct probe *p, ssize_t n, int errnum)
 
 static void on_tcp_read(struct probe *p)
 {
-    for (int i = 0; i < DATAGRAMS_MAX && p->state == DNS_TCP_READ; i++) {
+    for (int i = 0; i < READS_MAX && p->state == DNS_TCP_READ; i++) {
         size_t need = framed_size(p);
         if (!make_room(p, need)) {
             fail(p, CAUSE_agent_memory, cause_text(CAUSE_agent_memory));
@@ -466,8 +474,6 @@ static void on_socket(struct loop_fd *f, uint32_t events)
     if (p->state == DNS_TCP_CONNECT)
         on_tcp_connected(p);
     switch (p->state) {
-    case DNS_UDP_WAIT:
-        return on_udp(p);
     case DNS_TCP_SEND:
         return on_tcp_send(p);
     case DNS_TCP_READ:
@@ -475,6 +481,7 @@ static void on_socket(struct loop_fd *f, uint32_t events)
     case DNS_OVER:
         return;
     case DNS_IDLE:
+    case DNS_UDP_WAIT:
     case DNS_TCP_CONNECT:
         break;
     }
@@ -487,8 +494,10 @@ static bool dns_setup(struct probe_env *env, void **state)
 {
     struct dns_env *e = mem_zalloc(sizeof(*e));
     *state = e;
-    if (own_resolver(env->resolver_servers, &e->server, &e->port))
+    if (own_resolver(env->resolver_servers, &e->server, &e->port)) {
+        e->pool = dns_pool_create(env->loop);
         return true;
+    }
     LOG(LOG_ERROR, "probe", "bad_resolver", LS("resolver", env->resolver_servers));
     free(e);
     *state = NULL;
@@ -497,7 +506,9 @@ static bool dns_setup(struct probe_env *env, void **state)
 
 static void dns_teardown(struct probe_env *env, void *state)
 {
-    free(state);
+    struct dns_env *e = state;
+    dns_pool_destroy(&e->pool);
+    free(e);
 }
 
 /* ---- start and cancel */
@@ -518,7 +529,7 @@ static void make_query(struct probe *p)
 {
     const struct target_dns *d = &p->t->dns;
     size_t len = 0;
-    random_bytes(&p->query.id, sizeof(p->query.id));
+    p->query.id = dns_pool_random(p->shared->pool); /* over UDP the pool gives another one */
     p->query.name = d->name;
     p->query.type = d->type;
     p->query.recursion = d->recursion;
