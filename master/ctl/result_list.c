@@ -8,13 +8,15 @@
         {.title = text, .right = true, .drop = dropped}, "timings." member, CELL_MS                \
     }
 
+/* Eighty columns have room for the phases when who measured and the outcome, which the answer tells
+ * too, go. */
 static const struct list_column columns[] = {
-    {{.title = "OUTCOME"}, "outcome", CELL_TEXT},
+    {{.title = "OUTCOME", .drop = 6}, "outcome", CELL_TEXT},
     {{.title = "ANSWER"}, NULL, CELL_ANSWER},
-    {{.title = "TARGET", .least = 32}, "target", CELL_TEXT},
-    {{.title = "AGENT", .drop = 6}, "agent", CELL_TEXT},
-    PHASE("DNS MS", "dns_ms", 3),
-    PHASE("CONNECT", "connect_ms", 2),
+    {{.title = "TARGET", .least = 20}, "target", CELL_TEXT},
+    {{.title = "AGENT", .drop = 7}, "agent", CELL_TEXT},
+    PHASE("DNS", "dns_ms", 3),
+    PHASE("CONN", "connect_ms", 2),
     PHASE("TLS", "tls_ms", 4),
     PHASE("WAIT", "wait_ms", 1),
     PHASE("LOAD", "download_ms", 5),
@@ -46,6 +48,6 @@ void result_reason(const struct json_node *result, struct strbuf *out)
 
 const struct list_kind result_list = {.columns = columns,
                                       .n_columns = ARRAY_LEN(columns),
-                                      .toned = 0,
+                                      .toned = 1,
                                       .tone = result_tone,
                                       .note = result_reason};
