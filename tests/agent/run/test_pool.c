@@ -5,7 +5,9 @@
 #include "common/mem.h"
 #include "tests/support/check_main.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 
 #define WORKERS  2
@@ -68,6 +70,33 @@ static struct probe *fake_hang(struct probe_env *env, const struct target *t, st
 
 static const struct probe_kind fake = {.start = fake_start, .cancel = fake_cancel};
 static const struct probe_kind hanging = {.start = fake_hang, .cancel = fake_cancel};
+
+/* The first start waits until the test says so; what comes meanwhile comes in one piece. Counts how
+ * many start at a stretch, before anything that is due gets its turn. */
+static sem_t gate;
+static unsigned stretch, longest_stretch, starts;
+
+static void due(struct timer *t, struct mono now)
+{
+    stretch = 0;
+    fake_end(t, now);
+}
+
+static struct probe *gated_start(struct probe_env *env, const struct target *t, struct result *r,
+                                 struct mono deadline, probe_done_f *done, void *arg)
+{
+    while (starts == 0 && sem_wait(&gate) != 0)
+        ck_assert_int_eq(errno, EINTR);
+    starts++;
+    stretch++;
+    longest_stretch = stretch > longest_stretch ? stretch : longest_stretch;
+    struct probe *p = fake_start(env, t, r, deadline, done, arg);
+    timer_arm(loop_timers(env->loop), &p->t, mono_add_ms(loop_now(env->loop), t->max_total_ms),
+              due);
+    return p;
+}
+
+static const struct probe_kind gated = {.start = gated_start, .cancel = fake_cancel};
 
 struct owner { /* where the pool's wake arrives */
     pthread_mutex_t lock;
@@ -296,6 +325,37 @@ START_TEST(test_destroy_ends_what_runs_and_waits)
 }
 END_TEST
 
+#define MANY 200
+
+static void fill_behind_the_gate(struct owner *o, int64_t each_lasts_ms)
+{
+    ck_assert_int_eq(sem_init(&gate, 0, 0), 0);
+    starts = stretch = longest_stretch = 0;
+    owner_init(o, 1, MANY, &gated);
+    for (unsigned i = 0; i < MANY; i++)
+        ck_assert_int_eq(submit(o, i, CLASS_SCHEDULE, each_lasts_ms), ERR_NONE);
+    ck_assert_int_eq(sem_post(&gate), 0);
+}
+
+START_TEST(test_many_starts_do_not_hold_up_what_is_due)
+{
+    struct owner o;
+    fill_behind_the_gate(&o, 0);
+    take(&o, MANY);
+    ck_assert_uint_eq(starts, MANY);
+    ck_assert_uint_lt(longest_stretch, MANY / 4);
+    owner_fini(&o);
+}
+END_TEST
+
+START_TEST(test_destroy_before_all_have_started)
+{
+    struct owner o;
+    fill_behind_the_gate(&o, FOR_EVER);
+    owner_fini(&o);
+}
+END_TEST
+
 static struct job *submit_late(struct owner *o, int64_t deadline_in_ms)
 {
     struct target *t = NULL;
@@ -339,9 +399,10 @@ END_TEST
 
 TESTS(jobs, test_every_job_comes_back_once, test_full_pool_refuses_and_leaves_the_job,
       test_bulk_never_takes_the_last_slot, test_one_shot_runs_beside_a_pool_full_of_tarpits,
-      test_oldest_is_the_first_still_running)
+      test_oldest_is_the_first_still_running, test_many_starts_do_not_hold_up_what_is_due)
 TESTS(ends, test_cancel_ends_a_running_job, test_cancel_ends_a_waiting_job,
       test_cancel_of_an_unknown_task_is_false, test_release_hands_back_only_what_waits,
-      test_destroy_ends_what_runs_and_waits, test_job_past_its_deadline_is_handed_back,
+      test_destroy_ends_what_runs_and_waits, test_destroy_before_all_have_started,
+      test_job_past_its_deadline_is_handed_back,
       test_time_out_that_the_task_deadline_cut_is_handed_back)
 CHECK_MAIN("pool", jobs, ends)
