@@ -199,7 +199,7 @@ static void print_summary(const struct json_node *batch, const struct progress *
     if (opened && ended && wall_parse(opened, &from) == ERR_NONE &&
         wall_parse(ended, &to) == ERR_NONE)
         strbuf_printf(&b, " ended after %s", human_took((to.us - from.us) / 1000, took));
-    strbuf_puts(&b, "; ");
+    strbuf_putc(&b, '\n');
     batch_view_counts(p, &b);
     strbuf_putc(&b, '\n');
     batch_view_causes(batch, &style, &b);
