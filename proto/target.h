@@ -28,8 +28,9 @@
  * - http expect: status [200, "2xx", …], body_regex, body_not_regex, tls_min_days, header {name:
  *   regex that one value of it must match}, json [{path, equals, regex, exists (true)}] with the
  *   path of json_path.h, equals any scalar (null too), regex over a string's text or else the JSON
- * - dns: type (name or number), resolver ("ADDR", "ADDR:PORT"), transport ("udp", "tcp"),
- * recursion, dnssec, edns_size (0 = no EDNS, or 512..4096)
+ * - resolver: "ADDR" or "ADDR:PORT", instead of the agent's own; both kinds
+ * - dns: type (name or number), transport ("udp", "tcp"), recursion, dnssec, edns_size (0 = no
+ * EDNS, or 512..4096)
  * - dns expect: rcode ("NOERROR"), min_answers, answers {contains: [data, …], equals: [data, …],
  *   regex}
  *
@@ -77,6 +78,7 @@ struct target_http {
     char *body; /* NULL = none */
     size_t body_len;
     struct target_auth auth;
+    char *resolver; /* as of a dns target */
     bool follow_redirects, verify_tls, compression;
     int max_redirects;
     enum ip_version ip_version;

@@ -64,6 +64,8 @@ static void put_http(struct json_out *w, const struct target_http *h)
         json_bool(w, "follow_redirects", false);
     if (h->max_redirects != REDIRECTS_MAX)
         json_int(w, "max_redirects", h->max_redirects);
+    if (h->resolver != NULL)
+        json_str(w, "resolver", h->resolver);
     if (h->ip_version != IP_ANY)
         json_int(w, "ip_version", h->ip_version == IP_V4 ? 4 : 6);
     if (h->http_version != HTTP_AUTO)

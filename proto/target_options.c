@@ -38,7 +38,7 @@ static const struct field fields[] = {
     {"compression", FIELDS_HTTP},
     {"auth", FIELDS_HTTP},
     {"type", FIELDS_DNS},
-    {"resolver", FIELDS_DNS},
+    {"resolver", FIELDS_HTTP | FIELDS_DNS},
     {"transport", FIELDS_DNS},
     {"recursion", FIELDS_DNS},
     {"dnssec", FIELDS_DNS},
@@ -412,6 +412,22 @@ static void read_common(struct json_cur *c, struct target *t)
         json_cur_fail(c, "in 'expect': %s", in.problem);
 }
 
+static void read_resolver(struct json_cur *c, char **slot, bool given)
+{
+    const char *text = json_get_str(c, "resolver", RESOLVER_MAX, NULL);
+    if (text == NULL)
+        return;
+    char *resolver = target_resolver(text);
+    if (resolver == NULL)
+        json_cur_fail(c, "'resolver' must be an IP address, with a port or without, like "
+                         "\"1.1.1.1:53\"");
+    else if (given && strcmp(resolver, *slot) != 0)
+        json_cur_fail(c, "'resolver' contradicts the server in the URI: leave one out");
+    else
+        replace(slot, resolver);
+    free(resolver);
+}
+
 void target_read_http_options(struct json_cur *c, struct target *t)
 {
     REQUIRE(t->kind == TARGET_HTTP);
@@ -424,6 +440,7 @@ void target_read_http_options(struct json_cur *c, struct target *t)
     h->follow_redirects = json_get_bool(c, "follow_redirects", h->follow_redirects);
     h->max_redirects = (int)json_get_int(c, "max_redirects", 0, REDIRECTS_MAX, h->max_redirects);
     read_versions(c, h);
+    read_resolver(c, &h->resolver, false);
     h->verify_tls = json_get_bool(c, "verify_tls", h->verify_tls);
     h->body_limit = json_get_int(c, "body_limit", 0, BODY_LIMIT_MAX, h->body_limit);
     h->wire_limit = json_get_int(c, "wire_limit", 1, WIRE_LIMIT_MAX, h->wire_limit);
@@ -451,22 +468,6 @@ static void read_type(struct json_cur *c, struct target_dns *d, const struct dns
         d->type = type;
 }
 
-static void read_resolver(struct json_cur *c, struct target_dns *d, const struct dns_given *given)
-{
-    const char *text = json_get_str(c, "resolver", RESOLVER_MAX, NULL);
-    if (text == NULL)
-        return;
-    char *resolver = target_resolver(text);
-    if (resolver == NULL)
-        json_cur_fail(c, "'resolver' must be an IP address, with a port or without, like "
-                         "\"1.1.1.1:53\"");
-    else if (given->resolver && strcmp(resolver, d->resolver) != 0)
-        json_cur_fail(c, "'resolver' contradicts the server in the URI: leave one out");
-    else
-        replace(&d->resolver, resolver);
-    free(resolver);
-}
-
 static void read_edns_size(struct json_cur *c, struct target_dns *d)
 {
     d->edns_size = (int)json_get_int(c, "edns_size", 0, EDNS_SIZE_MAX, d->edns_size);
@@ -484,7 +485,7 @@ void target_read_dns_options(struct json_cur *c, struct target *t, const struct 
     struct target_dns *d = &t->dns;
     read_common(c, t);
     read_type(c, d, given);
-    read_resolver(c, d, given);
+    read_resolver(c, &d->resolver, given->resolver);
     d->tcp = get_word(c, "transport", transports, ARRAY_LEN(transports), d->tcp,
                       "\"udp\" or \"tcp\"") == 1;
     d->recursion = json_get_bool(c, "recursion", d->recursion);

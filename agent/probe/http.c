@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/probe/http_impl.h"
+#include "agent/probe/own_resolver.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ static void probe_free(struct probe *p)
         close(p->fd);
     http_answer_fini(&p->answer);
     tls_seen_reset(&p->tls);
+    resolver_destroy(&p->named);
     target_destroy(&p->hop_target);
     curl_url_cleanup(p->url);
     free(p->method);
@@ -162,13 +164,22 @@ static void on_connected(struct connector *c)
     transfer_start(p);
 }
 
+static void resolve_failed(struct probe *p)
+{
+    char detail[sizeof(p->resolve.detail) + ADDR_TEXT_MAX + 8];
+    const char *server = p->target->http.resolver;
+    snprintf(detail, sizeof(detail), "%s%s%s", p->resolve.detail, server ? " of " : "",
+             server ? server : "");
+    fail(p, p->resolve.cause, detail);
+}
+
 static void on_resolved(struct resolve *q)
 {
     struct probe *p = q->arg;
     if (ended_by_cancel(p))
         return;
     if (q->cause) {
-        fail(p, q->cause, q->detail);
+        resolve_failed(p);
         return;
     }
     p->at.resolved = loop_now_fresh(p->env->loop);
@@ -181,8 +192,38 @@ static void on_resolved(struct resolve *q)
 static void hop_start(struct probe *p)
 {
     p->resolve = (struct resolve){.done = on_resolved, .arg = p};
-    resolve_start(p->env->resolver, &p->resolve, http_hop(p)->host, p->target->http.ip_version,
-                  p->deadline);
+    resolve_start(p->named ? p->named : p->env->resolver, &p->resolve, http_hop(p)->host,
+                  p->target->http.ip_version, p->deadline);
+}
+
+/* A channel of its own: what one target's server does must not touch the names of others. */
+static enum cause use_named_resolver(struct probe *p, const char **detail)
+{
+    struct ip ip;
+    uint16_t port;
+    const char *server = p->target->http.resolver;
+    if (!server)
+        return CAUSE_NONE;
+    enum err e = addr_parse(server, DNS_PORT, &ip, &port);
+    REQUIRE(e == ERR_NONE); /* it was normalised when it was accepted */
+    *detail = server;
+    enum cause c = policy_check_resolver(p->env->policy, &ip, port);
+    if (c)
+        return c;
+    p->named =
+        resolver_create(p->env->loop, &(struct resolver_config){.servers = server, .named = true});
+    return p->named ? CAUSE_NONE : CAUSE_agent_memory;
+}
+
+/* What can be known before anything is sent. */
+static enum cause ready_to_start(struct probe *p, const char **detail)
+{
+    *detail = "libcurl could not read the URL";
+    if (!p->url)
+        return CAUSE_agent_memory;
+    *detail = p->method;
+    enum cause c = policy_check_method(p->env->policy, p->method);
+    return c ? c : use_named_resolver(p, detail);
 }
 
 static struct probe *http_start(struct probe_env *env, const struct target *t, struct result *r,
@@ -205,9 +246,10 @@ static struct probe *http_start(struct probe_env *env, const struct target *t, s
     p->tls.store = p->http->store;
     p->url = http_first_url(t);
     http_answer_init(&p->answer);
-    enum cause c = p->url ? policy_check_method(env->policy, p->method) : CAUSE_agent_memory;
+    const char *detail;
+    enum cause c = ready_to_start(p, &detail);
     if (c) {
-        set_cause(p, c, p->url ? p->method : "libcurl could not read the URL");
+        set_cause(p, c, detail);
         end_soon(p);
     } else {
         hop_start(p);

@@ -74,6 +74,7 @@ struct probe {
     CURLU *url;
 
     struct http_stamps at;
+    struct resolver *named; /* owned: of the servers that the target names; NULL = the agent's */
     struct resolve resolve;
     struct connector connector;
     struct curl_transfer transfer;

@@ -48,6 +48,7 @@ static const int family_type[FAMILIES] = {TYPE_AAAA, TYPE_A};
 struct resolver {
     struct loop *loop;
     char *servers;
+    bool named;           /* by a target: not the agent's own */
     struct list channels; /* the last one is current */
     struct mono renew_at;
     struct timer tick;
@@ -254,6 +255,8 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *msg, i
         r->answered_at = loop_now(r->loop);
     if (l->q != NULL) {
         u->cause = answered ? read_answer(u, msg, len) : cause_of_status(status);
+        if (r->named && u->cause == CAUSE_agent_resolver_down)
+            u->cause = CAUSE_dns_timeout;
         if (!l->q->cancelled)
             arm_after_answer(l, u);
     }
@@ -319,7 +322,7 @@ static void pump(struct resolver *r)
 static void canary_if_silent(struct resolver *r, struct mono now)
 {
     struct mono quiet_since = mono_add_ms(now, -CANARY_AFTER_MS);
-    if (r->n_live == 0 || !mono_before(r->answered_at, quiet_since) ||
+    if (r->named || r->n_live == 0 || !mono_before(r->answered_at, quiet_since) ||
         !mono_before(r->canary_at, quiet_since))
         return;
     struct channel *c = current_channel(r);
@@ -360,7 +363,8 @@ static bool resolver_is_silent(const struct lookup *l, struct mono now)
     const struct resolver *r = l->owner;
     bool waited = !mono_before(mono_add_ms(now, -CANARY_AFTER_MS), r->canary_at);
     struct mono canary = waited ? r->canary_at : r->canary_before_at;
-    return mono_before(r->answered_at, l->started_at) && !mono_before(canary, l->started_at);
+    return !r->named && mono_before(r->answered_at, l->started_at) &&
+           !mono_before(canary, l->started_at);
 }
 
 static enum cause question_cause(const struct lookup *l, const struct question *u, struct mono now)
@@ -463,6 +467,7 @@ struct resolver *resolver_create(struct loop *l, const struct resolver_config *c
     struct resolver *r = mem_zalloc(sizeof(*r));
     r->loop = l;
     r->servers = mem_strdup(c->servers);
+    r->named = c->named;
     r->renew_at = mono_add_ms(loop_now(l), RENEW_MS);
     list_init(&r->channels);
     list_init(&r->waiting);

@@ -20,6 +20,7 @@ struct resolver;
 
 struct resolver_config {
     const char *servers; /* "1.1.1.1:53,[::1]:5353" or NULL: those of /etc/resolv.conf */
+    bool named; /* by a target: its silence is dns_timeout and never the agent's own fault */
 };
 struct resolver *
 resolver_create(struct loop *l, const struct resolver_config *c); /* NULL: c-ares could not start */

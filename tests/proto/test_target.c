@@ -37,7 +37,7 @@ START_TEST(test_spec_reads_back_to_the_same_target)
     static const char http[] =
         "{\"url\":\"http://a/\",\"timeout_ms\":5,\"method\":\"POST\",\"headers\":{\"A\":\"1\"},"
         "\"body\":\"x\",\"auth\":{\"basic\":{\"user\":\"u\",\"password\":\"p:\"}},"
-        "\"follow_redirects\":false,\"max_redirects\":1,\"ip_version\":4,"
+        "\"follow_redirects\":false,\"max_redirects\":1,\"resolver\":\"[::1]:53\",\"ip_version\":4,"
         "\"http_version\":\"2\",\"verify_tls\":false,\"body_limit\":7,\"wire_limit\":9,"
         "\"compression\":false,\"keep_body\":8,"
         "\"expect\":{\"status\":[\"2xx\",301],\"body_regex\":\"a\",\"body_not_regex\":\"b\","

@@ -84,6 +84,7 @@ START_TEST(test_bad_objects_are_refused_by_field)
         {"{\"dns\":\"//1.1.1.1/a\",\"type\":\"A\"}", "bad_uri", "cannot begin with '/'"},
         {URL("\"tmeout_ms\":1"), "unknown_field", "unknown field 'tmeout_ms'"},
         {URL("\"expect\":{\"statsu\":[200]}"), "unknown_field", "unknown field 'expect.statsu'"},
+        {URL("\"resolver\":\"ns1\""), "bad_value", "'resolver' must be an IP address"},
         {URL("\"type\":\"A\""), "unknown_field", "'type' is an option of dns targets"},
         {DNS("\"headers\":{}"), "unknown_field", "'headers' is an option of http targets"},
         {DNS("\"expect\":{\"status\":[200]}"), "unknown_field",

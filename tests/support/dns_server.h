@@ -104,12 +104,15 @@ static inline void dns_server_fill(struct dns_server_reply *r, const uint8_t *q,
                                    bool tcp)
 {
     static const char cname[] = "\5other\xc0\x0c";
-    static const uint8_t six[4] = {192, 0, 2, 7};
+    static const uint8_t six[4] = {192, 0, 2, 7}, loopback[4] = {127, 0, 0, 1};
     if (dns_server_is(q, "nodata") ||
         ((dns_server_is(q, "v4") || dns_server_is(q, "v4fails")) && type == 28) ||
         (dns_server_is(q, "v6") && type == 1))
         return;
-    if (dns_server_is(q, "short")) {
+    if (dns_server_is(q, "home")) { /* this machine, by IPv4 alone */
+        if (type == 1)
+            dns_server_rr(r, type, loopback, sizeof(loopback));
+    } else if (dns_server_is(q, "short")) {
         dns_server_rr(r, type, "abc", 3);
     } else if (dns_server_is(q, "cname")) {
         dns_server_rr(r, 5, cname, sizeof(cname) - 1);

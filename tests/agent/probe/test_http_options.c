@@ -4,6 +4,7 @@
 #include "mini_server.h"
 #include "probe_run.h"
 #include "tests/support/check_main.h"
+#include "tests/support/dns_server.h"
 
 #include <zlib.h>
 
@@ -12,6 +13,7 @@
 #define BODY_BYTES 200000
 
 static struct mini plain, other;
+static struct dns_server names;
 static struct probe_run run;
 
 static void echo(struct mini_conn *c)
@@ -218,9 +220,59 @@ START_TEST(test_expected_json)
 }
 END_TEST
 
-TESTS(bare, test_auth_is_sent, test_auth_stays_within_its_origin,
-      test_auth_does_not_reach_the_next_probe, test_record_holds_no_credential,
-      test_compression_is_asked_for_unless_told_not_to,
+static void resolved(const char *host, enum cause want, const char *words)
+{
+    char json[500];
+    snprintf(json, sizeof(json),
+             "{\"url\":\"http://%s:%u/json\",\"timeout_ms\":1000,\"resolver\":\"127.0.0.1:%u\"}",
+             host, plain.port, names.port);
+    struct target *t = probe_run_target(json);
+    struct result *r = probe_run_go(&run, t, false);
+    const char *message = r->message ? r->message : "ok";
+    ck_assert_msg(r->cause == want && strstr(message, words) != NULL, "%s: %s", host, message);
+    result_destroy(&r);
+    target_destroy(&t);
+}
+
+/* The agent's own resolver is a dead port here: every answer is from the one that is named. */
+START_TEST(test_names_are_asked_of_the_resolver_that_is_named)
+{
+    dns_server_start(&names);
+    resolved("home.example", CAUSE_NONE, "ok");
+    resolved("nx.example", CAUSE_dns_nxdomain, "127.0.0.1:");
+    resolved("silent.example", CAUSE_dns_timeout, "127.0.0.1:");
+    resolved("127.0.0.1", CAUSE_NONE, "ok");
+    dns_server_stop(&names);
+}
+END_TEST
+
+START_TEST(test_cancel_while_the_named_resolver_is_asked)
+{
+    char json[200];
+    dns_server_start(&names);
+    snprintf(json, sizeof(json),
+             "{\"url\":\"http://silent.example/\",\"resolver\":\"127.0.0.1:%u\"}", names.port);
+    struct target *t = probe_run_target(json);
+    struct result *r = probe_run_go(&run, t, true);
+    ck_assert_int_eq(r->cause, CAUSE_cancelled_by_user);
+    result_destroy(&r);
+    target_destroy(&t);
+    dns_server_stop(&names);
+}
+END_TEST
+
+START_TEST(test_denied_resolver_is_not_asked)
+{
+    probe_run_fini(&run);
+    probe_run_init(&run, NULL, false);
+    ends("/json", ",\"resolver\":\"127.0.0.1:53\"", CAUSE_policy_resolver);
+}
+END_TEST
+
+TESTS(bare, test_names_are_asked_of_the_resolver_that_is_named,
+      test_cancel_while_the_named_resolver_is_asked, test_denied_resolver_is_not_asked,
+      test_auth_is_sent, test_auth_stays_within_its_origin, test_auth_does_not_reach_the_next_probe,
+      test_record_holds_no_credential, test_compression_is_asked_for_unless_told_not_to,
       test_wire_limit_counts_what_came_off_the_wire, test_wire_limit_is_named, test_expected_header,
       test_expected_json)
 static TCase *options(void)

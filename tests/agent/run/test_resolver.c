@@ -13,15 +13,20 @@ static struct resolver *resolver;
 static char servers[64];
 static unsigned left; /* resolves that have not called back */
 
-static void setup_at(uint16_t port)
+static void setup_as(uint16_t port, bool named)
 {
-    struct resolver_config c = {.servers = servers};
+    struct resolver_config c = {.servers = servers, .named = named};
     snprintf(servers, sizeof(servers), "127.0.0.1:%u", port);
     loop = loop_create(NULL, NULL);
     ck_assert_ptr_nonnull(loop);
     resolver = resolver_create(loop, &c);
     ck_assert_ptr_nonnull(resolver);
     left = 0;
+}
+
+static void setup_at(uint16_t port)
+{
+    setup_as(port, false);
 }
 
 static void setup(void)
@@ -184,18 +189,43 @@ START_TEST(test_silence_about_everything_is_the_resolvers)
 }
 END_TEST
 
-START_TEST(test_refusing_port_is_the_resolvers)
+/* Where nobody listens: bound once, then closed. */
+static uint16_t dead_port(void)
 {
-    resolver_destroy(&resolver);
-    loop_destroy(&loop);
-    int fd =
-        socket(AF_INET, SOCK_DGRAM, 0); /* a port where nobody listens: bound once, then closed */
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(a);
     ck_assert(bind(fd, (struct sockaddr *)&a, len) == 0 &&
               getsockname(fd, (struct sockaddr *)&a, &len) == 0);
     close(fd);
-    setup_at(ntohs(a.sin_port));
+    return ntohs(a.sin_port);
+}
+
+/* It is not the agent's own, so nothing follows for the agent. */
+START_TEST(test_dead_server_that_a_target_names_is_a_timeout)
+{
+    resolver_destroy(&resolver);
+    loop_destroy(&loop);
+    setup_as(dead_port(), true);
+    fails("host.example", 30000, CAUSE_dns_timeout);
+}
+END_TEST
+
+START_TEST(test_silent_server_that_a_target_names_is_a_timeout)
+{
+    resolver_destroy(&resolver);
+    loop_destroy(&loop);
+    setup_as(server.port, true);
+    atomic_store(&server.mute, true);
+    fails("host.example", 1500, CAUSE_dns_timeout);
+}
+END_TEST
+
+START_TEST(test_refusing_port_is_the_resolvers)
+{
+    resolver_destroy(&resolver);
+    loop_destroy(&loop);
+    setup_at(dead_port());
     struct resolve q[20]; /* one ICMP fails all that are in flight */
     for (unsigned i = 0; i < ARRAY_LEN(q); i++)
         start(&q[i], "host.example", IP_ANY, 30000);
@@ -359,8 +389,10 @@ GROUP(answers, test_both_families_ipv6_first, test_ip_version_asks_one_family,
       test_literal_of_the_other_family_is_nodata)
 GROUP(failures, test_each_failure_has_its_cause, test_name_too_long_does_not_exist,
       test_silence_about_one_name_is_a_timeout, test_silence_about_everything_is_the_resolvers,
-      test_refusing_port_is_the_resolvers, test_bad_servers_are_refused,
-      test_two_failures_are_told_apart, test_no_descriptors_is_the_agents_fault)
+      test_dead_server_that_a_target_names_is_a_timeout,
+      test_silent_server_that_a_target_names_is_a_timeout, test_refusing_port_is_the_resolvers,
+      test_bad_servers_are_refused, test_two_failures_are_told_apart,
+      test_no_descriptors_is_the_agents_fault)
 GROUP(life, test_cancel_calls_back_once_and_late_answers_are_dropped,
       test_cancel_while_waiting_for_a_turn, test_more_than_the_bound_are_all_answered,
       test_a_name_whose_turn_never_comes_is_the_agents_fault,
