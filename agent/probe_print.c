@@ -240,6 +240,18 @@ static void put_dns(const struct result_dns *d, FILE *to)
         put_records(d->sections[s], d->n_sections[s], names[s], to);
 }
 
+static void put_tries(const struct result *r, FILE *to)
+{
+    if (r->n_tries > 0)
+        fputs("\n  tries before\n", to);
+    for (unsigned i = 0; i < r->n_tries; i++) {
+        const struct result_try *try = &r->tries[i];
+        fprintf(to, "  %u  %s after %.1f ms: ", i + 1, cause_word(try->cause), try->total_ms);
+        put_text(to, try->message);
+        fputc('\n', to);
+    }
+}
+
 static void put_checks(const struct result *r, FILE *to)
 {
     if (r->n_checks > 0)
@@ -265,4 +277,5 @@ void probe_print(const struct target *t, const struct result *r, struct wall now
     if (r->dns)
         put_dns(r->dns, to);
     put_checks(r, to);
+    put_tries(r, to);
 }

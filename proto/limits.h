@@ -77,6 +77,7 @@
 #define ANSWER_DATA_MAX  1024 /* a TXT of four strings */
 #define TIMEOUT_MS_MAX   30000
 #define HTTP_TIMEOUT_MS  10000
+#define RETRIES_MAX      5
 #define DNS_TIMEOUT_MS   5000
 #define REDIRECTS_MAX    5
 #define BODY_LIMIT_BYTES (1024 * 1024)

@@ -104,19 +104,42 @@ static void free_dns(struct result_dns *d)
     free(d);
 }
 
+/* What the probe found, but for its verdict. */
+static void free_findings(struct result *r)
+{
+    for (unsigned i = 0; i < r->n_checks; i++)
+        free(r->checks[i].detail);
+    r->n_checks = 0;
+    free_http(r->http);
+    r->http = NULL;
+    free_dns(r->dns);
+    r->dns = NULL;
+}
+
 void result_destroy(struct result **rp)
 {
     struct result *r = *rp;
     if (r == NULL)
         return;
-    for (unsigned i = 0; i < r->n_checks; i++)
-        free(r->checks[i].detail);
+    free_findings(r);
+    for (unsigned i = 0; i < r->n_tries; i++)
+        free(r->tries[i].message);
     free(r->ticket);
     free(r->message);
-    free_http(r->http);
-    free_dns(r->dns);
     free(r);
     *rp = NULL;
+}
+
+void result_try_over(struct result *r, struct wall started_at, double total_ms)
+{
+    REQUIRE(r->n_tries < ARRAY_LEN(r->tries) && r->cause != CAUSE_NONE);
+    r->tries[r->n_tries++] = (struct result_try){
+        .started_at = started_at, .total_ms = total_ms, .cause = r->cause, .message = r->message};
+    r->message = NULL;
+    r->cause = CAUSE_NONE;
+    r->outcome = OUTCOME_OK;
+    free_findings(r);
+    result_timings_init(&r->t);
 }
 
 static char *sentence(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));

@@ -97,6 +97,12 @@ struct result_check {
 };
 #define RESULT_CHECKS_MAX 32
 
+struct result_try { /* one that failed and was followed by another */
+    struct wall started_at;
+    double total_ms;
+    enum cause cause;
+    char *message;
+};
 struct result {
     uint64_t task;
     char *ticket; /* NULL for a probe without a master */
@@ -110,6 +116,8 @@ struct result {
     struct result_dns *dns;
     struct result_check checks[RESULT_CHECKS_MAX];
     unsigned n_checks;
+    struct result_try tries[RETRIES_MAX]; /* before the last one, which is all the rest */
+    unsigned n_tries;
 };
 struct result *result_create(uint64_t task, const char *ticket);
 void result_destroy(struct result **rp);
@@ -118,13 +126,16 @@ void result_destroy(struct result **rp);
  * NULL: the table's sentence. */
 void result_end(struct result *r, enum cause c, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* What has been found becomes a try that failed; the result is as new for the next one. */
+void result_try_over(struct result *r, struct wall started_at, double total_ms);
 void result_check_add(struct result *r, const char *check, bool ok, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* Appends the record:
  * {"outcome":…,"cause":…,"message":…,"started_at":…,"queue_ms":…,"timings":{…},"http":…,"dns":…,
- * "checks":[…]}. now gives the days_left of certificates. Cut to fit RESULT_MAX_BYTES less the
- * envelope: headers, then body, go first, and it says "cut":true. */
+ * "checks":[…],"tries":[…]}, the last only when there was more than one try. now gives the
+ * days_left of certificates. Cut to fit RESULT_MAX_BYTES less the envelope: headers, then body, go
+ * first, and it says "cut":true. */
 void result_encode(const struct result *r, struct wall now, struct strbuf *b);
 
 /* The record of an end that no agent saw (expired, cancelled, undetermined by the master). */

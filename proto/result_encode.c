@@ -317,6 +317,21 @@ static void put_checks(struct json_out *w, const struct result *r)
     json_arr_end(w);
 }
 
+static void put_tries(struct json_out *w, const struct result *r)
+{
+    json_key(w, "tries");
+    json_arr_begin(w);
+    for (unsigned i = 0; i < r->n_tries; i++) {
+        json_obj_begin(w);
+        put_time(w, "started_at", r->tries[i].started_at);
+        json_ms(w, "total_ms", r->tries[i].total_ms);
+        json_str(w, "cause", cause_word(r->tries[i].cause));
+        json_str(w, "message", r->tries[i].message);
+        json_obj_end(w);
+    }
+    json_arr_end(w);
+}
+
 static void put_record(const struct result *r, struct wall now, struct strbuf *b, enum cut cut)
 {
     struct json_out w;
@@ -339,6 +354,8 @@ static void put_record(const struct result *r, struct wall now, struct strbuf *b
     else
         json_put_null(&w);
     put_checks(&w, r);
+    if (r->n_tries > 0)
+        put_tries(&w, r);
     if (cut != CUT_NOTHING)
         json_bool(&w, "cut", true);
     json_obj_end(&w);

@@ -154,6 +154,8 @@ enum err target_encode(const struct target *t, struct strbuf *b)
     json_str(&w, http ? "url" : "dns", t->uri);
     if (t->timeout_ms != (http ? HTTP_TIMEOUT_MS : DNS_TIMEOUT_MS))
         json_int(&w, "timeout_ms", t->timeout_ms);
+    if (t->retries != 0)
+        json_int(&w, "retries", t->retries);
     if (http)
         put_http(&w, &t->http);
     else

@@ -43,6 +43,7 @@ static const struct field fields[] = {
     {"recursion", FIELDS_DNS},
     {"dnssec", FIELDS_DNS},
     {"edns_size", FIELDS_DNS},
+    {"retries", FIELDS_DNS},
 };
 static const struct field expect_fields[] = {
     {"max_total_ms", FIELDS_HTTP | FIELDS_DNS},
@@ -491,4 +492,5 @@ void target_read_dns_options(struct json_cur *c, struct target *t, const struct 
     d->recursion = json_get_bool(c, "recursion", d->recursion);
     d->dnssec = json_get_bool(c, "dnssec", d->dnssec);
     read_edns_size(c, d);
+    t->retries = (int)json_get_int(c, "retries", 0, RETRIES_MAX, t->retries);
 }

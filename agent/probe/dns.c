@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/probe/dns_check.h"
 #include "agent/probe/dns_pool.h"
+#include "agent/probe/dns_tcp.h"
 #include "agent/probe/dns_wire.h"
 #include "agent/probe/own_resolver.h"
 #include "agent/run/local_fault.h"
@@ -17,13 +18,18 @@
 #include <unistd.h>
 
 /*
- * One question, one try: a hidden repeat would falsify the time. Over UDP it shares a socket of the
- * worker's pool with others, over TCP it has its own.
+ * One question, and as many tries as the target asks for, each recorded: a hidden repeat would
+ * falsify the time. Over UDP it shares a socket of the worker's pool with others, over TCP it has
+ * its own.
  *
- *   UDP_WAIT ──answer──────────────────────────────► OVER
- *      └──TC──► TCP_CONNECT ──► TCP_SEND ──► TCP_READ ──► OVER     (`transport: tcp` begins at
- * TCP_CONNECT) every state: deadline, error, cancel ──► OVER, whose timer calls done() on the loop,
- * never inside start()
+ *   UDP_WAIT ──answer, failed──────────────────────────────► OVER ──► done
+ *      └──TC──► TCP_CONNECT ──► TCP_WAIT ──answer, failed──► OVER
+ *   OVER ──failed, tries left──► PAUSE ──► UDP_WAIT or TCP_CONNECT
+ *
+ * `transport: tcp` begins at TCP_CONNECT. In every state deadline, error and cancel lead to OVER,
+ * whose timer calls done() on the loop, never inside start().
+ *
+ * The time left is shared out evenly among the tries left.
  *
  * What carries another id or question is no answer to us: it is counted and the wait goes on.
  *
@@ -31,13 +37,14 @@
  * has answered nobody for CANARY_AFTER_MS it is asked for the NS of the root, which any living
  * resolver has in its cache; silent to that too, for as long again: agent_resolver_down.
  */
-enum dns_state { DNS_IDLE, DNS_UDP_WAIT, DNS_TCP_CONNECT, DNS_TCP_SEND, DNS_TCP_READ, DNS_OVER };
+enum dns_state { DNS_IDLE, DNS_UDP_WAIT, DNS_TCP_CONNECT, DNS_TCP_WAIT, DNS_PAUSE, DNS_OVER };
 
 #define FRAME_BYTES     2 /* the length before a message over TCP (RFC 1035 §4.2.2) */
 #define CANARY_AFTER_MS 500
 #define UDP_ERROR       "the server's host sent an error back"
+#define RETRY_PAUSE_MS  100 /* after a try that failed at once */
+#define RCODE_SERVFAIL  2
 #define TYPE_NS         2
-#define READS_MAX       64 /* in one turn, so that a flood cannot hold the loop */
 
 struct dns_env { /* one per worker */
     struct ip server;
@@ -60,36 +67,80 @@ struct probe {
     struct dns_query query, canary_query;
     struct dns_wait udp, canary_udp;
     uint8_t frame[FRAME_BYTES + DNS_QUERY_MAX]; /* the length, then the query */
-    size_t frame_len, sent;
-    uint8_t *reply; /* over TCP: what has come, the length included */
-    size_t reply_cap, got;
-    int fd;
-    struct loop_fd watch;
+    size_t frame_len;
+    struct dns_tcp tcp;
     struct timer timer, canary;
-    bool canary_sent;
-    struct mono started_at, phase_at; /* phase_at unset: not yet asked, or not yet connecting */
-    unsigned foreign;                 /* replies over TCP with another id or question */
+    struct mono deadline;
+    struct mono started_at, try_at, canary_at; /* canary_at unset: not asked */
+    struct wall try_wall;
+    double try_ms;
+    struct mono phase_at; /* unset: not yet asked, or not yet connecting */
+    unsigned foreign;     /* replies over TCP with another id or question */
+    bool cancelled;
 };
 
 /* ---- the end */
 
+static void begin_try(struct probe *p);
+
+static void on_pause(struct timer *t, struct mono now)
+{
+    struct probe *p = CONTAINER_OF(t, struct probe, timer);
+    REQUIRE(p->state == DNS_PAUSE);
+    begin_try(p);
+}
+
+/* Another time it may go well, and what is wrong is not the agent's. */
+static bool worth_a_retry(const struct result *r)
+{
+    switch (r->cause) {
+    case CAUSE_dns_timeout:
+    case CAUSE_dns_servfail:
+    case CAUSE_dns_malformed:
+    case CAUSE_connect_refused:
+    case CAUSE_connect_reset:
+    case CAUSE_connect_timeout:
+    case CAUSE_reset_after_connect:
+    case CAUSE_empty_reply:
+    case CAUSE_unreachable:
+        return true;
+    case CAUSE_rcode_mismatch:
+        return r->dns->rcode == RCODE_SERVFAIL;
+    default:
+        return false;
+    }
+}
+
+static bool is_timeout(enum cause c)
+{
+    return c == CAUSE_dns_timeout || c == CAUSE_connect_timeout;
+}
+
+/* False: it stays with what has been found. */
+static bool try_again(struct probe *p, struct mono now)
+{
+    struct mono at = is_timeout(p->r->cause) ? now : mono_add_ms(now, RETRY_PAUSE_MS);
+    if (p->cancelled || p->r->n_tries >= (unsigned)p->t->retries || !worth_a_retry(p->r) ||
+        !mono_before(at, p->deadline))
+        return false;
+    result_try_over(p->r, p->try_wall, p->try_ms);
+    p->state = DNS_PAUSE;
+    p->phase_at = (struct mono){0};
+    timer_arm(loop_timers(p->env->loop), &p->timer, at, on_pause);
+    return true;
+}
+
 static void on_over(struct timer *t, struct mono now)
 {
     struct probe *p = CONTAINER_OF(t, struct probe, timer);
-    REQUIRE(p->state == DNS_OVER && p->fd < 0);
-    p->done(p, p->arg);
-    free(p->reply);
-    free(p);
-}
-
-static void close_socket(struct probe *p)
-{
-    dns_pool_give_up(&p->udp);
-    if (p->fd < 0)
+    REQUIRE(p->state == DNS_OVER && !p->tcp.active && p->udp.socket == NULL);
+    if (try_again(p, now))
         return;
-    loop_remove(p->env->loop, &p->watch);
-    close(p->fd);
-    p->fd = -1;
+    dns_pool_give_up(&p->canary_udp);
+    timer_disarm(loop_timers(p->env->loop), &p->canary);
+    dns_tcp_fini(&p->tcp);
+    p->done(p, p->arg);
+    free(p);
 }
 
 /* The phase of the state that is left, whether it came to its end or not: the phases add up to the
@@ -116,9 +167,9 @@ static void enter(struct probe *p, enum dns_state next)
     if (next != DNS_OVER)
         return;
     p->r->t.total_ms = mono_diff_ms_f(now, p->started_at);
-    close_socket(p);
-    dns_pool_give_up(&p->canary_udp);
-    timer_disarm(loop_timers(p->env->loop), &p->canary);
+    p->try_ms = mono_diff_ms_f(now, p->try_at);
+    dns_pool_give_up(&p->udp);
+    dns_tcp_stop(&p->tcp);
     timer_arm(loop_timers(p->env->loop), &p->timer, loop_now(p->env->loop), on_over);
 }
 
@@ -183,7 +234,10 @@ static void fail_errno(struct probe *p, const char *what, int errnum)
 /* Nobody has heard from the own server since this probe began, and a canary had its time. */
 static bool resolver_is_silent(const struct probe *p)
 {
-    return p->canary_sent && mono_before(p->shared->answered_at, p->started_at);
+    struct mono now = loop_now(p->env->loop);
+    return mono_is_set(p->canary_at) &&
+           !mono_before(now, mono_add_ms(p->canary_at, CANARY_AFTER_MS)) &&
+           mono_before(p->shared->answered_at, p->started_at);
 }
 
 static void on_deadline(struct timer *t, struct mono now)
@@ -215,7 +269,7 @@ static void on_canary(struct timer *t, struct mono now)
     struct probe *p = CONTAINER_OF(t, struct probe, canary);
     uint8_t msg[DNS_QUERY_MAX];
     size_t len = 0;
-    REQUIRE(p->own_server && p->state != DNS_OVER);
+    REQUIRE(p->own_server);
     if (p->state != DNS_UDP_WAIT || !mono_before(p->shared->answered_at, p->started_at))
         return;
     p->canary_query = (struct dns_query){.name = "", .type = TYPE_NS, .recursion = true};
@@ -223,17 +277,17 @@ static void on_canary(struct timer *t, struct mono now)
         .query = &p->canary_query, .on_reply = on_canary_reply, .on_error = on_canary_error};
     enum err e = dns_query_build(&p->canary_query, msg, sizeof(msg), &len);
     REQUIRE(e == ERR_NONE);
-    p->canary_sent = true;
+    p->canary_at = loop_now(p->env->loop);
     int errnum = dns_pool_ask(p->shared->pool, &p->server, p->port, &p->canary_udp, msg, len);
     if (errnum)
         fail_errno(p, "cannot send a question about the root", errnum);
 }
 
 /* Only when it can have its time before the deadline. */
-static void arm_canary(struct probe *p, struct mono deadline)
+static void arm_canary(struct probe *p)
 {
     struct mono at = mono_add_ms(p->started_at, CANARY_AFTER_MS);
-    if (p->own_server && !mono_before(deadline, mono_add_ms(at, CANARY_AFTER_MS)))
+    if (p->own_server && !mono_before(p->deadline, mono_add_ms(at, CANARY_AFTER_MS)))
         timer_arm(loop_timers(p->env->loop), &p->canary, at, on_canary);
 }
 
@@ -283,48 +337,68 @@ static void heard_from_server(struct probe *p)
 
 /* ---- sockets */
 
-static void on_socket(struct loop_fd *f, uint32_t events);
-
 /* The policy is asked each time: the master may have denied the server since the first. False: the
  * probe has failed. */
 static bool server_allowed(struct probe *p)
 {
     if (p->own_server || policy_check_resolver(p->env->policy, &p->server, p->port) == CAUSE_NONE)
         return true;
+    p->phase_at = (struct mono){0}; /* it is never asked */
     fail(p, CAUSE_policy_resolver, cause_text(CAUSE_policy_resolver));
     return false;
 }
 
-/* 0, or an errno; the descriptor is p->fd and is closed with the probe. */
-static int connect_tcp(struct probe *p)
+static void on_tcp_connected(struct dns_tcp *t)
 {
-    struct sockaddr_storage sa;
-    socklen_t len;
-    REQUIRE(p->fd >= 0);
-    ip_to_sockaddr(&p->server, p->port, &sa, &len);
-    if (connect(p->fd, (struct sockaddr *)&sa, len) != 0 && errno != EINPROGRESS)
-        return errno;
-    p->watch = (struct loop_fd){0};
-    return loop_add(p->env->loop, &p->watch, p->fd, EPOLLOUT, on_socket) ? 0 : errno;
+    enter(CONTAINER_OF(t, struct probe, tcp), DNS_TCP_WAIT);
+}
+
+static void on_tcp_message(struct dns_tcp *t, const uint8_t *msg, size_t len)
+{
+    struct probe *p = CONTAINER_OF(t, struct probe, tcp);
+    if (!dns_reply_matches(&p->query, msg, len)) {
+        p->foreign++;
+        return;
+    }
+    heard_from_server(p);
+    answered(p, msg, len);
+}
+
+static void on_tcp_trouble(struct dns_tcp *t, enum dns_tcp_trouble what, int errnum)
+{
+    struct probe *p = CONTAINER_OF(t, struct probe, tcp);
+    switch (what) {
+    case DNS_TCP_NOT_CONNECTED:
+        return fail_errno(p, "no TCP connection", errnum);
+    case DNS_TCP_NOT_SENT:
+        return fail_errno(p, "cannot send the question", errnum);
+    case DNS_TCP_BROKEN:
+        return fail_errno(p, "the connection broke", errnum);
+    case DNS_TCP_NO_MEMORY:
+        return fail(p, CAUSE_agent_memory, cause_text(CAUSE_agent_memory));
+    case DNS_TCP_CLOSED:
+        return fail(p, CAUSE_empty_reply, "the server closed the connection without an answer");
+    case DNS_TCP_CUT_SHORT:
+        return fail(p, CAUSE_dns_malformed,
+                    "the server closed the connection in the middle of its answer");
+    }
+    UNREACHABLE("no such trouble");
 }
 
 static void start_tcp(struct probe *p)
 {
+    static const struct dns_tcp_events events = {on_tcp_connected, on_tcp_message, on_tcp_trouble};
     free(p->r->dns->transport);
     p->r->dns->transport = mem_strdup("tcp");
     enter(p, DNS_TCP_CONNECT);
-    p->phase_at = (struct mono){0};
-    p->fd = socket(p->server.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (p->fd < 0) {
-        fail_errno(p, "no socket", errno);
-        return;
-    }
     if (!server_allowed(p))
         return;
-    p->phase_at = loop_now_fresh(p->env->loop);
-    int errnum = connect_tcp(p);
-    if (errnum)
-        fail_errno(p, "cannot reach the server", errnum);
+    int errnum =
+        dns_tcp_start(&p->tcp, p->env->loop, &events, &p->server, p->port, p->frame, p->frame_len);
+    if (!errnum)
+        return;
+    p->phase_at = (struct mono){0};
+    fail_errno(p, "cannot reach the server", errnum);
 }
 
 static void on_udp_reply(struct dns_wait *w, const uint8_t *msg, size_t len)
@@ -350,142 +424,16 @@ static void on_udp_error(struct dns_wait *w, int errnum)
 static void start_udp(struct probe *p)
 {
     enter(p, DNS_UDP_WAIT);
-    p->phase_at = (struct mono){0};
     if (!server_allowed(p))
         return;
     p->udp =
         (struct dns_wait){.query = &p->query, .on_reply = on_udp_reply, .on_error = on_udp_error};
-    p->phase_at = loop_now_fresh(p->env->loop);
     int errnum = dns_pool_ask(p->shared->pool, &p->server, p->port, &p->udp, p->frame + FRAME_BYTES,
                               p->frame_len - FRAME_BYTES);
     if (!errnum)
         return;
     p->phase_at = (struct mono){0};
     fail_errno(p, "cannot send the question", errnum);
-}
-
-static void on_tcp_connected(struct probe *p)
-{
-    int errnum = 0;
-    socklen_t len = sizeof(errnum);
-    if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
-        errnum = errno;
-    if (errnum) {
-        fail_errno(p, "no TCP connection", errnum);
-        return;
-    }
-    enter(p, DNS_TCP_SEND);
-}
-
-static void on_tcp_send(struct probe *p)
-{
-    while (p->sent < p->frame_len) {
-        ssize_t n = send(p->fd, p->frame + p->sent, p->frame_len - p->sent, MSG_NOSIGNAL);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (n < 0) {
-            fail_errno(p, "cannot send the question", errno);
-            return;
-        }
-        p->sent += (size_t)n;
-    }
-    enter(p, DNS_TCP_READ);
-    if (!loop_modify(p->env->loop, &p->watch, EPOLLIN))
-        fail_errno(p, "cannot watch the socket", errno);
-}
-
-/* A whole message is there. */
-static void on_framed(struct probe *p)
-{
-    const uint8_t *msg = p->reply + FRAME_BYTES;
-    size_t len = p->got - FRAME_BYTES;
-    p->got = 0;
-    if (!dns_reply_matches(&p->query, msg, len)) {
-        p->foreign++;
-        return;
-    }
-    heard_from_server(p);
-    answered(p, msg, len);
-}
-
-static size_t framed_size(const struct probe *p)
-{
-    if (p->got < FRAME_BYTES)
-        return FRAME_BYTES;
-    return FRAME_BYTES + ((size_t)p->reply[0] << 8 | p->reply[1]);
-}
-
-/* Room for what the peer announced: at most 64 KiB. */
-static bool make_room(struct probe *p, size_t need)
-{
-    REQUIRE(need <= FRAME_BYTES + DNS_MESSAGE_MAX);
-    if (need <= p->reply_cap)
-        return true;
-    uint8_t *bigger = mem_try(need);
-    if (!bigger)
-        return false;
-    if (p->got > 0)
-        memcpy(bigger, p->reply, p->got);
-    free(p->reply);
-    p->reply = bigger;
-    p->reply_cap = need;
-    return true;
-}
-
-static void on_tcp_end(struct probe *p, ssize_t n, int errnum)
-{
-    if (n < 0)
-        fail_errno(p, "the connection broke", errnum);
-    else if (p->got == 0)
-        fail(p, CAUSE_empty_reply, "the server closed the connection without an answer");
-    else
-        fail(p, CAUSE_dns_malformed,
-             "the server closed the connection in the middle of its answer");
-}
-
-static void on_tcp_read(struct probe *p)
-{
-    for (int i = 0; i < READS_MAX && p->state == DNS_TCP_READ; i++) {
-        size_t need = framed_size(p);
-        if (!make_room(p, need)) {
-            fail(p, CAUSE_agent_memory, cause_text(CAUSE_agent_memory));
-            return;
-        }
-        if (p->got == need) { /* only when the announced length is 0 */
-            on_framed(p);
-            continue;
-        }
-        ssize_t n = recv(p->fd, p->reply + p->got, need - p->got, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (n <= 0) {
-            on_tcp_end(p, n, errno);
-            return;
-        }
-        p->got += (size_t)n;
-        if (p->got >= FRAME_BYTES && p->got == framed_size(p))
-            on_framed(p);
-    }
-}
-
-static void on_socket(struct loop_fd *f, uint32_t events)
-{
-    struct probe *p = CONTAINER_OF(f, struct probe, watch);
-    if (p->state == DNS_TCP_CONNECT)
-        on_tcp_connected(p);
-    switch (p->state) {
-    case DNS_TCP_SEND:
-        return on_tcp_send(p);
-    case DNS_TCP_READ:
-        return on_tcp_read(p);
-    case DNS_OVER:
-        return;
-    case DNS_IDLE:
-    case DNS_UDP_WAIT:
-    case DNS_TCP_CONNECT:
-        break;
-    }
-    UNREACHABLE("a state without a socket has an event");
 }
 
 /* ---- per worker */
@@ -554,6 +502,30 @@ static void make_result(struct probe *p)
     p->r->dns = d;
 }
 
+/* Its share of the time that is left. */
+static struct mono try_deadline(const struct probe *p)
+{
+    int64_t left_ms = mono_diff_ms(p->deadline, p->try_at);
+    unsigned tries = (unsigned)p->t->retries - p->r->n_tries + 1;
+    return tries == 1 ? p->deadline : mono_add_ms(p->try_at, left_ms / tries);
+}
+
+static void begin_try(struct probe *p)
+{
+    REQUIRE(p->state == DNS_IDLE || p->state == DNS_PAUSE);
+    p->try_at = loop_now_fresh(p->env->loop);
+    p->try_wall = wall_now();
+    p->foreign = 0;
+    p->udp = (struct dns_wait){0};
+    make_query(p);
+    make_result(p);
+    timer_arm(loop_timers(p->env->loop), &p->timer, try_deadline(p), on_deadline);
+    if (p->t->dns.tcp)
+        start_tcp(p);
+    else
+        start_udp(p);
+}
+
 static struct probe *dns_start(struct probe_env *env, const struct target *t, struct result *r,
                                struct mono deadline, probe_done_f *done, void *arg)
 {
@@ -565,22 +537,17 @@ static struct probe *dns_start(struct probe_env *env, const struct target *t, st
                         .r = r,
                         .done = done,
                         .arg = arg,
-                        .fd = -1};
-    p->started_at = loop_now_fresh(env->loop);
+                        .deadline = deadline,
+                        .started_at = loop_now_fresh(env->loop)};
     choose_server(p);
-    make_query(p);
-    make_result(p);
-    timer_arm(loop_timers(env->loop), &p->timer, deadline, on_deadline);
-    arm_canary(p, deadline);
-    if (t->dns.tcp)
-        start_tcp(p);
-    else
-        start_udp(p);
+    arm_canary(p);
+    begin_try(p);
     return p;
 }
 
 static void dns_cancel(struct probe *p)
 {
+    p->cancelled = true;
     if (p->state != DNS_OVER)
         enter(p, DNS_OVER);
 }

@@ -176,6 +176,16 @@ START_TEST(test_dns_sections)
 }
 END_TEST
 
+START_TEST(test_tries)
+{
+    result_end(result, CAUSE_dns_servfail, "it said SERVFAIL");
+    result_try_over(result, (struct wall){0}, 1.25);
+    result_end(result, CAUSE_NONE, NULL);
+    print();
+    has("tries before\n  1  dns_servfail after 1.2 ms: it said SERVFAIL\n");
+}
+END_TEST
+
 START_TEST(test_checks)
 {
     result_check_add(result, "status", true, NULL);
@@ -190,7 +200,7 @@ END_TEST
 TESTS(page_tests, test_failure_names_cause_sentence_and_fault, test_success_has_no_message,
       test_phases_stand_one_behind_the_other, test_phase_that_never_happened_is_not_shown,
       test_phase_without_length_still_has_a_mark, test_foreign_text_cannot_drive_the_terminal,
-      test_certificate, test_chain_and_key, test_dns_sections, test_checks)
+      test_certificate, test_chain_and_key, test_dns_sections, test_tries, test_checks)
 static TCase *pages(void)
 {
     TCase *tc = page_tests();

@@ -193,6 +193,24 @@ START_TEST(test_hop_has_its_own_timings)
 }
 END_TEST
 
+START_TEST(test_try_that_is_over_leaves_a_new_result)
+{
+    res->dns = mem_zalloc(sizeof(*res->dns));
+    res->t.total_ms = 7;
+    result_check_add(res, "rcode", false, "x");
+    result_end(res, CAUSE_dns_servfail, "say \"%s\"", "it");
+    result_try_over(res, (struct wall){.us = 1733011200000000}, 1.5);
+    ck_assert(res->cause == CAUSE_NONE && res->outcome == OUTCOME_OK && res->message == NULL);
+    ck_assert(res->dns == NULL && res->n_checks == 0 && res->t.total_ms < 0);
+    result_end(res, CAUSE_dns_timeout, NULL);
+    result_try_over(res, (struct wall){0}, 2);
+    encode();
+    ck_assert(has("\"checks\":[],\"tries\":[{\"started_at\":\"2024-12-01T00:00:00.000000Z\","
+                  "\"total_ms\":1.5,\"cause\":\"dns_servfail\",\"message\":\"say \\\"it\\\"\"},"
+                  "{\"started_at\":null,\"total_ms\":2,\"cause\":\"dns_timeout\","));
+}
+END_TEST
+
 START_TEST(test_dns_record_has_what_edns_said)
 {
     struct result_dns *d = res->dns = mem_zalloc(sizeof(*d));
@@ -411,10 +429,11 @@ TESTS(encoding, test_fresh_result_has_nothing_that_happened, test_http_record_ha
       test_headers_are_joined_and_lower_case, test_cookies_are_counted_not_told,
       test_days_left_rounds_down_on_both_sides_of_now, test_chain_and_the_first_of_it_to_end,
       test_key_and_staple_that_are_not_known_are_null, test_hop_has_its_own_timings,
-      test_dns_record_has_what_edns_said, test_dns_record_has_flags_and_sections,
-      test_rcode_without_a_name_and_no_answer, test_headers_go_before_the_body_when_too_big,
-      test_body_goes_when_headers_were_not_enough, test_headers_larger_than_a_record_alone_are_cut,
-      test_lists_go_last, test_end_follows_the_table, test_end_may_quote_its_own_message,
+      test_try_that_is_over_leaves_a_new_result, test_dns_record_has_what_edns_said,
+      test_dns_record_has_flags_and_sections, test_rcode_without_a_name_and_no_answer,
+      test_headers_go_before_the_body_when_too_big, test_body_goes_when_headers_were_not_enough,
+      test_headers_larger_than_a_record_alone_are_cut, test_lists_go_last,
+      test_end_follows_the_table, test_end_may_quote_its_own_message,
       test_message_from_a_hostile_peer_is_made_utf8, test_verdict_record_reads_back,
       test_verdict_with_its_own_sentence, test_head_of_an_encoded_record,
       test_head_keeps_a_cause_of_a_newer_agent, test_head_refuses_what_does_not_belong_together,

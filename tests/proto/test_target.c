@@ -45,7 +45,8 @@ START_TEST(test_spec_reads_back_to_the_same_target)
         "{\"path\":\"$\",\"equals\":null,\"regex\":\"x\"},{\"path\":\"$.b\",\"exists\":false}],"
         "\"tls_min_days\":3,\"max_total_ms\":4}}";
     static const char dns[] =
-        "{\"dns\":\"dns:a\",\"timeout_ms\":6,\"type\":\"MX\",\"resolver\":\"1.1.1.1:53\","
+        "{\"dns\":\"dns:a\",\"timeout_ms\":6,\"retries\":5,\"type\":\"MX\",\"resolver\":\"1.1.1.1:"
+        "53\","
         "\"transport\":\"tcp\",\"recursion\":false,\"dnssec\":true,\"edns_size\":512,"
         "\"expect\":{\"rcode\":\"NOERROR\",\"min_answers\":1,\"max_total_ms\":2}}";
     encodes(http, http);

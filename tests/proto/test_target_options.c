@@ -18,6 +18,7 @@ START_TEST(test_built_in_options)
     ck_assert_int_eq(t->timeout_ms, DNS_TIMEOUT_MS);
     ck_assert(t->dns.recursion && !t->dns.tcp && !t->dns.dnssec);
     ck_assert_int_eq(t->dns.edns_size, EDNS_SIZE);
+    ck_assert_int_eq(t->retries, 0);
     ck_assert_int_eq(t->dns.expect_rcode, -1);
 }
 END_TEST
@@ -50,13 +51,14 @@ END_TEST
 START_TEST(test_dns_object_with_every_option)
 {
     good("{\"dns\":\"a\",\"type\":65,\"timeout_ms\":1,\"resolver\":\"::1\",\"transport\":\"tcp\","
-         "\"recursion\":false,\"dnssec\":true,\"edns_size\":4096,"
+         "\"recursion\":false,\"dnssec\":true,\"edns_size\":4096,\"retries\":5,"
          "\"expect\":{\"rcode\":\"NXDOMAIN\",\"min_answers\":0,\"max_total_ms\":30000}}");
     ck_assert_str_eq(t->uri, "dns:a");
     ck_assert_uint_eq(t->dns.type, 65);
     ck_assert_str_eq(t->dns.resolver, "[::1]:53");
     ck_assert(t->dns.tcp && !t->dns.recursion && t->dns.dnssec);
     ck_assert_int_eq(t->dns.edns_size, 4096);
+    ck_assert_int_eq(t->retries, 5);
     ck_assert_int_eq(t->dns.expect_rcode, 3);
     ck_assert_int_eq(t->dns.expect_min_answers, 0);
     ck_assert_int_eq(t->max_total_ms, 30000);
@@ -129,6 +131,8 @@ START_TEST(test_bad_objects_are_refused_by_field)
         {DNS("\"transport\":\"sctp\""), "bad_value", "'transport' must be \"udp\" or \"tcp\""},
         {DNS("\"expect\":{\"rcode\":\"NX\"}"), "bad_value", "'rcode' must be a DNS response code"},
         {DNS("\"expect\":{\"rcode\":24}"), "bad_value", "'rcode'"},
+        {DNS("\"retries\":6"), "bad_value", "'retries' must be an integer from 0 to 5"},
+        {URL("\"retries\":1"), "unknown_field", "'retries' is an option of dns targets"},
         {DNS("\"edns_size\":511"), "bad_value", "must be 0 (no EDNS) or from 512 to 4096"},
         {DNS("\"edns_size\":4097"), "bad_value", "'edns_size'"},
         {DNS("\"edns_size\":0,\"dnssec\":true"), "bad_value", "'dnssec' needs EDNS"},

@@ -20,7 +20,8 @@
  * of its own.
  *
  * The first label of the name asked for chooses the behaviour (dns_server_rules below); any other
- * name gets one record: A 192.0.2.1, AAAA 2001:db8::1, or an empty answer.
+ * name gets one record: A 192.0.2.1, AAAA 2001:db8::1, or an empty answer. `second` and `recovers` are silent and
+ * SERVFAIL to the first question that the server gets.
  */
 struct dns_server {
     int udp, tcp, stop[2];
@@ -144,15 +145,17 @@ static inline size_t dns_server_answer(struct dns_server *s, const uint8_t *q, s
     if (at + 5 > len)
         return 0;
     unsigned type = (unsigned)q[at + 1] << 8 | q[at + 2];
-    atomic_fetch_add(&s->asked, 1);
+    bool first = atomic_fetch_add(&s->asked, 1) == 0;
     if (type == 28)
         atomic_fetch_add(&s->asked_aaaa, 1);
     if (atomic_load(&s->mute) || dns_server_is(q, "silent") ||
+        (dns_server_is(q, "second") && first) ||
         (dns_server_is(q, "v6silent") && type == 28) ||
         ((dns_server_is(q, "v4silent") || dns_server_is(q, "v4fails")) && type == 1))
         return 0;
-    dns_server_begin(r, q, at + 5, dns_server_rcode(q));
-    if (dns_server_rcode(q) == 0)
+    unsigned rcode = dns_server_is(q, "recovers") && first ? 2 : dns_server_rcode(q);
+    dns_server_begin(r, q, at + 5, rcode);
+    if (rcode == 0)
         dns_server_fill(r, q, type, tcp);
     return r->len;
 }
