@@ -243,7 +243,7 @@ static void agent_describe(struct agent *a, const struct msg_hello *m)
     a->window = m->slots + m->queue;
 }
 
-static void tags_json(const struct agent *a, struct strbuf *b)
+void fleet_tags_json(const struct agent *a, struct strbuf *b)
 {
     struct json_out w;
     json_out_init(&w, b);
@@ -319,7 +319,7 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
     session_enter(c, s, SESSION_INFLIGHT);
     struct strbuf tags;
     strbuf_init(&tags, LINE_MAX_BYTES);
-    tags_json(a, &tags);
+    fleet_tags_json(a, &tags);
     c->ops.agent_seen(c->arg, a->name, tags.data, a->instance);
     strbuf_fini(&tags);
     return true;

@@ -31,14 +31,7 @@ static void view_tags(const struct agent *a, struct agent_view *v)
 {
     struct strbuf b;
     strbuf_init(&b, LINE_MAX_BYTES);
-    struct json_out w;
-    json_out_init(&w, &b);
-    json_obj_begin(&w);
-    for (unsigned i = 0; i < a->n_tags; i++) {
-        json_key_str(&w, a->tags[i].key);
-        json_put_str(&w, a->tags[i].value);
-    }
-    json_obj_end(&w);
+    fleet_tags_json(a, &b);
     v->tags_json = strbuf_take(&b, NULL);
 }
 

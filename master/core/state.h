@@ -198,6 +198,7 @@ void fleet_agent_lost(struct core *c, struct agent *a, bool died,
 void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
 void fleet_credit(struct core *c, struct session *s, struct window w);
+void fleet_tags_json(const struct agent *a, struct strbuf *b); /* as an object */
 void fleet_bye(struct core *c, struct session *s, const char *reason, struct mono now);
 void fleet_destroy_all(struct core *c);
 void fleet_cancel(struct core *c, struct agent *a,
