@@ -29,8 +29,10 @@
  *   regex that one value of it must match}, json [{path, equals, regex, exists (true)}] with the
  *   path of json_path.h, equals any scalar (null too), regex over a string's text or else the JSON
  * - resolver: "ADDR" or "ADDR:PORT", instead of the agent's own; both kinds
- * - dns: type (name or number), transport ("udp", "tcp"), recursion, dnssec, retries (0..5),
- *   edns_size (0 = no EDNS, or 512..4096)
+ * - retries: 0..5 more tries when one fails at the target, within the same timeout_ms: each has an
+ *   even share of what is left of it (http: at least a second); both kinds
+ * - dns: type (name or number), transport ("udp", "tcp"), recursion, dnssec, edns_size (0 = no
+ * EDNS, or 512..4096)
  * - dns expect: rcode ("NOERROR"), min_answers, answers {contains: [data, …], equals: [data, …],
  *   regex}
  *
@@ -114,10 +116,10 @@ struct target_dns {
 };
 struct target {
     enum target_kind kind;
-    char *uri;     /* as the user gave it, trimmed */
-    char *user_id; /* NULL = none; never sent to agents */
+    char *uri;               /* as the user gave it, trimmed */
+    char *user_id;           /* NULL = none; never sent to agents */
     int timeout_ms;          /* of all tries together */
-    int retries;             /* more tries when one fails at the target; 0 for http */
+    int retries;             /* more tries when one fails at the target */
     int64_t max_total_ms;    /* −1 = not asked */
     struct target_http http; /* kind says which of the two is filled */
     struct target_dns dns;

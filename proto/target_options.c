@@ -43,7 +43,7 @@ static const struct field fields[] = {
     {"recursion", FIELDS_DNS},
     {"dnssec", FIELDS_DNS},
     {"edns_size", FIELDS_DNS},
-    {"retries", FIELDS_DNS},
+    {"retries", FIELDS_HTTP | FIELDS_DNS},
 };
 static const struct field expect_fields[] = {
     {"max_total_ms", FIELDS_HTTP | FIELDS_DNS},
@@ -399,6 +399,7 @@ static void read_expect_dns(struct json_cur *c, struct target *t)
 static void read_common(struct json_cur *c, struct target *t)
 {
     t->timeout_ms = (int)json_get_int(c, "timeout_ms", 1, TIMEOUT_MS_MAX, t->timeout_ms);
+    t->retries = (int)json_get_int(c, "retries", 0, RETRIES_MAX, t->retries);
     const struct json_node *expect = json_get_obj(c, "expect");
     if (expect == NULL)
         return;
@@ -492,5 +493,4 @@ void target_read_dns_options(struct json_cur *c, struct target *t, const struct 
     d->recursion = json_get_bool(c, "recursion", d->recursion);
     d->dnssec = json_get_bool(c, "dnssec", d->dnssec);
     read_edns_size(c, d);
-    t->retries = (int)json_get_int(c, "retries", 0, RETRIES_MAX, t->retries);
 }

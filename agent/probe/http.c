@@ -15,11 +15,20 @@
  *              ▲                             │
  *              └───────── redirect ◄─────────┘        any failure, cancel ─► end
  *
+ * When retries are asked for, a try that ends with a failure of the target's becomes an entry of
+ * the result's `tries`, and after a pause the next one begins like the first.
+ *
  * One thing is under way at a time: the resolver's request, the connector, the transfer, or the end
  * timer. Each has the probe's deadline, so that a time-out is told by whoever it hits.
  */
 
+#define NO_URL "libcurl could not read the URL"
+/* Between tries, doubled each time: what was overloaded or restarted gets a moment. */
+#define RETRY_PAUSE_MS 100
+#define TRY_MS_MIN     1000
+
 static void hop_start(struct probe *p);
+static bool try_again(struct probe *p);
 
 const struct target_http *http_hop(const struct probe *p)
 {
@@ -49,6 +58,8 @@ static void end(struct probe *p)
     if (p->carrier)
         http_carrier_give(p);
     http_record_last(p);
+    if (try_again(p))
+        return;
     p->done(p, p->arg);
     probe_free(p);
 }
@@ -196,6 +207,81 @@ static void hop_start(struct probe *p)
                   p->target->http.ip_version, p->deadline);
 }
 
+/* An even share of the time that is left, lest the first try take it all; but no useless crumb. */
+static struct mono try_deadline(const struct probe *p, struct mono now)
+{
+    int tries = p->target->retries - (int)p->r->n_tries + 1;
+    int64_t share_ms = mono_diff_ms(p->last_deadline, now) / tries;
+    if (share_ms < TRY_MS_MIN)
+        share_ms = TRY_MS_MIN;
+    struct mono at = mono_add_ms(now, share_ms);
+    return tries == 1 || mono_before(p->last_deadline, at) ? p->last_deadline : at;
+}
+
+/* All that a try leaves behind is as at the start. False: no memory. */
+static bool try_begin(struct probe *p)
+{
+    struct mono now = loop_now_fresh(p->env->loop);
+    REQUIRE((int)p->r->n_tries <= p->target->retries && p->carrier == NULL && p->fd < 0);
+    p->deadline = try_deadline(p, now);
+    p->try_wall = wall_now();
+    p->try_at = now;
+    if (p->r->n_tries == 0)
+        p->started = now;
+    p->at = (struct http_stamps){.started = now};
+    p->send_body = true;
+    p->drop_secrets = false;
+    target_destroy(&p->hop_target);
+    free(p->method);
+    p->method = mem_strdup(p->target->http.method);
+    curl_url_cleanup(p->url);
+    p->url = http_first_url(p->target);
+    http_answer_fini(&p->answer);
+    http_answer_init(&p->answer);
+    tls_seen_reset(&p->tls);
+    return p->url != NULL;
+}
+
+static void on_retry(struct timer *t, struct mono now)
+{
+    struct probe *p = CONTAINER_OF(t, struct probe, retry_timer);
+    if (try_begin(p))
+        hop_start(p);
+    else
+        fail(p, CAUSE_agent_memory, NO_URL);
+}
+
+static bool timed_out(enum cause c)
+{
+    return c == CAUSE_dns_timeout || c == CAUSE_connect_timeout || c == CAUSE_tls_timeout ||
+           c == CAUSE_response_timeout || c == CAUSE_body_timeout;
+}
+
+/* The agent's own failures are run again elsewhere, by the master; and more tries make what took
+ * too long no faster. */
+static bool worth_a_retry(const struct result *r)
+{
+    return r->outcome == OUTCOME_FAILED && r->cause != CAUSE_too_slow;
+}
+
+static bool try_again(struct probe *p)
+{
+    struct result *r = p->r;
+    int64_t pause_ms = timed_out(r->cause) ? 0 : RETRY_PAUSE_MS << r->n_tries;
+    struct mono next = mono_add_ms(loop_now(p->env->loop), pause_ms);
+    if (p->cancelled || (int)r->n_tries >= p->target->retries || !worth_a_retry(r) ||
+        !mono_before(next, p->last_deadline))
+        return false;
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = -1;
+    p->at = (struct http_stamps){.ended = p->at.ended};
+    p->connector.ip = (struct ip){0};
+    result_try_over(r, p->try_wall, mono_diff_ms_f(p->at.ended, p->try_at));
+    timer_arm(loop_timers(p->env->loop), &p->retry_timer, next, on_retry);
+    return true;
+}
+
 /* A channel of its own: what one target's server does must not touch the names of others. */
 static enum cause use_named_resolver(struct probe *p, const char **detail)
 {
@@ -218,8 +304,8 @@ static enum cause use_named_resolver(struct probe *p, const char **detail)
 /* What can be known before anything is sent. */
 static enum cause ready_to_start(struct probe *p, const char **detail)
 {
-    *detail = "libcurl could not read the URL";
-    if (!p->url)
+    *detail = NO_URL;
+    if (!try_begin(p))
         return CAUSE_agent_memory;
     *detail = p->method;
     enum cause c = policy_check_method(p->env->policy, p->method);
@@ -235,16 +321,12 @@ static struct probe *http_start(struct probe_env *env, const struct target *t, s
     p->http = env->state[TARGET_HTTP];
     p->target = t;
     p->r = r;
-    p->deadline = deadline;
+    p->last_deadline = deadline;
     p->done = done;
     p->arg = arg;
     p->fd = p->wire_fd = -1;
-    p->started = p->at.started = loop_now_fresh(env->loop);
-    p->method = mem_strdup(t->http.method);
-    p->send_body = true;
     p->tls.verify = t->http.verify_tls;
     p->tls.store = p->http->store;
-    p->url = http_first_url(t);
     http_answer_init(&p->answer);
     const char *detail;
     enum cause c = ready_to_start(p, &detail);
@@ -262,7 +344,11 @@ static void http_cancel(struct probe *p)
     if (p->cancelled || timer_armed(&p->end_timer))
         return;
     p->cancelled = true;
-    if (p->transfer.added) {
+    if (timer_armed(&p->retry_timer)) {
+        timer_disarm(loop_timers(p->env->loop), &p->retry_timer);
+        set_cause(p, CAUSE_cancelled_by_user, "");
+        end_soon(p);
+    } else if (p->transfer.added) {
         curl_loop_remove(p->env->curl, &p->transfer);
         set_cause(p, CAUSE_cancelled_by_user, "");
         end_soon(p);

@@ -63,7 +63,9 @@ struct probe {
     struct http_state *http;
     const struct target *target;
     struct result *r;
-    struct mono started, deadline;
+    struct mono started, last_deadline; /* of all tries together */
+    struct mono try_at, deadline;       /* of this one */
+    struct wall try_wall;
     probe_done_f *done;
     void *arg;
 
@@ -81,7 +83,7 @@ struct probe {
     struct http_carrier *carrier;
     struct tls_seen tls;
     struct http_answer answer;
-    struct timer end_timer;
+    struct timer end_timer, retry_timer;
     struct mono wire_checked;
     int fd, wire_fd; /* fd: ours to close, −1 once libcurl has it; wire_fd: to look at only */
     bool cancelled;

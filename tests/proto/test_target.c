@@ -35,7 +35,8 @@ END_TEST
 START_TEST(test_spec_reads_back_to_the_same_target)
 {
     static const char http[] =
-        "{\"url\":\"http://a/\",\"timeout_ms\":5,\"method\":\"POST\",\"headers\":{\"A\":\"1\"},"
+        "{\"url\":\"http://a/"
+        "\",\"timeout_ms\":5,\"retries\":2,\"method\":\"POST\",\"headers\":{\"A\":\"1\"},"
         "\"body\":\"x\",\"auth\":{\"basic\":{\"user\":\"u\",\"password\":\"p:\"}},"
         "\"follow_redirects\":false,\"max_redirects\":1,\"resolver\":\"[::1]:53\",\"ip_version\":4,"
         "\"http_version\":\"2\",\"verify_tls\":false,\"body_limit\":7,\"wire_limit\":9,"

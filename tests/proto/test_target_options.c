@@ -132,7 +132,7 @@ START_TEST(test_bad_objects_are_refused_by_field)
         {DNS("\"expect\":{\"rcode\":\"NX\"}"), "bad_value", "'rcode' must be a DNS response code"},
         {DNS("\"expect\":{\"rcode\":24}"), "bad_value", "'rcode'"},
         {DNS("\"retries\":6"), "bad_value", "'retries' must be an integer from 0 to 5"},
-        {URL("\"retries\":1"), "unknown_field", "'retries' is an option of dns targets"},
+        {URL("\"retries\":6"), "bad_value", "'retries' must be an integer from 0 to 5"},
         {DNS("\"edns_size\":511"), "bad_value", "must be 0 (no EDNS) or from 512 to 4096"},
         {DNS("\"edns_size\":4097"), "bad_value", "'edns_size'"},
         {DNS("\"edns_size\":0,\"dnssec\":true"), "bad_value", "'dnssec' needs EDNS"},
