@@ -103,7 +103,7 @@ const char *rrtype_format(uint16_t type, char buf[RRTYPE_TEXT_MAX])
 {
     const char *name = name_of(types, ARRAY_LEN(types), type);
     if (name != NULL)
-        snprintf(buf, RRTYPE_TEXT_MAX, "%s", name);
+        memcpy(buf, name, strlen(name) + 1); /* every name of the table fits */
     else
         snprintf(buf, RRTYPE_TEXT_MAX, "TYPE%u", type);
     return buf;

@@ -495,7 +495,8 @@ static void make_result(struct probe *p)
     char server[ADDR_TEXT_MAX];
     struct result_dns *d = mem_zalloc(sizeof(*d));
     REQUIRE(p->r->dns == NULL && p->r->http == NULL);
-    d->server = mem_strdup(addr_format(&p->server, p->port, server));
+    const char *named = p->t->dns.resolver; /* in its one form already */
+    d->server = mem_strdup(named ? named : addr_format(&p->server, p->port, server));
     d->transport = mem_strdup(p->t->dns.tcp ? "tcp" : "udp");
     d->rcode = -1;
     d->size_bytes = -1;

@@ -46,9 +46,20 @@ uint32_t dns_cur_uint(struct dns_cur *c, unsigned bytes)
     return v;
 }
 
+/* What is never special. */
+static bool is_plain(uint8_t ch)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           ch == '-';
+}
+
 /* By hand: printf() for every octet of a hostile reply would hold the loop for 100 ms. */
 void dns_text_octet(struct strbuf *b, uint8_t ch, const char *specials)
 {
+    if (is_plain(ch)) {
+        strbuf_putc(b, (char)ch);
+        return;
+    }
     if (ch < ' ' || ch > '~' || (ch == ' ' && strchr(specials, ' ') != NULL)) {
         const char text[4] = {'\\', (char)('0' + ch / 100), (char)('0' + ch / 10 % 10),
                               (char)('0' + ch % 10)};

@@ -160,8 +160,10 @@ static void keep_record(struct walk *w, unsigned section, uint16_t type, uint32_
     char type_text[RRTYPE_TEXT_MAX];
     struct result_rr **list = &m->sections[section];
     unsigned *n = &m->n_sections[section];
-    if (*list == NULL)
-        *list = mem_array(DNS_RR_KEEP_MAX, sizeof(**list));
+    if (*list == NULL) /* no bigger than the section says it is: most have one record */
+        *list =
+            mem_array(w->counts[section] < DNS_RR_KEEP_MAX ? w->counts[section] : DNS_RR_KEEP_MAX,
+                      sizeof(**list));
     (*list)[(*n)++] = (struct result_rr){
         .name = mem_strdup(w->name.data),
         .type = mem_strdup(rrtype_format(type, type_text)),
