@@ -69,6 +69,15 @@ def causes(t):
         (None, "404 where 404 was expected", web("/status/404", expect={"status": [404]})),
         ("body_mismatch", "a body without what was expected", web("/ok", expect={"body_regex": "no such text"})),
         ("body_mismatch", "a body with what was not expected", web("/ok", expect={"body_not_regex": "all is well"})),
+        ("header_mismatch", "a header without what was expected", web("/json", expect={"header": {"X-World": "^real$"}})),
+        ("header_mismatch", "a header that is absent", web("/json", expect={"header": {"X-Other": ""}})),
+        (None, "a header as expected", web("/json", expect={"header": {"x-world": "^test$"}})),
+        ("json_mismatch", "another value in the JSON", web("/json", expect={"json": [{"path": "$.status", "equals": "down"}]})),
+        ("json_mismatch", "a page where JSON was expected", web("/ok", expect={"json": [{"path": "$"}]})),
+        (None, "JSON as expected", web("/json", expect={"json": [{"path": "$.n", "equals": 3}, {"path": "$['status']", "regex": "^u"}]})),
+        ("body_too_large", "more on the wire than wire_limit", web("/big/500000", wire_limit=100000)),
+        ("policy_resolver", "a private resolver for an http host", web("/ok", resolver="10.0.0.1")),
+        (None, "an http host asked of the resolver that is named", web("/ok", resolver=f"127.0.0.1:{dns}")),
         ("too_slow", "slower than max_total_ms", web("/slow/400", expect={"max_total_ms": 100})),
         ("policy_address", "a private address", {"url": "http://10.0.0.1/"}),
         ("policy_address", "a name with a private address", {"url": f"http://private.ok.test:{http}/"}),
@@ -147,6 +156,37 @@ def test_what_a_result_holds(w):
     with w.case("truncated over UDP, so asked over TCP"):
         r = one(w, "dns:trunc.ok.test?type=A")
         equal((r["dns"]["transport"], r["dns"]["truncated"]), ("tcp", True), "transport, truncated")
+    with w.case("every try that failed before the last"):
+        r = one(w, {"url": f"http://c.ok.test:{t['http']}/status/503", "retries": 2, "timeout_ms": 9000})
+        equal([x["cause"] for x in r["tries"]], ["http_5xx", "http_5xx"], "causes of the tries")
+        equal(r["cause"], "http_5xx", "cause of the last")
     with w.case("what a target claims is sanitised and bounded"):
         r = one(w, {"url": f"http://c.ok.test:{t['http']}/ok", "keep_body": 1000})
         expect("all is well" in r["http"]["body"], r["http"]["body"])
+
+
+@short
+def test_credentials_are_never_shown(w):
+    w.fleet(agents=("a1",))
+    t, secret = w.targets, "pa55-word-9c1f"
+    base = f"http://c.ok.test:{t['http']}"
+    targets = [
+        {"url": f"{base}/ok", "auth": {"basic": {"user": "ann", "password": secret}}},
+        {"url": f"{base}/status/500", "auth": {"bearer": secret}},
+        {"url": f"{base}/reset", "headers": {"Authorization": secret, "Cookie": secret}},
+    ]
+    batch = w.api.submit(targets)
+    w.wait_batch(batch, 30)
+    with w.case("reads and exports"):
+        results = w.api.results(batch)
+        paths = [f"/batches/{batch}", f"/batches/{batch}/results", f"/batches/{batch}/results.csv", f"/batches/{batch}/results.ndjson"]
+        for path in paths + [f"/tasks/{r['task']}" for r in results]:
+            expect(secret not in w.api.must("GET", "/api/v1" + path).text, path)
+    with w.case("a refusal of a bad one"):
+        bad = {"targets": [{"url": f"{base}/ok", "auth": {"bearer": secret + " x"}}]}
+        answer = w.api.post("/api/v1/batches?strict=1", bad)
+        expect("'bearer'" in answer.text, answer)
+        expect(secret not in answer.text, answer)
+    with w.case("logs"):
+        for proc in w.procs:
+            expect(secret not in proc.log(), proc.name)
