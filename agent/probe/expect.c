@@ -12,7 +12,7 @@
  * before each item looks at the clock.
  */
 #define REGEX_MS            50
-#define ALL_REGEXES_MS      100 /* of one answer */
+#define ALL_OF_AN_ANSWER_MS 100 /* patterns, and paths into JSON */
 #define CALLOUTS_PER_LOOK   16
 #define REGEX_MATCH_LIMIT   1000000
 #define REGEX_DEPTH_LIMIT   5000
@@ -179,7 +179,7 @@ static void check_cert(struct expecting *x)
 void expect_http(const struct target *t, const struct expect_facts *f, struct result *r)
 {
     REQUIRE(t->kind == TARGET_HTTP);
-    struct expecting x = {t, f, r, mono_add_ms(mono_now(), ALL_REGEXES_MS)};
+    struct expecting x = {t, f, r, mono_add_ms(mono_now(), ALL_OF_AN_ANSWER_MS)};
     result_end(r, CAUSE_NONE, NULL);
     check_status(&x);
     check_regex(&x, t->http.expect_body_regex, "body_regex", EXPECT_MATCH);

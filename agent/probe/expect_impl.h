@@ -8,7 +8,7 @@ struct expecting {
     const struct target *target;
     const struct expect_facts *facts;
     struct result *r;
-    struct mono until; /* all the patterns of one answer together */
+    struct mono until; /* all the patterns and paths of one answer together */
 };
 
 /* Adds a check; the first that does not hold gives the result's cause. */

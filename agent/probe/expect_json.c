@@ -8,7 +8,8 @@
 #include "proto/json_path.h"
 #include "proto/json_walk.h"
 
-/* Every path walks the body from its start: over this the loop would wait too long. */
+/* Every path walks the body from its start, and the loop waits meanwhile: large bodies are refused,
+ * and what the time of all patterns does not suffice for is given up. */
 #define JSON_BODY_MAX (4 * 1024 * 1024)
 /* Of a value that is not the one expected, so much is told. */
 #define SHOWN_BYTES 60
@@ -131,6 +132,9 @@ void expect_json(struct expecting *x)
     for (unsigned i = 0; i < e->n_json; i++)
         if (fault)
             add(x, false, e->json[i].path, fault, NULL);
+        else if (!mono_before(mono_now(), x->until))
+            add(x, false, e->json[i].path, ": reading the JSON took too long and was given up",
+                NULL);
         else
             check_one(x, &e->json[i], &w);
 }

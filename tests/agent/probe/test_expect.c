@@ -237,7 +237,7 @@ START_TEST(test_every_header_and_path_is_reported)
 }
 END_TEST
 
-/* Sixteen hostile patterns have the time of two. */
+/* Sixteen hostile patterns have the time of two; what is behind them is given up unread. */
 START_TEST(test_all_patterns_share_one_budget)
 {
     char expect[1000] = "\"json\":[", body[2000] = "\"";
@@ -249,8 +249,7 @@ START_TEST(test_all_patterns_share_one_budget)
     body[sizeof(body) - 2] = '"';
     struct result *r = judge(expect, (struct expect_facts){.status = 200, .body = body});
     ck_assert_uint_eq(r->n_checks, 1 + EXPECT_JSON_MAX);
-    ck_assert_str_eq(r->checks[EXPECT_JSON_MAX].detail,
-                     "$: the pattern took too long and was given up");
+    ck_assert_ptr_nonnull(strstr(r->checks[EXPECT_JSON_MAX].detail, "given up"));
     result_destroy(&r);
 }
 END_TEST
