@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/probe_print.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "proto/idn.h"
 
 #define BAR_WIDTH   44
 #define LABEL_WIDTH 12
@@ -209,6 +212,17 @@ static void put_edns(const struct result_edns *e, FILE *to)
     }
 }
 
+static void put_unicode(FILE *to, const char *name)
+{
+    char *unicode = idn_unicode(name);
+    if (unicode) {
+        fputs(" (", to);
+        put_text(to, unicode);
+        fputc(')', to);
+    }
+    free(unicode);
+}
+
 static void put_records(const struct result_rr *rr, unsigned n, const char *name, FILE *to)
 {
     if (n > 0)
@@ -216,6 +230,7 @@ static void put_records(const struct result_rr *rr, unsigned n, const char *name
     for (unsigned i = 0; i < n; i++) {
         fputs("  ", to);
         put_text(to, rr[i].name);
+        put_unicode(to, rr[i].name);
         fprintf(to, "  %u  %s  ", rr[i].ttl, rr[i].type);
         put_text(to, rr[i].data);
         fputc('\n', to);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "common/strbuf.h"
+#include "proto/idn.h"
 #include "proto/result.h"
 #include "proto/target.h"
 
@@ -246,14 +248,24 @@ static void put_flags(struct json_out *w, const struct result_dns *d)
     json_arr_end(w);
 }
 
+static void put_unicode(struct json_out *w, const char *name)
+{
+    char *unicode = idn_unicode(name);
+    if (unicode != NULL)
+        json_str(w, "name_unicode", unicode);
+    free(unicode);
+}
+
 static void put_section(struct json_out *w, const char *key, const struct result_rr *rrs,
-                        unsigned n)
+                        unsigned n, enum cut cut)
 {
     json_key(w, key);
     json_arr_begin(w);
     for (unsigned i = 0; i < n; i++) {
         json_obj_begin(w);
         json_str(w, "name", rrs[i].name);
+        if (cut == CUT_NOTHING)
+            put_unicode(w, rrs[i].name);
         json_str(w, "type", rrs[i].type);
         json_u64(w, "ttl", rrs[i].ttl);
         json_str(w, "data", rrs[i].data);
@@ -297,7 +309,7 @@ static void put_dns(struct json_out *w, const struct result_dns *d, enum cut cut
     put_flags(w, d);
     put_edns(w, d->edns);
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        put_section(w, keys[i], d->sections[i], cut < CUT_LISTS ? d->n_sections[i] : 0);
+        put_section(w, keys[i], d->sections[i], cut < CUT_LISTS ? d->n_sections[i] : 0, cut);
     put_int_or_null(w, "size", d->size_bytes, -1);
     json_obj_end(w);
 }

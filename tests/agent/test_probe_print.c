@@ -176,6 +176,24 @@ START_TEST(test_dns_sections)
 }
 END_TEST
 
+START_TEST(test_international_name_is_shown_beside_its_ascii_form)
+{
+    struct result_dns *d = result->dns = mem_zalloc(sizeof(*d));
+    d->server = mem_strdup("192.0.2.53:53");
+    d->transport = mem_strdup("udp");
+    d->sections[0] = mem_array(1, sizeof(struct result_rr));
+    d->n_sections[0] = 1;
+    d->sections[0][0] = (struct result_rr){.name = mem_strdup("xn--bcher-kva.de."),
+                                           .type = mem_strdup("A"),
+                                           .data = mem_strdup("192.0.2.1"),
+                                           .ttl = 7};
+    result_end(result, CAUSE_NONE, NULL);
+    print();
+    has("  xn--bcher-kva.de. (b\xc3\xbc"
+        "cher.de.)  7  A  192.0.2.1\n");
+}
+END_TEST
+
 START_TEST(test_tries)
 {
     result_end(result, CAUSE_dns_servfail, "it said SERVFAIL");
@@ -200,7 +218,8 @@ END_TEST
 TESTS(page_tests, test_failure_names_cause_sentence_and_fault, test_success_has_no_message,
       test_phases_stand_one_behind_the_other, test_phase_that_never_happened_is_not_shown,
       test_phase_without_length_still_has_a_mark, test_foreign_text_cannot_drive_the_terminal,
-      test_certificate, test_chain_and_key, test_dns_sections, test_tries, test_checks)
+      test_certificate, test_chain_and_key, test_dns_sections,
+      test_international_name_is_shown_beside_its_ascii_form, test_tries, test_checks)
 static TCase *pages(void)
 {
     TCase *tc = page_tests();

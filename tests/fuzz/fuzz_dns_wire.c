@@ -2,6 +2,8 @@
 #include "agent/probe/dns_wire.h"
 #include "common/require.h"
 #include "common/utf8.h"
+#include "proto/idn.h"
+#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -11,6 +13,13 @@ static void check_text(const char *s)
     REQUIRE(s != NULL);
     for (; *s; s++)
         REQUIRE(*s >= ' ' && *s <= '~');
+}
+
+static void check_unicode(const char *name)
+{
+    char *unicode = idn_unicode(name);
+    REQUIRE(unicode == NULL || utf8_valid(unicode, strlen(unicode)));
+    free(unicode);
 }
 
 /* The first two octets choose the type asked for, the rest is the reply. */
@@ -36,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         kept += m.n_sections[s];
         for (unsigned i = 0; i < m.n_sections[s]; i++) {
             check_text(m.sections[s][i].name);
+            check_unicode(m.sections[s][i].name);
             check_text(m.sections[s][i].data);
             text += strlen(m.sections[s][i].name) + strlen(m.sections[s][i].data);
         }

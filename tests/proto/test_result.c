@@ -211,6 +211,19 @@ START_TEST(test_try_that_is_over_leaves_a_new_result)
 }
 END_TEST
 
+START_TEST(test_international_name_is_shown_beside_its_ascii_form)
+{
+    struct result_dns *d = res->dns = mem_zalloc(sizeof(*d));
+    d->sections[0] = mem_zalloc(sizeof(struct result_rr));
+    d->n_sections[0] = 1;
+    d->sections[0][0] = (struct result_rr){mem_strdup("xn--bcher-kva.de."), mem_strdup("TXT"),
+                                           mem_strdup("\"a\""), 1};
+    encode();
+    ck_assert(has("\"name\":\"xn--bcher-kva.de.\",\"name_unicode\":\"b\xc3\xbc"
+                  "cher.de.\",\"type\":\"TXT\""));
+}
+END_TEST
+
 START_TEST(test_dns_record_has_what_edns_said)
 {
     struct result_dns *d = res->dns = mem_zalloc(sizeof(*d));
@@ -429,7 +442,8 @@ TESTS(encoding, test_fresh_result_has_nothing_that_happened, test_http_record_ha
       test_headers_are_joined_and_lower_case, test_cookies_are_counted_not_told,
       test_days_left_rounds_down_on_both_sides_of_now, test_chain_and_the_first_of_it_to_end,
       test_key_and_staple_that_are_not_known_are_null, test_hop_has_its_own_timings,
-      test_try_that_is_over_leaves_a_new_result, test_dns_record_has_what_edns_said,
+      test_try_that_is_over_leaves_a_new_result,
+      test_international_name_is_shown_beside_its_ascii_form, test_dns_record_has_what_edns_said,
       test_dns_record_has_flags_and_sections, test_rcode_without_a_name_and_no_answer,
       test_headers_go_before_the_body_when_too_big, test_body_goes_when_headers_were_not_enough,
       test_headers_larger_than_a_record_alone_are_cut, test_lists_go_last,
