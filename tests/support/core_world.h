@@ -287,8 +287,8 @@ static bool w_write(struct world *w, struct w_agent *a)
     return any;
 }
 
-/* One turn of hub and store: true if anything happened. */
-static bool w_turn(struct world *w)
+/* One turn of the store: true if anything happened. */
+static bool w_store_turn(struct world *w)
 {
     bool any = false;
     unsigned n_refills = w->refill_stalled ? 0 : w->n_refills;
@@ -309,6 +309,13 @@ static bool w_turn(struct world *w)
             if (w->batches[b].marked && (any = true))
                 w_sweep(w, b);
     }
+    return any;
+}
+
+/* One turn of hub and store: true if anything happened. */
+static bool w_turn(struct world *w)
+{
+    bool any = w_store_turn(w);
     for (unsigned i = 0; i < w->n_agents; i++) {
         struct w_agent *a = &w->agents[i];
         if (a->closed && a->id) {

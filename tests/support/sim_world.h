@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "tests/support/core_audit.h"
+#include "tests/support/core_world.h"
+#include "tests/support/sim_agent.h"
+#include "tests/support/sim_wire.h"
+
+/*
+ * sim_world - the core and store of core_world, but its agents are real sessions (sim_agent) behind
+ * streams with delay (sim_wire), in virtual time. It does what hub and link do, and no more.
+ *
+ * A connection lives in the slot of world.agents with its number; each end lets go of it when it
+ * learns of the end, which may be long after the other, or by its own time-outs alone.
+ */
+#define SIM_AGENTS     5
+#define SIM_TICK_MS    250
+#define SIM_NEVER_MS   3600000
+#define SIM_PARTING_MS 5000
+#define SIM_STORE_MS   20000 /* a master that stops waits so long for its store */
+
+struct sim_conn {
+    struct sim_wire up, down;
+    struct line_buf in;
+    unsigned agent;
+    bool agent_end, master_end;
+    struct mono agent_learns, master_learns, close_by; /* unset: not cut; not closing */
+};
+struct sim_host { /* where the processes of one agent run */
+    struct sim_agent agent;
+    int conn; /* −1: none */
+    struct mono connect_at, start_at, frozen_until, ticked_at, gone_at;
+};
+enum sim_master { MASTER_RUNS, MASTER_DRAINS, MASTER_PARTS, MASTER_DOWN };
+struct sim {
+    struct world *w;
+    struct rng rng;
+    struct sim_conn conns[W_SESSIONS];
+    struct sim_host hosts[SIM_AGENTS];
+    enum sim_master master;
+    struct mono master_until, frozen_until, ticked_at;
+    struct strbuf out; /* one frame */
+    bool calm;         /* no weather of ours: all that is broken heals */
+};
+
+static int64_t sim_ms(struct sim *m, uint64_t below)
+{
+    return (int64_t)rng_below(&m->rng, below);
+}
+/* When an end learns that its connection is cut: soon, or only by its own time-outs. */
+static struct mono sim_learns(struct sim *m)
+{
+    bool never = !m->calm && rng_below(&m->rng, 4) == 0;
+    return mono_add_ms(m->w->now, never ? SIM_NEVER_MS : sim_ms(m, 1500));
+}
+static bool sim_due(const struct sim *m, struct mono at)
+{
+    return mono_is_set(at) && !mono_before(m->w->now, at);
+}
+
+/* ---- connections */
+
+static void conn_free_if_over(struct sim *m, struct sim_conn *c)
+{
+    if (c->agent_end || c->master_end)
+        return;
+    sim_wire_drop(&c->up);
+    sim_wire_drop(&c->down);
+}
+
+static void conn_cut(struct sim *m, struct sim_conn *c)
+{
+    sim_wire_cut(&c->up);
+    sim_wire_cut(&c->down);
+    c->agent_learns = sim_learns(m);
+    c->master_learns = sim_learns(m);
+}
+
+static int conn_open(struct sim *m, unsigned agent)
+{
+    for (int k = 0; k < W_SESSIONS; k++) {
+        struct sim_conn *c = &m->conns[k];
+        struct w_agent *end = &m->w->agents[k];
+        if (c->agent_end || c->master_end)
+            continue;
+        *c = (struct sim_conn){.agent = agent, .agent_end = true, .master_end = true};
+        sim_wire_init(&c->up, &m->rng);
+        sim_wire_init(&c->down, &m->rng);
+        line_buf_init(&c->in);
+        end->closed = end->wants = false;
+        end->id = core_session_open(m->w->core, NULL, "127.0.0.1", m->w->now);
+        return k;
+    }
+    UNREACHABLE("more half-open connections than there is room for");
+}
+
+/* The master's end is gone; what it wrote is still under way. */
+static void conn_master_gone(struct sim *m, unsigned k, const char *cause)
+{
+    struct sim_conn *c = &m->conns[k];
+    session_id id = m->w->agents[k].id;
+    REQUIRE(c->master_end);
+    c->master_end = false;
+    m->w->agents[k].id = 0;
+    line_buf_fini(&c->in);
+    sim_wire_close(&c->down, m->w->now);
+    sim_wire_drop(&c->up);
+    if (id)
+        core_session_closed(m->w->core, id, cause, m->w->now);
+    conn_free_if_over(m, c);
+}
+
+/* ---- the agent's end */
+
+static void host_disconnected(struct sim *m, struct sim_host *h)
+{
+    struct sim_conn *c = &m->conns[h->conn];
+    c->agent_end = false;
+    sim_wire_close(&c->up, m->w->now);
+    sim_wire_drop(&c->down);
+    conn_free_if_over(m, c);
+    h->conn = -1;
+    h->gone_at = (struct mono){0};
+    if (!h->agent.s)
+        return;
+    h->agent.closing = false;
+    session_on_disconnected(h->agent.s, m->w->now);
+    int64_t asked = session_take_reconnect_ms(h->agent.s);
+    h->connect_at = mono_add_ms(m->w->now, asked >= 0 ? asked + sim_ms(m, 1000) : sim_ms(m, 5000));
+}
+
+/* The process is gone; the kernel sends what it had, or the machine is gone as well. */
+static void host_dies(struct sim *m, struct sim_host *h)
+{
+    if (!h->agent.s)
+        return;
+    sim_agent_kill(&h->agent);
+    if (h->conn >= 0 && rng_below(&m->rng, 2))
+        conn_cut(m, &m->conns[h->conn]);
+    if (h->conn >= 0)
+        host_disconnected(m, h);
+    h->start_at = mono_add_ms(m->w->now, 1 + sim_ms(m, rng_below(&m->rng, 2) ? 100 : 20000));
+}
+
+static void host_start(struct sim *m, struct sim_host *h)
+{
+    sim_agent_start(&h->agent);
+    h->connect_at = m->w->now;
+    h->ticked_at = m->w->now;
+}
+
+static void host_connect(struct sim *m, struct sim_host *h)
+{
+    if (m->master != MASTER_RUNS) { /* refused */
+        h->connect_at = mono_add_ms(m->w->now, 100 + sim_ms(m, 3000));
+        return;
+    }
+    h->conn = conn_open(m, (unsigned)(h - m->hosts));
+    session_on_connected(h->agent.s, m->w->now);
+}
+
+static void host_read(struct sim *m, struct sim_host *h)
+{
+    struct sim_piece *p;
+    while (h->conn >= 0 && (p = sim_wire_take(&m->conns[h->conn].down, m->w->now))) {
+        if (p->close) {
+            host_disconnected(m, h);
+        } else if (!h->agent.closing) {
+            session_on_bytes(h->agent.s, p->data, p->len, p->final, m->w->now);
+            sim_pool_turn(&h->agent, m->w->now);
+        }
+        free(p);
+    }
+}
+
+static void host_write(struct sim *m, struct sim_host *h)
+{
+    struct sim_wire *up = &m->conns[h->conn].up;
+    while (!h->agent.closing && sim_wire_writable(up) &&
+           session_wants_write(h->agent.s, m->w->now)) {
+        strbuf_reset(&m->out);
+        session_produce(h->agent.s, &m->out, m->w->now);
+        if (h->agent.closing || m->out.len == 0)
+            break;
+        sim_wire_frame(up, m->out.data, m->out.len, m->w->now);
+    }
+    if (!h->agent.closing || mono_is_set(h->gone_at))
+        return;
+    sim_wire_close(up, m->w->now);
+    h->gone_at = mono_add_ms(m->w->now, sim_ms(m, 2000));
+}
+
+static void host_ends_when_drained(struct sim *m, struct sim_host *h)
+{
+    if (!session_finished(h->agent.s))
+        return;
+    sim_agent_kill(&h->agent);
+    h->start_at = mono_add_ms(m->w->now, 1 + sim_ms(m, 10000));
+}
+
+static void host_turn(struct sim *m, struct sim_host *h)
+{
+    struct world *w = m->w;
+    if (!h->agent.s && sim_due(m, h->start_at))
+        host_start(m, h);
+    if (!h->agent.s || mono_before(w->now, h->frozen_until))
+        return;
+    host_read(m, h);
+    if (h->conn >= 0 && (sim_due(m, m->conns[h->conn].agent_learns) || sim_due(m, h->gone_at)))
+        host_disconnected(m, h);
+    sim_pool_turn(&h->agent, w->now);
+    if (mono_diff_ms(w->now, h->ticked_at) >= SIM_TICK_MS) {
+        session_on_tick(h->agent.s, w->now);
+        h->ticked_at = w->now;
+    }
+    if (h->conn >= 0)
+        host_write(m, h);
+    else if (!session_finished(h->agent.s) && sim_due(m, h->connect_at))
+        host_connect(m, h);
+    host_ends_when_drained(m, h);
+}
+
+/* ---- the master's end */
+
+static void master_line(struct sim *m, unsigned k, const char *line, size_t len)
+{
+    core_session_line(m->w->core, m->w->agents[k].id, line, len, m->w->now);
+}
+
+/* A hub that stops does not listen any more. */
+static void master_take(struct sim *m, unsigned k, const struct sim_piece *p)
+{
+    struct sim_conn *c = &m->conns[k];
+    struct w_agent *end = &m->w->agents[k];
+    size_t len;
+    if (end->closed || m->master != MASTER_RUNS)
+        return;
+    core_session_alive(m->w->core, end->id, m->w->now);
+    REQUIRE(line_buf_feed(&c->in, p->data, p->len) == ERR_NONE);
+    for (const char *l; !end->closed && (l = line_buf_next(&c->in, &len)) != NULL;)
+        master_line(m, k, l, len);
+}
+
+static void master_read(struct sim *m, unsigned k)
+{
+    struct sim_conn *c = &m->conns[k];
+    struct sim_piece *p;
+    while (c->master_end && (p = sim_wire_take(&c->up, m->w->now))) {
+        if (p->close)
+            conn_master_gone(m, k, "closed by the agent");
+        else
+            master_take(m, k, p);
+        free(p);
+    }
+    if (c->master_end && sim_due(m, c->master_learns))
+        conn_master_gone(m, k, "connection lost");
+}
+
+/* What is acknowledged is in the store. */
+static void check_acks(struct sim *m, const char *line, size_t len)
+{
+    struct message msg;
+    char why[160];
+    REQUIRE(message_decode(line, len, &msg, why, sizeof(why)) == ERR_NONE);
+    for (unsigned i = 0; msg.type == MSG_RESULTS_ACK && i < msg.results_ack.n; i++) {
+        const struct msg_ack *a = &msg.results_ack.acks[i];
+        REQUIRE(a->verdict != ACK_REJECTED);
+        REQUIRE(m->w->batches[a->task >> 32].tasks[(uint32_t)a->task].has_result);
+    }
+    message_fini(&msg);
+}
+
+static void check_frame(struct sim *m)
+{
+    for (size_t at = 0; at < m->out.len;) {
+        const char *line = m->out.data + at, *end = memchr(line, '\n', m->out.len - at);
+        REQUIRE(end);
+        size_t len = (size_t)(end - line), head = len < 40 ? len : 40;
+        if (memmem(line, head, message_word(MSG_RESULTS_ACK),
+                   strlen(message_word(MSG_RESULTS_ACK))))
+            check_acks(m, line, len);
+        at += len + 1;
+    }
+}
+
+/* True: a frame was written. */
+static bool master_write_one(struct sim *m, unsigned k)
+{
+    struct w_agent *end = &m->w->agents[k];
+    strbuf_reset(&m->out);
+    end->wants = core_produce(m->w->core, end->id, &m->out, FRAME_COALESCE_BYTES, m->w->now);
+    check_frame(m);
+    if (m->out.len)
+        sim_wire_frame(&m->conns[k].down, m->out.data, m->out.len, m->w->now);
+    return m->out.len > 0;
+}
+
+static void master_write(struct sim *m, unsigned k)
+{
+    struct sim_conn *c = &m->conns[k];
+    struct w_agent *end = &m->w->agents[k];
+    while (sim_wire_writable(&c->down) && (end->wants || end->closed)) {
+        if (master_write_one(m, k) || !end->closed)
+            continue;
+        conn_master_gone(m, k, "closed");
+        return;
+    }
+    if (end->closed && !mono_is_set(c->close_by))
+        c->close_by = mono_add_ms(m->w->now, SIM_PARTING_MS);
+    if (sim_due(m, c->close_by))
+        conn_master_gone(m, k, "closed, and not read");
+}
+
+/* Kill -9, at any step of the store's commit. */
+static void master_dies(struct sim *m)
+{
+    struct world *w = m->w;
+    if (m->master == MASTER_DOWN)
+        return;
+    size_t done = w->n_pending ? rng_below(&m->rng, w->n_pending + 1) : 0;
+    for (size_t i = 0; i < done; i++) {
+        struct w_pending p = w->pending[i];
+        w_commit_one(w, &p);
+    }
+    w->n_pending = 0;
+    for (unsigned k = 0; k < W_SESSIONS; k++) {
+        struct sim_conn *c = &m->conns[k];
+        if (!c->master_end)
+            continue;
+        conn_cut(m, c);
+        w->agents[k].id = 0; /* the core is not told: it is dead */
+        conn_master_gone(m, k, "");
+    }
+    m->master = MASTER_DOWN;
+    m->master_until = mono_add_ms(w->now, sim_ms(m, m->calm ? 1000 : 30000));
+}
+
+static bool master_has_conns(const struct sim *m)
+{
+    for (unsigned k = 0; k < W_SESSIONS; k++)
+        if (m->conns[k].master_end)
+            return true;
+    return false;
+}
+
+static void master_drains(struct sim *m)
+{
+    if (m->master != MASTER_RUNS)
+        return;
+    core_drain(m->w->core, m->w->now);
+    m->master = MASTER_DRAINS;
+    m->master_until = mono_add_ms(m->w->now, SIM_STORE_MS);
+}
+
+static void master_parts(struct sim *m)
+{
+    core_goodbye(m->w->core, 2000, m->w->now);
+    for (unsigned k = 0; k < W_SESSIONS; k++)
+        m->w->agents[k].closed |= m->conns[k].master_end;
+    m->master = MASTER_PARTS;
+    m->master_until = mono_add_ms(m->w->now, SIM_PARTING_MS);
+}
+
+static void master_step_down(struct sim *m)
+{
+    bool due = sim_due(m, m->master_until);
+    if (m->master == MASTER_DRAINS && (due || core_drained(m->w->core)))
+        master_parts(m);
+    else if (m->master == MASTER_PARTS && (due || !master_has_conns(m)))
+        master_dies(m);
+}
+
+static void master_boot(struct sim *m)
+{
+    world_restart(m->w);
+    m->master = MASTER_RUNS;
+    m->ticked_at = m->w->now;
+}
+
+static void master_turn(struct sim *m)
+{
+    struct world *w = m->w;
+    if (m->master == MASTER_DOWN && sim_due(m, m->master_until))
+        master_boot(m);
+    if (m->master == MASTER_DOWN || mono_before(w->now, m->frozen_until))
+        return;
+    for (unsigned k = 0; k < W_SESSIONS; k++)
+        if (m->conns[k].master_end)
+            master_read(m, k);
+    w_store_turn(w);
+    if (mono_diff_ms(w->now, m->ticked_at) >= SIM_TICK_MS) {
+        core_tick(w->core, 0, w->now);
+        m->ticked_at = w->now;
+    }
+    master_step_down(m);
+    unsigned first = (unsigned)rng_below(&m->rng, W_SESSIONS); /* nobody is always the first */
+    for (unsigned i = 0; i < W_SESSIONS && m->master != MASTER_DOWN; i++) {
+        unsigned k = (first + i) % W_SESSIONS;
+        if (m->conns[k].master_end)
+            master_write(m, k);
+    }
+}
+
+/* ---- the world */
+
+static void sim_turn(struct sim *m, int64_t ms)
+{
+    m->w->now = mono_add_ms(m->w->now, ms);
+    master_turn(m);
+    for (unsigned i = 0; i < SIM_AGENTS; i++)
+        host_turn(m, &m->hosts[i]);
+}
+
+static void sim_init(struct sim *m, uint64_t seed)
+{
+    *m = (struct sim){.w = mem_zalloc(sizeof(struct world))};
+    rng_init(&m->rng, seed);
+    world_init(m->w);
+    m->w->n_agents = W_SESSIONS;
+    strbuf_init(&m->out, SESSION_FRAME_MAX + LINE_MAX_BYTES);
+    m->ticked_at = m->w->now;
+    for (unsigned i = 0; i < SIM_AGENTS; i++) {
+        struct sim_agent *a = &m->hosts[i].agent;
+        snprintf(a->name, sizeof(a->name), "a%u", i);
+        a->rng = &m->rng;
+        a->process = i << 16;
+        a->slots = 4 + (unsigned)rng_below(&m->rng, 28);
+        a->queue = 8;
+        a->outbox_results = 50 + rng_below(&m->rng, 400);
+        a->outbox_bytes = 16 << 20;
+        m->hosts[i].conn = -1;
+        host_start(m, &m->hosts[i]);
+    }
+}
+
+static void sim_fini(struct sim *m)
+{
+    for (unsigned i = 0; i < SIM_AGENTS; i++) {
+        sim_agent_kill(&m->hosts[i].agent);
+        if (m->hosts[i].conn >= 0)
+            host_disconnected(m, &m->hosts[i]);
+    }
+    for (unsigned k = 0; k < W_SESSIONS; k++)
+        if (m->conns[k].master_end)
+            conn_master_gone(m, k, "the end");
+    strbuf_fini(&m->out);
+    world_fini(m->w);
+    free(m->w);
+}
