@@ -309,6 +309,28 @@ static void put_flags(struct view *v, const struct json_node *dns)
     strbuf_fini(&all);
 }
 
+static void put_edns(struct view *v, const struct json_node *edns)
+{
+    if (!edns || json_type(edns) != JSON_OBJECT)
+        return;
+    put_linef(v, "edns", "version %.0f, %.0f bytes%s", node_num(edns, "version", 0),
+              node_num(edns, "udp_size", 0), node_true(edns, "do") ? ", do" : "");
+    for (const struct json_node *e = node_first(edns, "ede"); e; e = json_next(e)) {
+        const char *text = node_str(e, "text");
+        put_linef(v, "error", "%s (%.0f)%s%s", or_dash(node_str(e, "name")), node_num(e, "code", 0),
+                  text ? ": " : "", text ? text : "");
+    }
+}
+
+/* "xn--bcher-kva.de. (bücher.de.)" */
+static void owner_name(const struct json_node *rr, struct strbuf *line)
+{
+    const char *unicode = node_str(rr, "name_unicode");
+    strbuf_puts(line, or_dash(node_str(rr, "name")));
+    if (unicode)
+        strbuf_printf(line, " (%s)", unicode);
+}
+
 static void put_section(struct view *v, const struct json_node *dns, const char *name)
 {
     const struct json_node *rr = node_first(dns, name);
@@ -317,9 +339,9 @@ static void put_section(struct view *v, const struct json_node *dns, const char 
     for (; rr; rr = json_next(rr)) {
         struct strbuf line;
         strbuf_init(&line, REASON_MAX);
-        strbuf_printf(&line, "%s  %.0f  %s  %s", or_dash(node_str(rr, "name")),
-                      node_num(rr, "ttl", 0), or_dash(node_str(rr, "type")),
-                      or_dash(node_str(rr, "data")));
+        owner_name(rr, &line);
+        strbuf_printf(&line, "  %.0f  %s  %s", node_num(rr, "ttl", 0),
+                      or_dash(node_str(rr, "type")), or_dash(node_str(rr, "data")));
         strbuf_puts(v->out, "  ");
         put_clean(v, line.data);
         strbuf_putc(v->out, '\n');
@@ -338,6 +360,7 @@ static void put_dns(struct view *v, const struct json_node *dns)
               node_true(dns, "truncated") ? ", after a truncated answer over udp" : "");
     put_line(v, "rcode", node_str(dns, "rcode"));
     put_flags(v, dns);
+    put_edns(v, node_at(dns, "edns"));
     if (node_at(dns, "size"))
         put_linef(v, "size", "%s", human_bytes(node_count(dns, "size"), size));
     put_section(v, dns, "answer");
@@ -367,6 +390,20 @@ static void put_checks(struct view *v, const struct json_node *r)
     }
 }
 
+static void put_tries(struct view *v, const struct json_node *r)
+{
+    const struct json_node *t = node_first(r, "tries");
+    if (t)
+        put_heading(v, "tries before");
+    for (; t; t = json_next(t)) {
+        strbuf_puts(v->out, "  ");
+        put_clean(v, or_dash(node_str(t, "cause")));
+        strbuf_printf(v->out, " after %.1f ms: ", node_num(t, "total_ms", 0));
+        put_clean(v, or_dash(node_str(t, "message")));
+        strbuf_putc(v->out, '\n');
+    }
+}
+
 void probe_view_put(const struct json_node *result, const struct table_style *style,
                     struct strbuf *out)
 {
@@ -377,4 +414,5 @@ void probe_view_put(const struct json_node *result, const struct table_style *st
     put_http(&v, node_at(result, "http"));
     put_dns(&v, node_at(result, "dns"));
     put_checks(&v, result);
+    put_tries(&v, result);
 }

@@ -108,6 +108,41 @@ START_TEST(test_dns_answers_are_shown)
 }
 END_TEST
 
+START_TEST(test_what_edns_said_is_shown)
+{
+    show("{\"outcome\":\"failed\",\"cause\":\"dns_servfail\",\"dns\":{\"rcode\":\"SERVFAIL\","
+         "\"edns\":{"
+         "\"version\":0,\"udp_size\":1232,\"do\":true,\"ede\":[{\"code\":6,\"name\":"
+         "\"DNSSEC Bogus\",\"text\":\"late\"},{\"code\":99,\"name\":null,\"text\":null}]}}}");
+    SHOWN("version 0, 1232 bytes, do");
+    SHOWN("DNSSEC Bogus (6): late\n");
+    SHOWN("- (99)\n");
+    strbuf_fini(&out);
+}
+END_TEST
+
+START_TEST(test_international_name_is_shown_beside_its_ascii_form)
+{
+    show("{\"outcome\":\"ok\",\"dns\":{\"edns\":null,\"answer\":[{\"name\":\"xn--bcher-kva.\","
+         "\"name_unicode\":\"b\xc3\xbc"
+         "cher.\",\"type\":\"A\",\"ttl\":6,\"data\":\"10.1.2.3\"}]}}");
+    SHOWN("xn--bcher-kva. (b\xc3\xbc"
+          "cher.)  6  A  10.1.2.3");
+    NOT_SHOWN("edns");
+    strbuf_fini(&out);
+}
+END_TEST
+
+START_TEST(test_tries_before_are_shown)
+{
+    show("{\"outcome\":\"ok\",\"tries\":[{\"started_at\":null,\"total_ms\":1.5,\"cause\":"
+         "\"dns_timeout\",\"message\":\"no answer\"}]}");
+    SHOWN("tries before\n");
+    SHOWN("  dns_timeout after 1.5 ms: no answer\n");
+    strbuf_fini(&out);
+}
+END_TEST
+
 START_TEST(test_peers_cannot_write_controls)
 {
     show("{\"target\":\"http://a/\\u001b]0;x\\u0007\",\"outcome\":\"ok\",\"http\":{\"title\":"
@@ -124,7 +159,7 @@ START_TEST(test_members_of_wrong_types_are_passed_over)
 {
     show(
         "{\"target\":7,\"outcome\":[],\"cause\":{},\"timings\":\"x\",\"http\":3,\"dns\":{\"flags\":"
-        "[1],\"answer\":[5,{}]},\"checks\":[null]}");
+        "[1],\"edns\":{\"ede\":[7]},\"answer\":[5,{}]},\"tries\":[8],\"checks\":[null]}");
     SHOWN("-");
     strbuf_fini(&out);
 }
@@ -133,5 +168,7 @@ END_TEST
 TESTS(view, test_failure_shows_cause_fault_and_sentence, test_sentence_is_not_said_twice,
       test_phase_that_never_happened_has_no_line, test_bars_follow_one_another,
       test_certificate_is_shown, test_chain_and_key_are_shown, test_dns_answers_are_shown,
-      test_peers_cannot_write_controls, test_members_of_wrong_types_are_passed_over)
+      test_what_edns_said_is_shown, test_international_name_is_shown_beside_its_ascii_form,
+      test_tries_before_are_shown, test_peers_cannot_write_controls,
+      test_members_of_wrong_types_are_passed_over)
 CHECK_MAIN("ctl probe_view", view)
