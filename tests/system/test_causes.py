@@ -137,6 +137,16 @@ def test_what_a_result_holds(w):
         equal(r["http"]["tls"]["verified"], True, "verified")
         expect(88 <= r["http"]["tls"]["days_left"] <= 90, "days left", r["http"]["tls"]["days_left"])
         equal(r["agent"], "a1", "agent")
+    with w.case("the certificate, its key and its chain"):
+        tls = one(w, f"https://c.ok.test:{t['https']}/ok")["http"]["tls"]
+        equal((tls["key_type"], tls["key_bits"], tls["signature"]), ("EC", 256, "ecdsa-with-SHA256"), "key")
+        equal((tls["ocsp_stapled"], tls["chain_length"]), (False, 1), "stapled, length of the chain")
+        equal(tls["chain"][0]["subject"], tls["subject"], "the chain begins with the leaf")
+        equal(tls["days_left_min"], tls["days_left"], "days left")
+    with w.case("a page in GBK is UTF-8 in the result, and to patterns"):
+        r = one(w, {"url": f"http://c.ok.test:{t['http']}/gbk", "keep_body": 1000, "expect": {"body_regex": "你好"}})
+        equal((r["outcome"], r["http"]["title"]), ("ok", "中国"), "outcome, title")
+        equal(r["http"]["body"], "<title>中国</title>你好", "body")
     with w.case("a phase that never happened is null"):
         r = one(w, f"http://c.ok.test:{t['refused']}/")
         equal((r["timings"]["tls_ms"], r["timings"]["wait_ms"]), (None, None), "tls_ms, wait_ms")

@@ -191,6 +191,15 @@ static void do_garbage(struct conn *c, char *arg)
     conn_write(c, garbage, sizeof(garbage) - 1, 0, CONN_THEN_CLOSE);
 }
 
+/* What a Chinese page of old looks like: the characters in GBK. */
+static void do_gbk(struct conn *c, char *arg)
+{
+    static const char page[] = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=gb2312\r\n"
+                               "Connection: close\r\n\r\n"
+                               "<title>\xd6\xd0\xb9\xfa</title>\xc4\xe3\xba\xc3";
+    conn_write(c, page, sizeof(page) - 1, 0, CONN_THEN_CLOSE);
+}
+
 static void do_counts(struct conn *c, char *arg)
 {
     char body[256];
@@ -222,6 +231,7 @@ static const struct {
     {"/reset", do_reset},
     {"/empty", do_empty},
     {"/garbage", do_garbage},
+    {"/gbk", do_gbk},
     {"/counts", do_counts},
     {"/json", do_json},
     {"/ok", do_ok},
