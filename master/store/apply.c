@@ -50,17 +50,30 @@ static enum err upload_rows(struct apply *a, struct store_req *r)
     return ERR_NONE;
 }
 
+/* Before anything of the opening is written: a key that has an answer already refuses it. */
+static enum err keep_answer(struct apply *a, struct store_req *r)
+{
+    bool added = true;
+    const struct store_idempotency *first = r->upload.first;
+    enum err e =
+        first ? sqlite_idempotency_add(a->db, r->upload.info.num, first, a->now, &added) : ERR_NONE;
+    return e || added ? e : refuse(r, ERR_EXISTS, "this Idempotency-Key has an answer already");
+}
+
 static enum err upload_commit(struct apply *a, struct store_req *r)
 {
     struct ledger_batch *b = find_upload(a, r);
     if (!b)
         return ERR_NONE;
+    enum err e = keep_answer(a, r);
+    if (e || r->err)
+        return e;
     struct batch_info *info = &r->upload.info;
     info->total = b->rows;
     info->opened_at = a->now;
     info->deadline_at = (struct wall){a->now.us + b->info.deadline_s * 1000000};
     info->ended_at = info->total == 0 ? a->now : (struct wall){0};
-    enum err e = sqlite_batch_open(a->db, info);
+    e = sqlite_batch_open(a->db, info);
     if (!e)
         ledger_opened(a->ledger, b, info);
     return e;

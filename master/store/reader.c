@@ -36,6 +36,8 @@ static enum err dispatch(struct sqlite_db *d, struct store_req *r)
         return sqlite_results_page(d, r);
     case STORE_TASK_GET:
         return sqlite_task_get(d, r);
+    case STORE_IDEMPOTENCY_GET:
+        return sqlite_idempotency_get(d, r);
     default:
         UNREACHABLE("a writer's request in a reader");
     }

@@ -70,6 +70,11 @@ MUST_USE enum err sqlite_low_water(struct sqlite_db *d, uint32_t num, uint64_t f
 MUST_USE enum err sqlite_agent_seen(struct sqlite_db *d, const char *name, const char *instance,
                                     const char *tags_json, struct wall at);
 MUST_USE enum err sqlite_agent_empty(struct sqlite_db *d, const char *name, struct wall at);
+/* Keeps the first answer of batch `num`, and purges some of those that have expired. *added false:
+ * this key has an answer that has not. */
+MUST_USE enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
+                                         const struct store_idempotency *x, struct wall now,
+                                         bool *added);
 
 /* ---- readers (sqlite_read.c): fill the out-members of a request; ERR_NOT_FOUND is an answer */
 MUST_USE enum err sqlite_refill(struct sqlite_db *d, struct store_req *r);
@@ -77,6 +82,7 @@ MUST_USE enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_results_page(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r);
+MUST_USE enum err sqlite_idempotency_get(struct sqlite_db *d, struct store_req *r);
 
 /* ---- proof (sqlite_check.c) */
 typedef void sqlite_finding_f(void *arg, const char *text);

@@ -42,6 +42,18 @@
       "VALUES(?1, ?2, ?3, ?4, ?4, 1) ON CONFLICT(name) DO UPDATE SET holds = 1, "                  \
       "instance = excluded.instance, tags = excluded.tags, last_seen = excluded.last_seen")        \
     X(SQL_AGENT_EMPTY, W, "UPDATE agents SET holds = 0, last_seen = ?2 WHERE name = ?1")           \
+    X(SQL_IDEMPOTENCY_PURGE, W,                                                                    \
+      "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency "                           \
+      "WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)")                                      \
+    X(SQL_IDEMPOTENCY_ADD, W,                                                                      \
+      "INSERT INTO idempotency(token, key, digest, batch, created_at, answer) "                    \
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(token, key) DO UPDATE SET "                      \
+      "digest = excluded.digest, batch = excluded.batch, created_at = excluded.created_at, "       \
+      "answer = excluded.answer WHERE created_at <= ?7")                                           \
+    X(SQL_IDEMPOTENCY_GET, R,                                                                      \
+      "SELECT i.digest, i.batch, b.uuid, i.answer FROM idempotency i "                             \
+      "CROSS JOIN batches b ON b.num = i.batch "                                                   \
+      "WHERE i.token = ?1 AND i.key = ?2 AND i.created_at > ?3")                                   \
     X(SQL_REFILL, R,                                                                               \
       "SELECT t.task, t.host, t.spec FROM tasks t WHERE t.task > ?1 AND t.task <= ?2 AND "         \
       "NOT EXISTS (SELECT 1 FROM results r WHERE r.task = t.task) ORDER BY t.task LIMIT ?3")       \

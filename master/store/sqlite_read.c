@@ -277,3 +277,36 @@ enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
     rebase_row(&r->arena, row);
     return e;
 }
+
+/* ---- idempotency */
+
+static enum err idempotency_row(struct sqlite_db *d, sqlite3_stmt *st, struct store_req *r)
+{
+    struct store_idempotency *x = r->idempotency.first;
+    if (sqlite3_column_bytes(st, 0) != IDEMPOTENCY_DIGEST) {
+        snprintf(d->why, sizeof(d->why), "a first answer has a digest that is none");
+        return ERR_CORRUPT;
+    }
+    memcpy(x->digest, sqlite3_column_blob(st, 0), IDEMPOTENCY_DIGEST);
+    r->idempotency.batch = (uint32_t)sqlite3_column_int64(st, 1);
+    snprintf(r->idempotency.uuid, sizeof(r->idempotency.uuid), "%s",
+             (const char *)sqlite3_column_text(st, 2));
+    x->answer = mem_strdup((const char *)sqlite3_column_text(st, 3));
+    return ERR_NONE;
+}
+
+enum err sqlite_idempotency_get(struct sqlite_db *d, struct store_req *r)
+{
+    const struct store_idempotency *x = r->idempotency.first;
+    REQUIRE(x != NULL && x->token[0] && x->key[0] && x->answer == NULL);
+    sqlite3_stmt *st = sqlite_use(d, SQL_IDEMPOTENCY_GET);
+    sqlite_bind_str(st, 1, x->token);
+    sqlite_bind_str(st, 2, x->key);
+    sqlite3_bind_int64(st, 3, r->idempotency.at.us - IDEMPOTENCY_KEEP_S * INT64_C(1000000));
+    bool row = false;
+    enum err e = sqlite_step(d, st, &row);
+    if (!e)
+        e = row ? idempotency_row(d, st, r) : ERR_NOT_FOUND;
+    sqlite3_reset(st);
+    return e;
+}

@@ -43,6 +43,11 @@ static const char *const STEPS[] = {
     " first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL) WITHOUT ROWID;",
     /* Since its last HELLO the agent may hold tasks: after a restart it is waited for. */
     "ALTER TABLE agents ADD COLUMN holds INTEGER NOT NULL DEFAULT 0;",
+    /* First answers to uploads with an Idempotency-Key; the index is for what has expired. */
+    "CREATE TABLE idempotency(id INTEGER PRIMARY KEY, token TEXT NOT NULL, key TEXT NOT NULL,"
+    " digest BLOB NOT NULL, batch INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " answer TEXT NOT NULL, UNIQUE(token, key));"
+    "CREATE INDEX idempotency_age ON idempotency(created_at);",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

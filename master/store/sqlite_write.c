@@ -154,6 +154,43 @@ enum err sqlite_low_water(struct sqlite_db *d, uint32_t num, uint64_t from, unsi
     return e;
 }
 
+/* More than the one that is added, so that what has expired never piles up. */
+#define PURGE_ROWS 16
+
+static sqlite3_int64 expired_before(struct wall now)
+{
+    return now.us - IDEMPOTENCY_KEEP_S * INT64_C(1000000);
+}
+
+static enum err idempotency_purge(struct sqlite_db *d, struct wall now)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_IDEMPOTENCY_PURGE);
+    sqlite3_bind_int64(st, 1, expired_before(now));
+    sqlite3_bind_int64(st, 2, PURGE_ROWS);
+    return sqlite_run(d, st);
+}
+
+enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
+                                const struct store_idempotency *x, struct wall now, bool *added)
+{
+    REQUIRE(num != 0 && x->token[0] && x->key[0] && x->answer != NULL);
+    enum err e = idempotency_purge(d, now);
+    if (e)
+        return e;
+    sqlite3_stmt *st = sqlite_use(d, SQL_IDEMPOTENCY_ADD);
+    sqlite_bind_str(st, 1, x->token);
+    sqlite_bind_str(st, 2, x->key);
+    sqlite3_bind_blob(st, 3, x->digest, sizeof(x->digest), SQLITE_STATIC);
+    sqlite3_bind_int64(st, 4, num);
+    sqlite3_bind_int64(st, 5, now.us);
+    sqlite_bind_str(st, 6, x->answer);
+    sqlite3_bind_int64(st, 7, expired_before(now));
+    e = sqlite_run(d, st);
+    if (!e)
+        *added = sqlite3_changes(d->c) > 0;
+    return e;
+}
+
 enum err sqlite_agent_seen(struct sqlite_db *d, const char *name, const char *instance,
                            const char *tags_json, struct wall at)
 {

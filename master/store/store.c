@@ -36,6 +36,15 @@ uint64_t batch_info_ended(const struct batch_info *b)
     return n;
 }
 
+void store_idempotency_free(struct store_idempotency **ip)
+{
+    if (!*ip)
+        return;
+    free((*ip)->answer);
+    free(*ip);
+    *ip = NULL;
+}
+
 void store_boot_fini(struct store_boot *b)
 {
     for (unsigned i = 0; i < b->n_open; i++)
@@ -60,7 +69,7 @@ static bool is_writers(enum store_op op)
 
 struct store_req *store_req_create(enum store_op op, void (*done)(struct store_req *), void *arg)
 {
-    REQUIRE(op <= STORE_TASK_GET && done != NULL);
+    REQUIRE(op <= STORE_IDEMPOTENCY_GET && done != NULL);
     struct store_req *r = mem_zalloc(sizeof(*r));
     r->op = op;
     r->done = done;
@@ -91,6 +100,7 @@ static void upload_free(struct store_req *r)
 {
     batch_info_fini(&r->upload.info);
     free(r->upload.rows);
+    store_idempotency_free(&r->upload.first);
 }
 
 static void members_free(struct store_req *r)
@@ -120,6 +130,9 @@ static void members_free(struct store_req *r)
         break;
     case STORE_RESULTS_PAGE:
         free(r->results_page.rows);
+        break;
+    case STORE_IDEMPOTENCY_GET:
+        store_idempotency_free(&r->idempotency.first);
         break;
     case STORE_MARK:
     case STORE_TASK_GET:

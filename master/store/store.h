@@ -67,6 +67,19 @@ static inline uint32_t task_batch(uint64_t task)
     return (uint32_t)(task >> 32);
 }
 
+/* The first answer to an upload with an Idempotency-Key (DESIGN §3), written in the commit that
+ * opens its batch and known for IDEMPOTENCY_KEEP_S. */
+#define IDEMPOTENCY_KEY_MAX 255
+#define IDEMPOTENCY_KEEP_S  86400
+#define IDEMPOTENCY_ID_MAX  32 /* of the token */
+#define IDEMPOTENCY_DIGEST  32 /* SHA-256 */
+struct store_idempotency {
+    char token[IDEMPOTENCY_ID_MAX], key[IDEMPOTENCY_KEY_MAX + 1];
+    uint8_t digest[IDEMPOTENCY_DIGEST];
+    char *answer; /* JSON, heap */
+};
+void store_idempotency_free(struct store_idempotency **ip);
+
 enum store_op {
     /* writer */
     STORE_UPLOAD_BEGIN,  /* upload.info in (num is given back), state receiving */
@@ -79,11 +92,13 @@ enum store_op {
     STORE_AGENT_EMPTY, /* agent.name, at: it is gone and holds no task any more */
     STORE_AGENT_SEEN,  /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
     /* readers */
-    STORE_REFILL,       /* refill */
-    STORE_BATCH_GET,    /* by uuid: batch_get */
-    STORE_BATCH_LIST,   /* newest first: batch_list */
-    STORE_RESULTS_PAGE, /* results_page */
-    STORE_TASK_GET      /* task_get: spec, user_id and the result if there is one */
+    STORE_REFILL,         /* refill */
+    STORE_BATCH_GET,      /* by uuid: batch_get */
+    STORE_BATCH_LIST,     /* newest first: batch_list */
+    STORE_RESULTS_PAGE,   /* results_page */
+    STORE_TASK_GET,       /* task_get: spec, user_id and the result if there is one */
+    STORE_IDEMPOTENCY_GET /* idempotency: what was answered; ERR_NOT_FOUND: nothing, or too long ago
+                           */
 };
 
 struct store_row { /* one accepted target of an upload; strings in one arena of the request */
@@ -135,6 +150,8 @@ struct store_req {
             struct batch_info info;
             struct store_row *rows; /* heap; at most STORE_COMMIT_ROWS */
             unsigned n_rows;
+            struct store_idempotency *first; /* COMMIT: kept with the batch, owned; NULL = none.
+                                                ERR_EXISTS: its key has one */
         } upload;
         struct {
             struct store_result *items; /* heap; at most STORE_COMMIT_ROWS */
@@ -188,6 +205,12 @@ struct store_req {
             uint64_t task;
             struct store_result_row row; /* out; record NULL = no result yet */
         } task_get;
+        struct {
+            struct store_idempotency *first; /* in: token, key; out: the rest */
+            struct wall at;                  /* in: now */
+            uint32_t batch;                  /* out */
+            char uuid[UUID_TEXT_MAX];        /* out */
+        } idempotency;
     };
 };
 struct store_req *store_req_create(enum store_op op, void (*done)(struct store_req *), void *arg);

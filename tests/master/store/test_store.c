@@ -127,7 +127,7 @@ START_TEST(newer_schema_is_refused)
     fx_sql("PRAGMA user_version = 99");
     ck_assert_int_eq(open_again(), ERR_VERSION);
     ck_assert_ptr_nonnull(strstr(fx_why, "schema version 99"));
-    fx_sql("PRAGMA user_version = 2");
+    fx_sql("PRAGMA user_version = 3");
     fx_open();
 }
 END_TEST
@@ -135,10 +135,11 @@ END_TEST
 START_TEST(older_schema_is_migrated)
 {
     fx_close();
-    fx_sql("ALTER TABLE agents DROP COLUMN holds; PRAGMA user_version = 1");
+    fx_sql("ALTER TABLE agents DROP COLUMN holds; DROP TABLE idempotency; PRAGMA user_version = 1");
     fx_open();
-    ck_assert_int_eq(count_of("PRAGMA user_version"), 2);
+    ck_assert_int_eq(count_of("PRAGMA user_version"), 3);
     ck_assert_int_eq(count_of("SELECT count(*) FROM agents WHERE holds = 1"), 0);
+    ck_assert_int_eq(count_of("SELECT count(*) FROM idempotency"), 0);
 }
 END_TEST
 
