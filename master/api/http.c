@@ -258,6 +258,7 @@ enum err api_create(const struct api_config *c, struct api **out, char *why, siz
     PTOK(pthread_mutex_init(&a->lock, NULL));
     list_init(&a->room);
     list_init(&a->aborts);
+    list_init(&a->idempotent);
     enum err e = client_trust(a, c->trusted_proxies, why, why_max);
     if (e == ERR_NONE)
         e = tokens_open(c->dir, &a->tokens, why, why_max);

@@ -79,8 +79,9 @@ struct api {
     atomic_uint active, suspended,
         tallies; /* tallies: uploads, and what of gone ones the store still holds */
     pthread_mutex_t lock;
-    struct list room;   /* requests that wait for room in the store's writer */
-    struct list aborts; /* store_req by letter.node: aborts that wait for room */
+    struct list room;       /* requests that wait for room in the store's writer */
+    struct list aborts;     /* store_req by letter.node: aborts that wait for room */
+    struct list idempotent; /* of the api thread alone: uploads with a key, under way */
     struct {
         struct counter requests, replies_2xx, replies_4xx, replies_5xx, uploads, upload_lines,
             upload_rejected, upload_waits, unauthorized;

@@ -32,7 +32,8 @@ struct upload {
     struct store_req *
         main; /* BEGIN, later COMMIT or ABORT: carries the info; also req->sreq while it is asked */
     struct target_defaults *defaults;
-    struct group *group; /* under way, not yet posted */
+    struct store_idempotency *first; /* to be kept with the commit; then of main */
+    struct group *group;             /* under way, not yet posted */
     struct tally *tally;
     struct hash_set seen;
     uint64_t accepted, rejected, duplicates;
@@ -79,6 +80,7 @@ void upload_destroy(struct upload **up)
     if (u->main)
         store_req_destroy(&u->main);
     group_destroy(&u->group);
+    store_idempotency_free(&u->first);
     target_defaults_destroy(&u->defaults);
     hash_set_fini(&u->seen);
     for (unsigned i = 0; i < u->n_errors; i++)
@@ -225,6 +227,10 @@ static enum step main_answer(struct upload *u, enum state again, enum state next
         u->state = next;
         return STEP_MORE;
     }
+    if (u->main->err == ERR_EXISTS && u->main->upload.first)
+        return reply_problem(u->req, MHD_HTTP_CONFLICT, "idempotency_conflict",
+                             "another upload with this Idempotency-Key was accepted meanwhile; "
+                             "repeat this one to have its answer");
     if (u->main->err != ERR_FULL || atomic_load(&u->req->api->stopping))
         return reply_store_error(u->req, u->main->err, u->main->why);
     u->state = again;
@@ -330,9 +336,33 @@ static enum step refuse_lines(struct upload *u)
     return STEP_DONE;
 }
 
+void upload_keep_answer(struct upload *u, struct store_idempotency *first)
+{
+    REQUIRE(u->state < COMMITTING && !u->first && first);
+    u->first = first;
+}
+
+/* All of it is known before the commit. */
+static void put_answer(struct upload *u)
+{
+    struct strbuf b;
+    struct json_out w;
+    strbuf_init(&b, REPLY_BODY_MAX);
+    json_out_init(&w, &b);
+    json_obj_begin(&w);
+    upload_put(u, &w);
+    json_obj_end(&w);
+    REQUIRE(!b.overflow);
+    u->first->answer = strbuf_take(&b, NULL);
+    u->main->upload.first = u->first;
+    u->first = NULL;
+}
+
 static enum step commit(struct upload *u)
 {
     struct batch_info *b = &u->main->upload.info;
+    if (u->first)
+        put_answer(u);
     b->total = u->accepted;
     b->rejected = u->rejected;
     b->duplicates = u->duplicates;
@@ -407,7 +437,7 @@ enum step upload_finish(struct upload *u)
 
 void upload_put(const struct upload *u, struct json_out *w)
 {
-    REQUIRE(u->state == DONE);
+    REQUIRE(u->state >= OPEN);
     json_str(w, "id", upload_info(u)->uuid);
     json_u64(w, "accepted", u->accepted);
     json_u64(w, "rejected", u->rejected);

@@ -33,6 +33,9 @@ void upload_add(struct upload *u, enum upload_kind kind, uint64_t line, const ch
 void upload_add_node(struct upload *u, uint64_t line, const struct json_node *n);
 void upload_reject(struct upload *u, uint64_t line, const char *code, const char *detail);
 
+/* Before upload_finish: taken, and kept in the commit that opens the batch, with its answer. */
+void upload_keep_answer(struct upload *u, struct store_idempotency *first);
+
 /* Before each target. STEP_MORE: there is room for it. STEP_WAIT: suspended. STEP_DONE: the refusal
  * is set. */
 enum step upload_pump(struct upload *u);

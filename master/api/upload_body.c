@@ -2,11 +2,14 @@
 #include "master/api/upload_body.h"
 #include "common/mem.h"
 #include "master/api/gunzip.h"
+#include "master/api/upload_columns.h"
 #include "master/api/upload_json.h"
 #include "master/api/upload_lines.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define ROW_JSON_MAX (8 * CSV_RECORD_MAX) /* every byte of a record escaped, and the names */
 
 struct upload_body {
     struct http_req *req;
@@ -18,10 +21,14 @@ struct upload_body {
     uint64_t decoded;
     struct lines lines;
     struct split split;
+    struct csv csv;
+    struct columns columns;
+    struct strbuf row;   /* of CSV, as JSON */
     struct strbuf small; /* JSON kept until it is whole, or too much */
     size_t small_off;
-    bool streaming;  /* it was too much */
-    bool head_known; /* the options are in the upload */
+    struct idempotency *hashed; /* NULL = nobody asks; borrowed */
+    bool streaming;             /* it was too much */
+    bool head_known;            /* the options are in the upload */
     bool tail_done;
 };
 
@@ -35,8 +42,16 @@ struct upload_body *upload_body_create(struct http_req *r, struct upload *u, enu
     b->gunzip = gzip ? gunzip_create() : NULL;
     lines_init(&b->lines);
     split_init(&b->split, API_BODY_SMALL);
+    csv_init(&b->csv);
+    strbuf_init(&b->row, ROW_JSON_MAX);
     strbuf_init(&b->small, API_BODY_SMALL);
     return b;
+}
+
+void upload_body_hash(struct upload_body *b, struct idempotency *i)
+{
+    REQUIRE(b->decoded == 0);
+    b->hashed = i;
 }
 
 void upload_body_destroy(struct upload_body **bp)
@@ -47,6 +62,8 @@ void upload_body_destroy(struct upload_body **bp)
     gunzip_destroy(&b->gunzip);
     lines_fini(&b->lines);
     split_fini(&b->split);
+    csv_fini(&b->csv);
+    strbuf_fini(&b->row);
     strbuf_fini(&b->small);
     free(b);
     *bp = NULL;
@@ -227,11 +244,110 @@ static enum step lines_feed(struct upload_body *b, const char *p, size_t *n)
     return STEP_MORE;
 }
 
+/* ---- CSV */
+
+static enum step take_header(struct upload_body *b, enum csv_event e)
+{
+    struct columns_problem p;
+    const char *code = "bad_header", *detail = b->csv.problem;
+    if (e == CSV_TOO_LONG) {
+        detail = "the header row is too long; it holds the names of the columns";
+    } else if (e == CSV_RECORD) {
+        if (columns_take(&b->columns, &b->csv, &p) == ERR_NONE)
+            return STEP_MORE;
+        code = p.code;
+        detail = p.detail;
+    }
+    return reply_problem(b->req, MHD_HTTP_UNPROCESSABLE_CONTENT, code, "line %" PRIu64 ": %s",
+                         b->csv.line, detail);
+}
+
+static void take_row(struct upload_body *b)
+{
+    struct columns_problem p;
+    strbuf_reset(&b->row);
+    if (columns_json(&b->columns, &b->csv, &b->row, &p) != ERR_NONE)
+        upload_reject(b->upload, b->csv.line, p.code, p.detail);
+    else
+        upload_add(b->upload, UPLOAD_JSON, b->csv.line, b->row.data, b->row.len);
+}
+
+/* A quote that nothing closes may have swallowed any number of targets: nothing is taken. */
+static enum step csv_never_closed(struct upload_body *b)
+{
+    return reply_problem(b->req, MHD_HTTP_UNPROCESSABLE_CONTENT, "bad_csv",
+                         "the record that begins on line %" PRIu64
+                         " has a '\"' that is never closed; close it and submit again",
+                         b->csv.line);
+}
+
+static enum step take_record(struct upload_body *b, enum csv_event e)
+{
+    char detail[100];
+    if (e == CSV_OPEN)
+        return csv_never_closed(b);
+    if (b->columns.n == 0)
+        return take_header(b, e);
+    if (e == CSV_RECORD) {
+        take_row(b);
+    } else if (e == CSV_BAD) {
+        upload_reject(b->upload, b->csv.line, "bad_record", b->csv.problem);
+    } else {
+        snprintf(detail, sizeof(detail), "the record is over %d KiB; shorten it",
+                 CSV_RECORD_MAX >> 10);
+        upload_reject(b->upload, b->csv.line, "too_long", detail);
+    }
+    return STEP_MORE;
+}
+
+static enum step csv_feed(struct upload_body *b, const char *p, size_t *n)
+{
+    while (*n > 0) {
+        size_t used;
+        enum step s = upload_pump(b->upload);
+        if (s != STEP_MORE)
+            return s;
+        enum csv_event e = csv_next(&b->csv, p, *n, &used);
+        p += used;
+        *n -= used;
+        if (e != CSV_MORE && take_record(b, e) == STEP_DONE)
+            return STEP_DONE;
+    }
+    return STEP_MORE;
+}
+
 /* ---- bytes */
+
+static enum step format_feed(struct upload_body *b, const char *p, size_t *n)
+{
+    switch (b->format) {
+    case BODY_JSON:
+        return json_feed(b, p, n);
+    case BODY_CSV:
+        return csv_feed(b, p, n);
+    case BODY_TEXT:
+    case BODY_NDJSON:
+        return lines_feed(b, p, n);
+    }
+    UNREACHABLE("a body has one of four formats");
+}
+
+static bool is_repeat(const struct upload_body *b)
+{
+    return b->hashed && idempotency_is_repeat(b->hashed);
+}
 
 static enum step plain_feed(struct upload_body *b, const char *p, size_t *n)
 {
-    return b->format == BODY_JSON ? json_feed(b, p, n) : lines_feed(b, p, n);
+    size_t before = *n;
+    enum step s = STEP_MORE;
+    if (is_repeat(b))
+        *n = 0;
+    else
+        s = format_feed(b, p, n);
+    if (b->hashed)
+        idempotency_hash(b->hashed, p, before - *n);
+    return s;
 }
 
 static enum step too_large(struct upload_body *b)
@@ -291,11 +407,17 @@ static enum step tail(struct upload_body *b)
     if (b->gunzip && !gunzip_whole(b->gunzip))
         return reply_problem(b->req, MHD_HTTP_BAD_REQUEST, "bad_gzip",
                              "the gzip body ends too soon; send it again");
+    if (is_repeat(b))
+        return STEP_MORE;
     if (b->format == BODY_JSON)
         return json_end(b);
     enum step s = upload_pump(b->upload);
     if (s != STEP_MORE)
         return s;
+    if (b->format == BODY_CSV) {
+        enum csv_event c = csv_end(&b->csv);
+        return c == CSV_MORE ? STEP_MORE : take_record(b, c);
+    }
     enum line_event e = lines_end(&b->lines);
     if (e != LINE_MORE)
         take_line(b, e);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "master/api/idempotency.h"
 #include "master/api/upload.h"
 
 /*
@@ -7,12 +8,14 @@
  * upload.
  *
  * Api thread. JSON up to API_BODY_SMALL is kept until it is whole, so that its members may stand in
- * any order; beyond that, 'targets' must be the last member. Text and NDJSON are never kept.
+ * any order; beyond that, 'targets' must be the last member. Text, NDJSON and CSV are never kept.
  */
-enum body_format { BODY_TEXT, BODY_NDJSON, BODY_JSON };
+enum body_format { BODY_TEXT, BODY_NDJSON, BODY_JSON, BODY_CSV };
 struct upload_body;
 struct upload_body *upload_body_create(struct http_req *r, struct upload *u, enum body_format f,
                                        bool gzip);
+/* Each decoded byte is hashed into it, and those of a repeat go no further. */
+void upload_body_hash(struct upload_body *b, struct idempotency *i);
 void upload_body_destroy(struct upload_body **bp);
 /* *n: bytes of p in, bytes not yet used out. STEP_MORE: all used. STEP_WAIT: suspended. STEP_DONE:
  * a refusal is set. */

@@ -71,6 +71,37 @@ START_TEST(test_ndjson_is_one_target_a_line)
 }
 END_TEST
 
+START_TEST(test_csv_is_one_target_a_record)
+{
+    world_start();
+    struct answer a = post("/api/v1/batches", "text/csv; charset=utf-8",
+                           "url,timeout_ms,user_id\r\nhttp://a.test/,500,\"two\nlines\"\r\n"
+                           "nonsense,,\r\nhttp://b.test/,soon,x\r\nhttp://a.test/,500\r\n"
+                           "http://a.test/,500,y");
+    ck_assert_msg(has(&a, "\"accepted\":2,\"rejected\":3,\"duplicates\":1"), "%s", a.body);
+    ck_assert(has(&a, "{\"line\":4,\"code\":\"bare_name\""));
+    ck_assert(has(&a, "{\"line\":5,\"code\":\"bad_value\""));
+    ck_assert(has(&a, "{\"line\":6,\"code\":\"bad_record\""));
+    answer_free(&a);
+    world_stop();
+}
+END_TEST
+
+START_TEST(test_bad_csv_is_refused_as_a_whole)
+{
+    world_start();
+    expect(post("/api/v1/batches", "text/csv", "url,colour\nhttp://a.test/,red\n"), 422,
+           "\"code\":\"unknown_column\",\"detail\":\"line 1: unknown column 'colour'");
+    expect(post("/api/v1/batches", "text/csv", "\n\"url\"x\n"), 422, "line 2: there is text");
+    expect(post("/api/v1/batches", "text/csv", "url\n" GOOD "\"http://b.test/\n" GOOD), 422,
+           "begins on line 3 has a '\\\"' that is never closed");
+    expect(post("/api/v1/batches", "text/csv", ""), 422, "empty_batch");
+    expect(post("/api/v1/batches", "text/csv", "url\n"), 422, "empty_batch");
+    ck_assert_uint_eq(w.n_open, 0);
+    world_stop();
+}
+END_TEST
+
 START_TEST(test_counts_of_an_open_batch_are_the_cores)
 {
     world_start();
@@ -457,6 +488,7 @@ END_TEST
 
 TESTS(uploads, test_text_names_bad_lines_and_keeps_the_good,
       test_json_members_may_stand_in_any_order, test_ndjson_is_one_target_a_line,
+      test_csv_is_one_target_a_record, test_bad_csv_is_refused_as_a_whole,
       test_ten_thousand_lines_are_ten_thousand_tasks, test_json_over_the_small_bound_is_streamed,
       test_gzip_is_decoded_and_counts_decoded,
       test_chunks_that_come_while_the_upload_waits_are_kept,
