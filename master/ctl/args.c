@@ -29,8 +29,9 @@ enum {
 static const struct verb verbs[] = {
     {"submit", "FILE|-", 1, 1, "submits a batch of targets",
      "FILE holds one target a line (http, https or dns URIs, # comments), or one JSON\n"
-     "object a line (.ndjson), or a whole batch (.json); without such an ending its\n"
-     "first bytes tell. The id of the batch goes to standard output, what there is to\n"
+     "object a line (.ndjson), or a table with a header row (.csv: url, timeout_ms,\n"
+     "user_id, ...), or a whole batch (.json); without such an ending its first bytes\n"
+     "tell. The id of the batch goes to standard output, what there is to\n"
      "say to standard error.",
      SUBMIT, submit_run},
     {"probe", "TARGET", 1, 1, "probes one target now and shows every phase",
@@ -113,6 +114,8 @@ static const struct verb_flag flags[] = {
     LIST(SUBMIT, "label", labels, "KEY=VALUE", "a label of yours on the batch"),
     TEXT(SUBMIT, "priority", priority, "CLASS", "interactive or bulk"),
     FLAG(SUBMIT, "strict", 0, strict, "any bad line refuses all"),
+    TEXT(SUBMIT, "idempotency-key", idempotency_key, "KEY",
+         "the same key and file again give the same batch (24 h)"),
     SECTION(SUBMIT | PROBE, "Agents and probes"),
     LIST(SUBMIT | PROBE, "agent", agents, "NAME", "only this agent"),
     LIST(SUBMIT | PROBE, "tag", tags, "KEY=VALUE", "only agents with this tag"),

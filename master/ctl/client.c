@@ -22,7 +22,8 @@ struct client {
     char *url;  /* as given, for messages */
     char *base; /* without a slash at the end */
     char *socket_path;
-    char *token_header; /* NULL: no token was given */
+    char *token_header;          /* NULL: no token was given */
+    const char *idempotency_key; /* of the next upload; NULL = none */
     struct strbuf target;
     bool has_query;
 };
@@ -258,12 +259,16 @@ static void keep_facts(struct client *cl, struct client_reply *r, CURLcode rc)
 
 static struct curl_slist *headers_of(const struct client *cl, const char *type)
 {
-    char line[160];
+    char line[400];
     struct curl_slist *h = NULL;
     if (cl->token_header)
         h = curl_slist_append(h, cl->token_header);
     if (type) {
         snprintf(line, sizeof(line), "Content-Type: %s", type);
+        h = curl_slist_append(h, line);
+    }
+    if (cl->idempotency_key) {
+        snprintf(line, sizeof(line), "Idempotency-Key: %s", cl->idempotency_key);
         h = curl_slist_append(h, line);
     }
     return h;
@@ -286,6 +291,12 @@ static void perform(struct client *cl, struct call *k, const char *type)
     curl_easy_setopt(cl->curl, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(cl->curl, CURLOPT_ERRORBUFFER, NULL);
     curl_slist_free_all(headers);
+}
+
+void client_idempotency_key(struct client *cl, const char *key)
+{
+    REQUIRE(!key || strlen(key) <= CTL_KEY_MAX);
+    cl->idempotency_key = key;
 }
 
 void client_get(struct client *cl, struct client_reply *r)
@@ -319,6 +330,7 @@ void client_upload(struct client *cl, const char *type, client_read_f *read, voi
     curl_easy_setopt(cl->curl, CURLOPT_READDATA, &k);
     curl_easy_setopt(cl->curl, CURLOPT_TIMEOUT_MS, 0L);
     perform(cl, &k, type);
+    cl->idempotency_key = NULL;
     curl_easy_setopt(cl->curl, CURLOPT_READDATA, NULL);
 }
 

@@ -39,6 +39,9 @@ void client_path(struct client *cl, const char *fmt, ...) __attribute__((format(
 void client_query(struct client *cl, const char *name,
                   const char *value); /* NULL value: left out */
 
+/* Sent with the next upload, then forgotten; NULL: none. Borrowed until then. */
+void client_idempotency_key(struct client *cl, const char *key);
+
 void client_get(struct client *cl, struct client_reply *r);
 void client_post(struct client *cl, const char *json, struct client_reply *r); /* NULL: no body */
 

@@ -22,13 +22,14 @@ enum exit_code {
 enum form { FORM_TABLE, FORM_JSON, FORM_NDJSON, FORM_CSV };
 
 #define CTL_WORDS_MAX 2
+#define CTL_KEY_MAX   255 /* of an Idempotency-Key */
 
 struct ctl_options {
     char *url, *token_file, *ca_file, *output;
     bool help, version;
     bool watch, strict;
     char *wait, *name, *per_host, *deadline, *deadline_s, *priority;
-    char *outcome, *cause;
+    char *outcome, *cause, *idempotency_key;
     struct option_list agents, tags, labels;
     int64_t rows, limit, timeout_ms;
 };

@@ -12,6 +12,7 @@
 #define TYPE_TEXT   "text/plain"
 #define TYPE_JSON   "application/json"
 #define TYPE_NDJSON "application/x-ndjson"
+#define TYPE_CSV    "text/csv"
 
 enum err source_open(struct source *s, const char *name)
 {
@@ -63,6 +64,22 @@ static const char *type_of_object(const char *line, size_t len)
     return type;
 }
 
+/* No list of targets begins with a column's name and a comma or the end of the line. */
+static bool is_csv_header(const char *head, size_t len)
+{
+    static const char *const names[] = {"url", "target", "\"url\"", "\"target\""};
+    if (len > 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0) {
+        head += 3;
+        len -= 3;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t n = strlen(names[i]);
+        if (len > n && memcmp(head, names[i], n) == 0 && strchr(",\r\n", head[n]) && head[n])
+            return true;
+    }
+    return false;
+}
+
 const char *source_type_of(const char *name, const char *head, size_t len)
 {
     static const struct {
@@ -71,7 +88,7 @@ const char *source_type_of(const char *name, const char *head, size_t len)
                    {".ndjson", TYPE_NDJSON},
                    {".jsonl", TYPE_NDJSON},
                    {".txt", TYPE_TEXT},
-                   {".csv", "text/csv"}};
+                   {".csv", TYPE_CSV}};
     for (size_t i = 0; i < ARRAY_LEN(endings); i++)
         if (ends_with(name, endings[i].ending))
             return endings[i].type;
@@ -79,6 +96,8 @@ const char *source_type_of(const char *name, const char *head, size_t len)
         head++;
         len--;
     }
+    if (is_csv_header(head, len))
+        return TYPE_CSV;
     if (len == 0 || (*head != '{' && *head != '"' && *head != '['))
         return TYPE_TEXT;
     if (*head == '"')

@@ -82,6 +82,26 @@ static int no_rewind(const struct client_reply *r)
                     r->status);
 }
 
+/* Checked here too: what is no header's value must not become one. */
+static int check_key(const char *key)
+{
+    size_t n = key ? strlen(key) : 1;
+    bool clean = n > 0 && n <= CTL_KEY_MAX;
+    for (const char *p = key; p && *p != '\0'; p++)
+        clean &= *p > ' ' && *p <= '~';
+    return clean ? EXIT_ALL_OK
+                 : ctl_fail(EXIT_USAGE,
+                            "--idempotency-key must be 1 to %d printable ASCII characters without "
+                            "spaces, got '%.60s'",
+                            CTL_KEY_MAX, key);
+}
+
+/* With a key the status 409 says that the same upload is under way: soon it has an answer. */
+static bool is_busy(const struct ctl *c, const struct client_reply *r)
+{
+    return r->status == 429 || r->status == 503 || (r->status == 409 && c->o.idempotency_key);
+}
+
 /* Refused at its start for now: nothing was accepted, so it can be sent again. */
 static int upload(struct ctl *c, struct source *s, const char *deadline_s, struct answer *a)
 {
@@ -89,9 +109,9 @@ static int upload(struct ctl *c, struct source *s, const char *deadline_s, struc
     bool json = strcmp(type, "application/json") == 0;
     for (int tries = 1;; tries++) {
         name_upload(c, json, deadline_s);
+        client_idempotency_key(c->client, c->o.idempotency_key);
         client_upload(c->client, type, source_read, s, &a->reply);
-        bool busy = a->reply.status == 429 || a->reply.status == 503;
-        if (!busy || tries == BUSY_TRIES)
+        if (!is_busy(c, &a->reply) || tries == BUSY_TRIES)
             break;
         if (!source_rewind(s))
             return no_rewind(&a->reply);
@@ -272,6 +292,8 @@ int submit_run(struct ctl *c)
     char deadline[24];
     int64_t wait_s;
     int code = take_times(c, deadline, &wait_s);
+    if (code == EXIT_ALL_OK)
+        code = check_key(c->o.idempotency_key);
     if (code != EXIT_ALL_OK)
         return code;
     if (source_open(&s, c->words[0]) != ERR_NONE)

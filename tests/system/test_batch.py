@@ -79,6 +79,74 @@ def test_text_batch_names_bad_lines_and_keeps_the_good(w):
         equal([e["line"] for e in r.json["errors"]], [3, 5, 7], "lines")
 
 
+CSV = """\ufeffurl,timeout_ms,method,user_id,type\r
+{ok},2000,HEAD,"row, ""1""\r
+of two lines",\r
+ftp://x.test/,,,bad-scheme,\r
+{missing},,,,\r
+a.ok.test,,,row-4,A\r
+{ok},soon,,bad-number,\r
+{ok},2000\r
+{ok},2000,HEAD,row-7,\r
+"""
+
+
+@short
+def test_csv_batch_from_the_api_and_from_the_command_line(w):
+    w.fleet(agents=("a1",))
+    text = CSV.format(ok=w.url("/ok"), missing=w.url("/status/404"))
+    with w.case("bad records are reported by the line on which they begin"):
+        answer = w.api.must("POST", "batches?name=table", text.encode(), 202, type="text/csv").json
+        equal((answer["accepted"], answer["rejected"]), (4, 3), "accepted, rejected")
+        equal([e["line"] for e in answer["errors"]], [4, 7, 8], "lines")
+        equal(answer["duplicates"], 1, "duplicates")
+    with w.case("options and user_id are those of the record"):
+        counts = w.wait_batch(answer["id"], 30)
+        equal((counts["ok"], counts["failed"]), (3, 1), "ok, failed")
+        found = {r["user_id"]: r for r in w.api.results(answer["id"])}
+        equal(set(found), {'row, "1"\r\nof two lines', "row-4", "row-7", None}, "user_ids")
+        expect(found["row-4"]["dns"] and found[None]["cause"] == "http_4xx", found)
+    with w.case("an unknown column is named, and nothing is accepted"):
+        r = w.api.post("batches", text.replace("method", "colour").encode(), type="text/csv")
+        expect(r.status == 422 and r.json["code"] == "unknown_column" and "'colour'" in r.json["detail"], r)
+    with w.case("sonde submit x.csv"):
+        with open(w.path("x.csv"), "w", encoding="utf-8", newline="") as f:
+            f.write(text)
+        r = w.cli("submit", w.path("x.csv"))
+        expect(r.returncode == 1 and "4 targets accepted" in r.stderr and "line 7" in r.stderr, r.stdout, r.stderr)
+        equal(w.wait_batch(r.stdout.strip(), 30)["ok"], 3, "ok")
+
+
+@short
+def test_an_idempotency_key_survives_the_master(w):
+    """A client that lost its answer repeats its upload and has the same batch, also from a master that was killed."""
+    w.fleet(agents=("a1",))
+    body, key = (w.url("/ok") + "\n") * 500, {"Idempotency-Key": "import-7"}
+    first = w.api.must("POST", "batches", body, 202, type="text/plain", headers=key)
+    w.master_proc.kill9()
+    w.master()
+    with w.case("the same upload has the first answer again"):
+        again = w.api.must("POST", "batches", body, 202, type="text/plain", headers=key)
+        equal((again.json, again.headers["Location"]), (first.json, first.headers["Location"]), "answer")
+    with w.case("another body is refused"):
+        r = w.api.post("batches", body + body, type="text/plain", headers=key)
+        expect(r.status == 422 and r.json["code"] == "idempotency_mismatch" and first.json["id"] in r.json["detail"], r)
+    with w.case("sonde submit --idempotency-key"):
+        runs = [w.cli("submit", "-", "--idempotency-key", "cli-1", input=body) for _ in range(2)]
+        expect(all(r.returncode == 0 for r in runs), [r.stderr for r in runs])
+        equal(runs[0].stdout, runs[1].stdout, "the batch")
+        bad = w.cli("submit", "-", "--idempotency-key", "two words", input=body)
+        expect(bad.returncode == 2 and "'two words'" in bad.stderr, bad.stderr)
+    with w.case("each ran once"):
+        batches = w.api.must("GET", "batches").json["batches"]
+        equal(len(batches), 2, "batches")
+        for b in batches:
+            equal(w.wait_batch(b["id"], 30)["ok"], 500, "ok")
+            w.one_result_each(b["id"], 500)
+    w.master_proc.stop()
+    w.check_store()
+
+
 @short
 def test_cancel_reaches_what_runs(w):
     w.fleet()

@@ -48,6 +48,9 @@ def bad_bodies(url):
         ("an URL that is too long", "text/plain", long_url + "\n", 422, ("9014 bytes", "8192")),
         ("a line that is too long", "text/plain", "http://a.test/" + "x" * 300000 + "\n", 422, ("line", "64 KiB", "shorten")),
         ("invalid UTF-8 in text", "text/plain", b"http://a.test/\xff\xfe\n", 422, ("UTF-8", "save the text")),
+        ("CSV without a column of targets", "text/csv", "name,timeout_ms\na,5\n", 422, ("'name'", "'url'", "'target'")),
+        ("CSV with a quote that is never closed", "text/csv", "url\n\"" + url + "\n", 422, ("line 2", "never closed")),
+        ("CSV without records", "text/csv", "url\n", 422, ("empty",)),
         ("unknown type of a body", "application/xml", "<x/>", 415, ("application/xml", "application/json", "text/plain")),
         ("strict=1 and one bad line of two", "text/plain", url + "\nftp://a.test/\n", 422, ("strict=1", "'ftp'")),
     ]

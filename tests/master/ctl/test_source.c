@@ -31,6 +31,16 @@ START_TEST(test_first_bytes_tell_without_an_ending)
 }
 END_TEST
 
+START_TEST(test_a_table_is_told_by_its_ending_or_its_header_row)
+{
+    ck_assert_str_eq(type_of("a.csv", "x"), "text/csv");
+    ck_assert_str_eq(type_of("-", "url,timeout_ms\nhttp://a/,5\n"), "text/csv");
+    ck_assert_str_eq(type_of("-", "\xef\xbb\xbf\"target\"\r\nhttp://a/\r\n"), "text/csv");
+    ck_assert_str_eq(type_of("-", "urls.test\n"), "text/plain");
+    ck_assert_str_eq(type_of("-", "url"), "text/plain");
+}
+END_TEST
+
 START_TEST(test_missing_file_says_why)
 {
     struct source s;
@@ -120,7 +130,7 @@ START_TEST(test_large_pipe_cannot_be_sent_again)
 END_TEST
 
 TESTS(source, test_ending_tells_the_type, test_first_bytes_tell_without_an_ending,
-      test_missing_file_says_why, test_directory_is_refused,
-      test_large_file_is_read_whole_and_again, test_small_pipe_can_be_sent_again,
-      test_large_pipe_cannot_be_sent_again)
+      test_a_table_is_told_by_its_ending_or_its_header_row, test_missing_file_says_why,
+      test_directory_is_refused, test_large_file_is_read_whole_and_again,
+      test_small_pipe_can_be_sent_again, test_large_pipe_cannot_be_sent_again)
 CHECK_MAIN("ctl source", source)
