@@ -20,8 +20,8 @@
  * of its own.
  *
  * The first label of the name asked for chooses the behaviour (dns_server_rules below); any other
- * name gets one record: A 192.0.2.1, AAAA 2001:db8::1, or an empty answer. `second` and `recovers` are silent and
- * SERVFAIL to the first question that the server gets.
+ * name gets one record: A 192.0.2.1, AAAA 2001:db8::1, or an empty answer. `second` and `recovers`
+ * are silent and SERVFAIL to the first question that the server gets.
  */
 struct dns_server {
     int udp, tcp, stop[2];
@@ -149,8 +149,7 @@ static inline size_t dns_server_answer(struct dns_server *s, const uint8_t *q, s
     if (type == 28)
         atomic_fetch_add(&s->asked_aaaa, 1);
     if (atomic_load(&s->mute) || dns_server_is(q, "silent") ||
-        (dns_server_is(q, "second") && first) ||
-        (dns_server_is(q, "v6silent") && type == 28) ||
+        (dns_server_is(q, "second") && first) || (dns_server_is(q, "v6silent") && type == 28) ||
         ((dns_server_is(q, "v4silent") || dns_server_is(q, "v4fails")) && type == 1))
         return 0;
     unsigned rcode = dns_server_is(q, "recovers") && first ? 2 : dns_server_rcode(q);
