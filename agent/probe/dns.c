@@ -443,7 +443,7 @@ static bool dns_setup(struct probe_env *env, void **state)
     struct dns_env *e = mem_zalloc(sizeof(*e));
     *state = e;
     if (own_resolver(env->resolver_servers, &e->server, &e->port)) {
-        e->pool = dns_pool_create(env->loop);
+        e->pool = dns_pool_create(env->loop, DNS_POOL_AGE_MS);
         return true;
     }
     LOG(LOG_ERROR, "probe", "bad_resolver", LS("resolver", env->resolver_servers));

@@ -41,6 +41,8 @@ struct dns_socket {
 
 struct dns_pool {
     struct loop *loop;
+    int64_t age_ms;
+    struct timer sweep;           /* armed while a socket is idle */
     struct list buckets[BUCKETS]; /* dns_socket.node */
     struct list idle;             /* dns_socket.idle_node */
     unsigned n_sockets;
@@ -105,10 +107,36 @@ static void retire(struct dns_socket *s)
     leave_idle(s);
 }
 
+static bool too_old(const struct dns_socket *s)
+{
+    return !mono_before(loop_now(s->pool->loop), mono_add_ms(s->opened_at, s->pool->age_ms));
+}
+
+static void on_sweep(struct timer *t, struct mono now);
+
+static void arm_sweep(struct dns_pool *pool)
+{
+    if (!list_empty(&pool->idle) && !timer_armed(&pool->sweep))
+        timer_arm(loop_timers(pool->loop), &pool->sweep,
+                  mono_add_ms(loop_now(pool->loop), pool->age_ms), on_sweep);
+}
+
+static void on_sweep(struct timer *t, struct mono now)
+{
+    struct dns_pool *pool = CONTAINER_OF(t, struct dns_pool, sweep);
+    LIST_EACH_SAFE (&pool->idle, n, tmp) {
+        struct dns_socket *s = CONTAINER_OF(n, struct dns_socket, idle_node);
+        if (too_old(s))
+            socket_close(s);
+    }
+    arm_sweep(pool);
+}
+
 static void go_idle(struct dns_socket *s)
 {
     struct dns_pool *pool = s->pool;
     list_push_back(&pool->idle, &s->idle_node);
+    arm_sweep(pool);
     if (pool->idle.count <= DNS_POOL_IDLE)
         return;
     struct dns_socket *oldest = CONTAINER_OF(list_first(&pool->idle), struct dns_socket, idle_node);
@@ -332,7 +360,7 @@ static struct dns_socket *socket_for(struct dns_pool *pool, const struct ip *ser
         struct dns_socket *s = CONTAINER_OF(n, struct dns_socket, node);
         if (s->port != port || !ip_equal(&s->server, server))
             continue;
-        if (mono_before(loop_now(pool->loop), mono_add_ms(s->opened_at, DNS_POOL_AGE_MS)))
+        if (!too_old(s))
             return s;
         retire(s);
         close_when_done(s);
@@ -382,11 +410,12 @@ int dns_pool_ask(struct dns_pool *pool, const struct ip *server, uint16_t port, 
 
 /* ---- the pool */
 
-struct dns_pool *dns_pool_create(struct loop *loop)
+struct dns_pool *dns_pool_create(struct loop *loop, int64_t age_ms)
 {
-    REQUIRE(loop != NULL);
+    REQUIRE(loop != NULL && age_ms > 0);
     struct dns_pool *pool = mem_zalloc(sizeof(*pool));
     pool->loop = loop;
+    pool->age_ms = age_ms;
     for (unsigned i = 0; i < BUCKETS; i++)
         list_init(&pool->buckets[i]);
     list_init(&pool->idle);
@@ -398,6 +427,7 @@ void dns_pool_destroy(struct dns_pool **pp)
     struct dns_pool *pool = *pp;
     if (pool == NULL)
         return;
+    timer_disarm(loop_timers(pool->loop), &pool->sweep);
     LIST_EACH_SAFE (&pool->idle, n, tmp)
         socket_close(CONTAINER_OF(n, struct dns_socket, idle_node));
     REQUIRE(pool->n_sockets == 0);

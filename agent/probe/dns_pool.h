@@ -35,7 +35,8 @@ struct dns_wait {
     int doubt; /* an errno that came back while it waited, not known for which question; 0 = none */
 };
 
-struct dns_pool *dns_pool_create(struct loop *loop);
+/* age_ms: after it a socket takes no new questions, and is closed if it has none. */
+struct dns_pool *dns_pool_create(struct loop *loop, int64_t age_ms);
 /* No question may be under way. */
 void dns_pool_destroy(struct dns_pool **pp);
 

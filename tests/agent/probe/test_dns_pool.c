@@ -22,6 +22,8 @@ static int server;
 static struct ip server_ip;
 static uint16_t server_port;
 
+static int64_t age_ms = DNS_POOL_AGE_MS;
+
 static void server_bind(uint16_t port)
 {
     struct sockaddr_storage sa;
@@ -38,7 +40,7 @@ static void server_bind(uint16_t port)
 static void begin(const char *address)
 {
     loop = loop_create(NULL, NULL);
-    pool = dns_pool_create(loop);
+    pool = dns_pool_create(loop, age_ms);
     ck_assert_int_eq(ip_parse(address, &server_ip), ERR_NONE);
     server_bind(0);
 }
@@ -414,6 +416,48 @@ START_TEST(test_idle_sockets_are_bounded)
 }
 END_TEST
 
+static void on_stop(struct timer *t, struct mono now)
+{
+    loop_stop(loop);
+}
+
+static void turn_for(int64_t ms)
+{
+    struct timer stop = {0};
+    timer_arm(loop_timers(loop), &stop, mono_add_ms(mono_now(), ms), on_stop);
+    loop_run(loop);
+}
+
+START_TEST(test_idle_sockets_are_closed_when_they_are_old)
+{
+    struct question q;
+    age_ms = 20;
+    begin("127.0.0.1");
+    unsigned before = open_descriptors();
+    ask_and_answer(&q);
+    turn_for(100); /* the sweep was armed before the stop, and is due before it */
+    ck_assert_uint_eq(open_descriptors(), before);
+    teardown();
+}
+END_TEST
+
+START_TEST(test_old_sockets_take_no_new_questions)
+{
+    struct question old, q;
+    age_ms = 20;
+    begin("127.0.0.1");
+    ask(&old);
+    arrives(&old);
+    turn_for(100);
+    ask(&q);
+    arrives(&q);
+    ck_assert_uint_ne(port_of(&q), port_of(&old));
+    answer(&old);
+    answer(&q);
+    teardown();
+}
+END_TEST
+
 START_TEST(test_no_descriptors_is_told)
 {
     struct rlimit old, few;
@@ -440,6 +484,7 @@ TESTS(plain, test_answers_find_their_questions_on_one_socket, test_ids_under_way
       test_error_of_another_question_does_not_stop_a_new_one,
       test_noise_on_an_idle_socket_closes_it, test_idle_sockets_are_bounded,
       test_no_descriptors_is_told)
+TESTS(aging, test_idle_sockets_are_closed_when_they_are_old, test_old_sockets_take_no_new_questions)
 TESTS(own_net, test_error_over_ipv6_is_for_the_question_it_quotes,
       test_error_that_quotes_nothing_is_that_of_a_lone_question,
       test_error_that_quotes_nothing_is_a_doubt_of_several)
@@ -449,4 +494,4 @@ static TCase *sharing(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     return tc;
 }
-CHECK_MAIN("dns_pool", sharing, own_net)
+CHECK_MAIN("dns_pool", sharing, aging, own_net)
