@@ -159,20 +159,13 @@ static void stall_one(struct storm *st)
     d->stalled_until = mono_add_ms(st->m.w->now, (int64_t)below(st, 20000));
 }
 
-static void drain_one(struct storm *st)
-{
-    struct sim_host *h = some_host(st);
-    if (h->agent.s && !mono_before(st->m.w->now, h->frozen_until))
-        session_drain(h->agent.s, st->m.w->now);
-}
-
 static void freeze(struct storm *st)
 {
-    struct mono until = mono_add_ms(st->m.w->now, (int64_t)below(st, 25000));
+    int64_t ms = (int64_t)below(st, 25000);
     if (below(st, 3) == 0)
-        st->m.frozen_until = until;
+        st->m.frozen_until = mono_add_ms(st->m.w->now, ms);
     else
-        some_host(st)->frozen_until = until;
+        host_freeze(&st->m, some_host(st), ms);
 }
 
 /* How the store behaves from now on. */
@@ -219,7 +212,7 @@ static void step_rare(struct storm *st)
         break;
     case 2:
     case 3:
-        drain_one(st);
+        host_drain(&st->m, some_host(st));
         break;
     case 4:
         master_dies(&st->m);

@@ -16,6 +16,7 @@
 #define SIM_TICK_MS    250
 #define SIM_NEVER_MS   3600000
 #define SIM_PARTING_MS 5000
+#define SIM_DRAIN_MS   90000 /* probes, flush, and a connection that must be found dead */
 #define SIM_STORE_MS   20000 /* a master that stops waits so long for its store */
 
 struct sim_conn {
@@ -29,6 +30,7 @@ struct sim_host { /* where the processes of one agent run */
     struct sim_agent agent;
     int conn; /* −1: none */
     struct mono connect_at, start_at, frozen_until, ticked_at, gone_at;
+    struct mono drained_by; /* unset: nobody told it to end */
 };
 enum sim_master { MASTER_RUNS, MASTER_DRAINS, MASTER_PARTS, MASTER_DOWN };
 struct sim {
@@ -146,6 +148,7 @@ static void host_start(struct sim *m, struct sim_host *h)
     sim_agent_start(&h->agent);
     h->connect_at = m->w->now;
     h->ticked_at = m->w->now;
+    h->drained_by = (struct mono){0};
 }
 
 static void host_connect(struct sim *m, struct sim_host *h)
@@ -189,8 +192,24 @@ static void host_write(struct sim *m, struct sim_host *h)
     h->gone_at = mono_add_ms(m->w->now, sim_ms(m, 2000));
 }
 
+static void host_drain(struct sim *m, struct sim_host *h)
+{
+    if (!h->agent.s || mono_is_set(h->drained_by) || mono_before(m->w->now, h->frozen_until))
+        return;
+    session_drain(h->agent.s, m->w->now);
+    h->drained_by = mono_add_ms(m->w->now, SIM_DRAIN_MS);
+}
+
+static void host_freeze(struct sim *m, struct sim_host *h, int64_t ms)
+{
+    h->frozen_until = mono_add_ms(m->w->now, ms);
+    if (mono_is_set(h->drained_by))
+        h->drained_by = mono_add_ms(h->drained_by, ms);
+}
+
 static void host_ends_when_drained(struct sim *m, struct sim_host *h)
 {
+    REQUIRE(!sim_due(m, h->drained_by)); /* whatever the master and the path do */
     if (!session_finished(h->agent.s))
         return;
     sim_agent_kill(&h->agent);
