@@ -2,6 +2,7 @@
 #include "common/mem.h"
 #include "master/api/batches.h"
 #include "master/api/handlers.h"
+#include "master/api/host_filter.h"
 #include "master/api/result_put.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@ struct reading {
     unsigned limit;
     int outcome;
     char cause[CAUSE_MAX], agent[AGENT_NAME_MAX + 1];
+    uint64_t hosts[HOST_HASHES_MAX];
+    unsigned n_hosts;
     struct strbuf out; /* of a stream: what is formatted and not sent yet */
     size_t off;
     bool asked, ended;
@@ -38,6 +41,8 @@ static void reading_free(void *state)
     free(x);
 }
 
+_Static_assert(HOST_HASHES_MAX <= STORE_HOSTS_MAX, "the store takes all hashes of a host");
+
 /* ---- the query */
 
 static void take_word(struct query *q, const char *name, char *out, size_t max)
@@ -47,6 +52,19 @@ static void take_word(struct query *q, const char *name, char *out, size_t max)
         query_fail(q, "query parameter '%s' must be 1 to %zu characters", name, max - 1);
     else if (v)
         snprintf(out, max, "%s", v);
+}
+
+static void take_host(struct query *q, struct reading *x)
+{
+    const char *host = query_str(q, "host");
+    if (!host)
+        return;
+    x->n_hosts = host_filter_hashes(host, x->hosts);
+    if (x->n_hosts == 0)
+        query_fail(q,
+                   "query parameter 'host' must be a host name or an address like example.com or "
+                   "192.0.2.1, got \"%.60s\"",
+                   host);
 }
 
 static enum err parse(struct http_req *r, struct reading *x)
@@ -64,6 +82,7 @@ static enum err parse(struct http_req *r, struct reading *x)
                    word);
     take_word(q, "cause", x->cause, sizeof(x->cause));
     take_word(q, "agent", x->agent, sizeof(x->agent));
+    take_host(q, x);
     x->after = (uint64_t)query_int(q, "cursor", 0, INT64_MAX, 0);
     x->limit = STORE_PAGE_ROWS;
     if (x->format == FORMAT_JSON)
@@ -95,6 +114,8 @@ static void ask_page(struct http_req *r)
     s->results_page.outcome = x->outcome;
     memcpy(s->results_page.cause, x->cause, sizeof(x->cause));
     memcpy(s->results_page.agent, x->agent, sizeof(x->agent));
+    memcpy(s->results_page.hosts, x->hosts, sizeof(x->hosts));
+    s->results_page.n_hosts = x->n_hosts;
     http_ask_store(r, s);
 }
 

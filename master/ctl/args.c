@@ -126,6 +126,7 @@ static const struct verb_flag flags[] = {
          "ok, failed, undetermined, refused, expired or cancelled"),
     TEXT(RESULTS, "cause", cause, "WORD", "like connect_timeout"),
     LIST(RESULTS, "agent", agents, "NAME", "measured by this agent"),
+    TEXT(RESULTS, "host", host, "HOST", "of targets on this host"),
     NUMBER(RESULTS, "limit", limit, "N", 1, 100000, "100", "rows of the table"),
     SECTION(BATCHES, "Selection"),
     NUMBER(BATCHES, "limit", limit, "N", 1, 500, "20", "how many"),

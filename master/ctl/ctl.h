@@ -29,7 +29,7 @@ struct ctl_options {
     bool help, version;
     bool watch, strict;
     char *wait, *name, *per_host, *deadline, *deadline_s, *priority;
-    char *outcome, *cause, *idempotency_key;
+    char *outcome, *cause, *host, *idempotency_key;
     struct option_list agents, tags, labels;
     int64_t rows, limit, timeout_ms;
 };

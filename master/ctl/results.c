@@ -15,6 +15,7 @@ static void name_results(struct ctl *c, const char *id, const struct results_que
     client_query(c->client, "outcome", q->outcome);
     client_query(c->client, "cause", q->cause);
     client_query(c->client, "agent", q->agent);
+    client_query(c->client, "host", q->host);
 }
 
 int results_export(struct ctl *c, const char *id, const struct results_query *q)
@@ -94,6 +95,7 @@ int results_run(struct ctl *c)
     char id[UUID_TEXT_MAX];
     struct results_query q = {.outcome = c->o.outcome,
                               .cause = c->o.cause,
+                              .host = c->o.host,
                               .agent = c->o.agents.count ? c->o.agents.items[0] : NULL};
     if (c->o.agents.count > 1)
         return ctl_fail(EXIT_USAGE, "--agent can be given once here");

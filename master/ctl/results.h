@@ -5,7 +5,7 @@
 
 /* results - reads the results of a batch. One thread; all return exit codes. */
 struct results_query {
-    const char *outcome, *cause, *agent; /* NULL: all */
+    const char *outcome, *cause, *agent, *host; /* NULL: all */
 };
 
 /* Adds up to `rows` results to l, which stays the caller's. */

@@ -69,7 +69,8 @@
       "WHERE batch = ?1 AND seq > ?2 ORDER BY seq")                                                \
     X(SQL_RESULT_GET, R,                                                                           \
       "SELECT seq, task, attempt, outcome, agent, cause, record FROM results WHERE task = ?1")     \
-    X(SQL_TASK_GET, R, "SELECT spec, user_id FROM tasks WHERE task = ?1")
+    X(SQL_TASK_GET, R, "SELECT spec, user_id FROM tasks WHERE task = ?1")                          \
+    X(SQL_TASK_HOST, R, "SELECT host FROM tasks WHERE task = ?1")
 
 enum sqlite_statement {
 #define X(id, who, sql) id,

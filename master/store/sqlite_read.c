@@ -210,6 +210,42 @@ static bool passes(const struct store_req *r, sqlite3_stmt *st)
     return !r->results_page.cause[0] || column_is(st, 5, r->results_page.cause);
 }
 
+/* A look at the task's own row, so only where the other filters let its result through. */
+static enum err host_passes(struct sqlite_db *d, const struct store_req *r, uint64_t task,
+                            bool *passes)
+{
+    bool there = false;
+    *passes = r->results_page.n_hosts == 0;
+    if (*passes)
+        return ERR_NONE;
+    REQUIRE(r->results_page.n_hosts <= STORE_HOSTS_MAX);
+    sqlite3_stmt *st = sqlite_use(d, SQL_TASK_HOST);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)task);
+    enum err e = sqlite_step(d, st, &there);
+    uint64_t host = !e && there ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+    for (unsigned i = 0; there && i < r->results_page.n_hosts; i++)
+        *passes |= r->results_page.hosts[i] == host;
+    sqlite3_reset(st);
+    return e;
+}
+
+static enum err page_row(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st)
+{
+    bool of_host = false;
+    if (!passes(r, st))
+        return ERR_NONE;
+    enum err e = host_passes(d, r, (uint64_t)sqlite3_column_int64(st, 1), &of_host);
+    if (e || !of_host)
+        return e;
+    struct store_result_row *out = &r->results_page.rows[r->results_page.n++];
+    result_row(st, &r->arena, out);
+    e = add_task(d, &r->arena, out);
+    if (e != ERR_NOT_FOUND)
+        return e;
+    snprintf(d->why, sizeof(d->why), "a result without its task, see `sonde-master check`");
+    return ERR_CORRUPT;
+}
+
 static enum err page_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st,
                           unsigned limit)
 {
@@ -222,15 +258,7 @@ static enum err page_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt
             break;
         }
         r->results_page.last = (uint64_t)sqlite3_column_int64(st, 0);
-        if (!passes(r, st))
-            continue;
-        struct store_result_row *out = &r->results_page.rows[r->results_page.n++];
-        result_row(st, &r->arena, out);
-        e = add_task(d, &r->arena, out);
-        if (e == ERR_NOT_FOUND) {
-            snprintf(d->why, sizeof(d->why), "a result without its task, see `sonde-master check`");
-            e = ERR_CORRUPT;
-        }
+        e = page_row(d, r, st);
         if (e)
             break;
     }

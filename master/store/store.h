@@ -28,6 +28,7 @@
 #define STORE_READERS        2
 #define STORE_PAGE_ROWS      1000       /* rows of one page, at most */
 #define STORE_PAGE_BYTES     (4u << 20) /* and bytes: a page may be shorter than asked */
+#define STORE_HOSTS_MAX      4          /* hashes of hosts in the filter of a page */
 #define STORE_ARENA_BYTES                                                                          \
     (64u << 20) /* ceiling of a request's arena; an overflown one must not be posted */
 
@@ -195,7 +196,9 @@ struct store_req {
             size_t max_bytes; /* with the row that passes it; STORE_PAGE_BYTES unless set */
             int outcome;      /* −1 = any */
             char cause[CAUSE_MAX], agent[AGENT_NAME_MAX + 1]; /* "" = any */
-            struct store_result_row *rows;                    /* out */
+            uint64_t hosts[STORE_HOSTS_MAX]; /* of one of these hashes; n_hosts 0 = any */
+            unsigned n_hosts;
+            struct store_result_row *rows; /* out */
             unsigned n;
             bool more;     /* out: further rows are there now */
             uint64_t last; /* out: the next cursor. A filter may let few rows through, or none: only

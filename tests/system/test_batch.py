@@ -55,6 +55,13 @@ def test_results_as_pages_ndjson_and_csv_are_the_same(w):
     with w.case("filtered by outcome and cause"):
         r = w.api.must("GET", f"batches/{batch}/results?outcome=failed&cause=http_4xx&limit=1000").json["results"]
         expect(r and all(x["cause"] == "http_4xx" for x in r), "the filter let through", r[:2])
+    with w.case("filtered by host"):
+        host = next(h for h in (r["target"].split("/")[2].rsplit(":", 1)[0] for r in w.api.results(batch) if r["http"]) if h)
+        wanted = {r["task"] for r in w.api.results(batch) if f"//{host}:" in r["target"] or f"//{host}/" in r["target"]}
+        r = w.api.must("GET", f"batches/{batch}/results?host={host}&limit=1000").json["results"]
+        equal({x["task"] for x in r}, wanted, "tasks of " + host)
+        shown = w.cli("results", batch, "--host", host, "-o", "ndjson").stdout.splitlines()
+        equal(json.loads(shown[-1])["count"], len(wanted), "count of sonde results --host")
     with w.case("one task with its result"):
         task = w.api.must("GET", f"tasks/{pages[0]}").json
         equal(task["task"] if "task" in task else task["id"], pages[0], "the task")

@@ -174,6 +174,11 @@ START_TEST(test_pages_ndjson_and_csv_show_the_same_results)
     answer_free(&a);
     expect(batch(id, "/results?outcome=failed"), 200, "\"results\":[]");
     expect(batch(id, "/results?outcome=nice"), 400, "nice");
+    a = batch(id, "/results?host=b.test");
+    ck_assert_msg(has(&a, "\"dns:b.test\"") && !has(&a, "a.test"), "%s", a.body);
+    answer_free(&a);
+    expect(batch(id, "/results.ndjson?host=c.test"), 200, "{\"end\":true,\"count\":0}");
+    expect(batch(id, "/results?host=http://a.test/"), 400, "'host'");
     world_stop();
 }
 END_TEST

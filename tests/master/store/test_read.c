@@ -304,6 +304,27 @@ START_TEST(filter_by_agent_and_outcome_together)
 }
 END_TEST
 
+START_TEST(filter_by_host_and_outcome_together)
+{
+    struct store_req *r = page_req(mixed_batch(), 0, 100);
+    r->results_page.hosts[0] = UINT64_MAX - 3; /* of tasks 3 and 4 */
+    r->results_page.hosts[1] = UINT64_MAX - 4;
+    r->results_page.n_hosts = 2;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_uint_eq(r->results_page.n, 2);
+    ck_assert_uint_eq((uint32_t)r->results_page.rows[0].task, 3);
+    uint32_t num = task_batch(r->results_page.rows[0].task);
+    store_req_destroy(&r);
+    r = page_req(num, 0, 100);
+    r->results_page.hosts[0] = UINT64_MAX - 3;
+    r->results_page.n_hosts = 1;
+    r->results_page.outcome = OUTCOME_FAILED;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_uint_eq(r->results_page.n, 0);
+    store_req_destroy(&r);
+}
+END_TEST
+
 START_TEST(selective_filter_moves_its_cursor_in_bounded_steps)
 {
     uint32_t num = fx_batch(25000);
@@ -451,10 +472,10 @@ TESTS(batch_tests, batch_is_found_by_uuid_with_its_causes, unknown_uuid_is_not_f
 TESTS(page_tests, pages_give_every_result_once_in_seq_order,
       full_last_page_says_that_there_is_no_more, what_is_stored_behind_a_cursor_is_seen_later,
       filter_by_outcome, filter_by_cause, filter_by_agent_and_outcome_together,
-      selective_filter_moves_its_cursor_in_bounded_steps, page_is_bounded_in_bytes,
-      page_is_as_small_as_its_reader_wants, verdict_of_the_master_has_no_agent,
-      task_without_a_result_has_its_spec_alone, task_with_a_result_has_both,
-      task_past_the_end_is_not_found, no_statement_scans_a_table)
+      filter_by_host_and_outcome_together, selective_filter_moves_its_cursor_in_bounded_steps,
+      page_is_bounded_in_bytes, page_is_as_small_as_its_reader_wants,
+      verdict_of_the_master_has_no_agent, task_without_a_result_has_its_spec_alone,
+      task_with_a_result_has_both, task_past_the_end_is_not_found, no_statement_scans_a_table)
 
 static TCase *refills(void)
 {
