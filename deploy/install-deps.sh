@@ -9,7 +9,7 @@ libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libmicrohttpd-dev libcurl4-o
 libc-ares-dev libcjson-dev libsqlite3-dev libyaml-dev libpcre2-dev libidn2-dev uthash-dev libssl-dev
 zlib1g-dev check nginx openssl"
 TESTS="clang clang-format libclang-rt-14-dev universal-ctags strace nftables iproute2 procps python3
-jq sqlite3 wrk redis-server"
+jq sqlite3 wrk redis-server prometheus-blackbox-exporter"
 
 say() { printf 'install-deps: %s\n' "$*" >&2; }
 die() {
@@ -52,7 +52,7 @@ if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null 2>&1; then
     die "these packages are missing and only root can install them; run as root: apt-get install$missing"
 fi
 say "installing$missing"
-# An nginx or redis that came with this script shall not start by itself and take ports.
+# A server that came with this script shall not start by itself and take ports.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 if [ ! -e $policy ]; then
@@ -69,4 +69,11 @@ as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq || say "apt-get up
 # shellcheck disable=SC2086 # a list of words
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
     die "apt-get could not install:$missing (its own words are above; is the network up?)"
+# The exporter is a peer for tests and benches, which start their own: it shall not come up with the next boot either.
+case $missing in
+*prometheus-blackbox-exporter*)
+    ! command -v systemctl >/dev/null 2>&1 || as_root systemctl --quiet disable prometheus-blackbox-exporter >/dev/null 2>&1 ||
+        say "prometheus-blackbox-exporter could not be disabled: it starts with the next boot"
+    ;;
+esac
 say "done"
