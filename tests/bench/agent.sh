@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: MIT
 # The agent's probe engine beside a bare client that does the same to the same server, in turn on this machine.
 #
-#     tests/bench/agent.sh http|https|dns [--runs N] [--count N] [--window N] [--workers N] [--literal]
+#     tests/bench/agent.sh http|https|dns [--runs N] [--count N] [--window N] [--workers N] [--literal] [--peer-seconds N] [--no-peer]
 #
 # http and https probe 2,000 distinct names, A and AAAA asked each time, a fresh connection each; --literal probes
 # 127.0.0.1 instead. dns asks for 2,000 distinct names. One line a run: probes a second and CPU seconds (user and
 # system) per 1,000 probes of both, and the ratio of the CPU. BUILD=DIR takes another build than build/.
+#
+# When Debian's prometheus-blackbox-exporter and wrk are installed, one of our own is driven on /probe for --peer-seconds (5)
+# in each run: peer_ratio is the engine's CPU by its. It has the system's resolver only, so it always probes 127.0.0.1.
 ME=agent.sh
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/bench/agent_peer.sh
+. tests/bench/agent_peer.sh
 
-NAMES=2000 COUNT='' WINDOW=64 WORKERS=2 LITERAL=''
+NAMES=2000 COUNT='' WINDOW=64 WORKERS=2 LITERAL='' PEER=yes PEER_SECONDS=5
 usage() {
     sed -n '5s/^#     //p' "tests/bench/$ME" >&2
     exit 2
@@ -28,10 +33,11 @@ shift
 while [ $# -gt 0 ]; do
     case $1 in
     --literal) LITERAL=yes ;;
-    --runs | --count | --window | --workers)
+    --no-peer) PEER='' ;;
+    --runs | --count | --window | --workers | --peer-seconds)
         [ $# -ge 2 ] || usage
         need_number "$1" "$2"
-        name=${1#--}
+        name=${1#--} name=${name//-/_}
         declare "${name^^}=$2"
         shift
         ;;
@@ -76,18 +82,21 @@ engine() {
 }
 
 one_run() { # NUMBER
-    local bare ours load
+    local bare ours load peer=
     load=$(load)
     bare=$(floor) || die "the bare client failed: $bare"
     ours=$(engine) || die "the engine failed: $ours"
     [ "$(value ok "$ours")" = "$COUNT" ] || die "not every probe was ok: $ours"
+    [ -z "$PEER" ] || peer_run
     local cpu floor
     cpu=$(value cpu_s_per_1000 "$ours") floor=$(value cpu_s_per_1000 "$bare")
+    [ -z "$PEER" ] || peer=" peer_probes_s=$PEER_RATE peer_cpu_s_per_1000=$PEER_CPU peer_ratio=$(ratio "$cpu" "$PEER_CPU")"
     figures "$NAME run=$1 probes_s=$(value rate "$ours") cpu_s_per_1000=$cpu floor_probes_s=$(value rate "$bare")" \
-        "floor_cpu_s_per_1000=$floor ratio=$(ratio "$cpu" "$floor") rss_mib=$(value peak_rss_mib "$ours") load=$load"
+        "floor_cpu_s_per_1000=$floor ratio=$(ratio "$cpu" "$floor") rss_mib=$(value peak_rss_mib "$ours") load=$load$peer"
 }
 
 engine_warm_up=$(COUNT=500 engine) || die "the engine failed: $engine_warm_up"
+[ -z "$PEER" ] || peer_start
 for ((r = 1; r <= RUNS; r++)); do
     one_run "$r"
 done

@@ -50,10 +50,10 @@ table() {
 
 machine
 if [ -n "$QUICK" ]; then
-    bench agent.sh http --count 2000
-    bench agent.sh http --literal --count 2000
-    bench agent.sh https --count 500
-    bench agent.sh dns --count 5000
+    bench agent.sh http --count 2000 --peer-seconds 1
+    bench agent.sh http --literal --count 2000 --peer-seconds 1
+    bench agent.sh https --count 500 --peer-seconds 1
+    bench agent.sh dns --count 5000 --peer-seconds 1
     bench store.sh --tasks 20000
     bench master.sh --tasks 10000
     bench idle.sh --agents 200 --seconds 3
