@@ -13,7 +13,7 @@
  * failing run prints its seed; SONDE_SIM_SEED=N replays it alone, SONDE_SIM_SEEDS=N runs N of them.
  */
 #if defined(__SANITIZE_THREAD__) /* one thread, and ten times slower */
-#define SEEDS_DEFAULT 10
+#define SEEDS_DEFAULT 6
 #elif defined(__SANITIZE_ADDRESS__)
 #define SEEDS_DEFAULT 40
 #else
@@ -30,7 +30,8 @@ struct storm {
     struct sim m;
     unsigned steps, rage; /* rage: six of so many steps are the adversary's; fewer are worse */
     uint32_t opened;
-    bool fat; /* all records are large, so that the result window is filled by bytes */
+    bool deadly; /* processes die so often that tasks see it again and again */
+    bool fat;    /* all records are large, so that the result window is filled by bytes */
 };
 
 static uint64_t below(struct storm *st, uint64_t n)
@@ -231,6 +232,8 @@ static void step_rare(struct storm *st)
 
 static void adversary(struct storm *st)
 {
+    if (st->deadly && below(st, 6) == 0)
+        host_dies(&st->m, some_host(st));
     switch (below(st, st->rage)) {
     case 0:
         cut_one(st);
@@ -345,6 +348,7 @@ static void run_seed(uint64_t seed)
     sim_init(&st.m, seed);
     st.rage = 10 + (unsigned)below(&st, 90);
     st.fat = below(&st, 8) == 0;
+    st.deadly = below(&st, 8) == 0;
     if (st.fat)
         fatten(&st);
     for (int i = 0; i < STEPS; i++) {
