@@ -10,6 +10,7 @@
  * Api thread. JSON up to API_BODY_SMALL is kept until it is whole, so that its members may stand in
  * any order; beyond that, 'targets' must be the last member. Text, NDJSON and CSV are never kept.
  */
+/* Their numbers are part of what an Idempotency-Key stands for: new ones go to the end. */
 enum body_format { BODY_TEXT, BODY_NDJSON, BODY_JSON, BODY_CSV };
 struct upload_body;
 struct upload_body *upload_body_create(struct http_req *r, struct upload *u, enum body_format f,
