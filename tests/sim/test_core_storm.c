@@ -202,7 +202,7 @@ static void weather(struct storm *st)
 {
     struct world *w = st->w;
     static const unsigned scans[] = {0, 0, 1, 7, 300};
-    switch (rng_below(&st->rng, 4)) {
+    switch (rng_below(&st->rng, 5)) {
     case 0:
         w->store_stalled = !w->store_stalled;
         break;
@@ -210,6 +210,9 @@ static void weather(struct storm *st)
         w->refill_stalled = !w->refill_stalled;
         break;
     case 2:
+        w->refill_early = !w->refill_early;
+        break;
+    case 3:
         w->refill_scan = scans[rng_below(&st->rng, ARRAY_LEN(scans))];
         break;
     default:

@@ -174,7 +174,7 @@ static void store_weather(struct storm *st)
 {
     struct world *w = st->m.w;
     static const unsigned scans[] = {0, 0, 1, 7, 300};
-    switch (below(st, 4)) {
+    switch (below(st, 5)) {
     case 0:
         w->store_stalled = !w->store_stalled;
         break;
@@ -182,6 +182,9 @@ static void store_weather(struct storm *st)
         w->refill_stalled = !w->refill_stalled;
         break;
     case 2:
+        w->refill_early = !w->refill_early;
+        break;
+    case 3:
         w->refill_scan = scans[below(st, ARRAY_LEN(scans))];
         break;
     default:

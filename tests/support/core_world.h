@@ -63,6 +63,12 @@ struct w_pending {
     size_t len;
     bool lost;
 };
+struct w_refill { /* what the store's reader is asked, and what it saw when it looked */
+    uint32_t batch;
+    uint64_t after, last, found[CORE_REFILL_ROWS];
+    unsigned limit, n;
+    bool read;
+};
 struct world {
     struct core *core;
     struct core_ops ops;
@@ -76,13 +82,10 @@ struct world {
     unsigned n_holders;
     struct w_pending *pending;
     size_t n_pending, cap_pending;
-    struct {
-        uint32_t batch;
-        uint64_t after;
-        unsigned limit;
-    } refills[2 * W_BATCHES]; /* those being answered, and those asked meanwhile */
+    struct w_refill refills[2 * W_BATCHES]; /* those being answered, and those asked meanwhile */
     unsigned n_refills;
     bool store_stalled, refill_stalled;
+    bool refill_early; /* read when asked: what is committed before the answer is not seen */
     unsigned refill_scan, sweep_rows; /* at most so many at once; 0 = all */
     unsigned events, ended_calls;
     char last_event[64];
@@ -108,13 +111,33 @@ static void w_close(void *arg, session_id id, int code, const char *reason)
     a->closed = true;
     a->close_code = code;
 }
+static void w_read_refill(struct world *w, struct w_refill *r)
+{
+    const struct w_batch *b = &w->batches[r->batch];
+    uint64_t first = (uint64_t)r->batch << 32;
+    uint64_t from = r->after + 1 < first ? 0 : (uint32_t)(r->after + 1);
+    uint64_t to =
+        w->refill_scan && from + w->refill_scan < b->total ? from + w->refill_scan : b->total;
+    r->last = r->after;
+    r->read = true;
+    for (uint64_t i = from; i < to && r->n < r->limit; i++) {
+        r->last = first + i;
+        if (!b->tasks[i].has_result)
+            r->found[r->n++] = r->last;
+    }
+}
 static void w_refill(void *arg, uint32_t batch, uint64_t after, unsigned limit)
 {
     struct world *w = arg;
-    REQUIRE(w->n_refills < 2 * W_BATCHES);
-    w->refills[w->n_refills].batch = batch;
-    w->refills[w->n_refills].after = after;
-    w->refills[w->n_refills++].limit = limit;
+    REQUIRE(w->n_refills < 2 * W_BATCHES && limit <= CORE_REFILL_ROWS);
+    struct w_refill *r = &w->refills[w->n_refills++];
+    r->batch = batch;
+    r->after = after;
+    r->limit = limit;
+    r->n = 0;
+    r->read = false;
+    if (w->refill_early)
+        w_read_refill(w, r);
 }
 static void w_store(void *arg, const struct core_result *r)
 {
@@ -212,29 +235,24 @@ static uint64_t w_count_results(struct w_batch *b, uint64_t ended[OUTCOME_COUNT]
 
 /* ---- the store and the hub's part */
 
-static void w_answer_refill(struct world *w, uint32_t batch, uint64_t after, unsigned limit)
+static void w_answer_refill(struct world *w, struct w_refill *r)
 {
-    struct w_batch *b = &w->batches[batch];
-    struct core_task *rows = mem_array(limit, sizeof(*rows));
+    struct w_batch *b = &w->batches[r->batch];
+    struct core_task rows[CORE_REFILL_ROWS];
     struct strbuf spec;
     strbuf_init(&spec, TASK_MAX_BYTES);
     strbuf_puts(&spec, "{\"url\":\"http://x/");
     for (unsigned i = 0; i < b->pad; i++)
         strbuf_putc(&spec, 'x');
     strbuf_puts(&spec, "\"}");
-    unsigned n = 0;
-    uint64_t last = after;
-    uint64_t from = after + 1 < (uint64_t)batch << 32 ? 0 : (uint32_t)(after + 1);
-    uint64_t to =
-        w->refill_scan && from + w->refill_scan < b->total ? from + w->refill_scan : b->total;
-    for (uint64_t i = from; i < to && n < limit; i++) {
-        last = ((uint64_t)batch << 32) + i;
-        if (!b->tasks[i].has_result)
-            rows[n++] = (struct core_task){last, b->tasks[i].host, spec.data, spec.len};
-    }
-    core_refilled(w->core, batch, rows, n, last, (uint32_t)last + 1 >= b->total, w->now);
+    if (!r->read)
+        w_read_refill(w, r);
+    for (unsigned i = 0; i < r->n; i++)
+        rows[i] = (struct core_task){r->found[i], b->tasks[(uint32_t)r->found[i]].host, spec.data,
+                                     spec.len};
+    bool exhausted = (uint32_t)r->last + 1 >= b->total;
+    core_refilled(w->core, r->batch, rows, r->n, r->last, exhausted, w->now);
     strbuf_fini(&spec);
-    free(rows);
 }
 
 static void w_commit_one(struct world *w, struct w_pending *p)
@@ -293,7 +311,7 @@ static bool w_store_turn(struct world *w)
     bool any = false;
     unsigned n_refills = w->refill_stalled ? 0 : w->n_refills;
     for (unsigned i = 0; i < n_refills; i++, any = true)
-        w_answer_refill(w, w->refills[i].batch, w->refills[i].after, w->refills[i].limit);
+        w_answer_refill(w, &w->refills[i]);
     memmove(w->refills, w->refills + n_refills, (w->n_refills - n_refills) * sizeof(w->refills[0]));
     w->n_refills -= n_refills;
     if (!w->store_stalled) {
