@@ -85,6 +85,7 @@ static void copy_options(struct target *t, const struct target *from)
     h->expect_body_not_regex = mem_strdup(f->expect_body_not_regex);
     h->resolver = mem_strdup(f->resolver);
     target_auth_copy(&h->auth, &f->auth);
+    target_tls_copy(&h->tls, &f->tls);
     target_expect_copy(&h->expect, &f->expect);
     if (f->n_headers == 0)
         return;
@@ -126,6 +127,7 @@ static void free_parts(struct target *t)
     free(t->http.expect_body_not_regex);
     free(t->http.resolver);
     target_auth_free(&t->http.auth);
+    target_tls_free(&t->http.tls);
     target_expect_free(&t->http.expect);
 }
 

@@ -25,6 +25,12 @@
  * - compression: true asks with Accept-Encoding for all that is decoded here
  * - auth: {basic: {user, password}} or {bearer}; sent as Authorization, not to another origin after
  *   a redirect, and never shown again
+ * - sni: the name that TLS asks for and that the certificate must be for, instead of the URL's host
+ *   (international names become ASCII; no address); Host stays the URL's unless `headers` has
+ *   another. Like client_cert not used for another origin after a redirect
+ * - ca: PEM of the authorities to trust instead of the agent's, after redirects too (16 KiB)
+ * - client_cert: {cert, key}: PEM of a certificate, with those between it and its authority (16
+ *   KiB), and of its private key (8 KiB, no passphrase), which is never shown again
  * - http expect: status [200, "2xx", …], body_regex, body_not_regex, tls_min_days, header {name:
  *   regex that one value of it must match}, json [{path, equals, regex, exists (true)}] with the
  *   path of json_path.h, equals any scalar (null too), regex over a string's text or else the JSON
@@ -56,6 +62,10 @@ struct target_auth {
     enum auth_kind kind;
     char *user, *secret; /* user: AUTH_BASIC only */
 };
+struct target_tls { /* each NULL = not given; cert and key go together */
+    char *sni;      /* as `host` */
+    char *ca, *cert, *key;
+};
 struct expect_header {
     char *name, *regex; /* PCRE2 */
 };
@@ -80,6 +90,7 @@ struct target_http {
     char *body; /* NULL = none */
     size_t body_len;
     struct target_auth auth;
+    struct target_tls tls;
     char *resolver; /* as of a dns target */
     bool follow_redirects, verify_tls, compression;
     int max_redirects;

@@ -60,6 +60,7 @@ static void put_http(struct json_out *w, const struct target_http *h)
         json_put_strn(w, h->body, h->body_len);
     }
     target_auth_put(w, &h->auth);
+    target_tls_put(w, &h->tls);
     if (!h->follow_redirects)
         json_bool(w, "follow_redirects", false);
     if (h->max_redirects != REDIRECTS_MAX)

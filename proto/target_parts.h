@@ -45,6 +45,8 @@ bool rrtype_probeable(uint16_t type);
 /* IDN to ASCII, lower case, one trailing dot off, lengths checked; NULL with the problem. Caller
  * frees. */
 char *target_ascii_name(const char *s, size_t n, struct target_problem *p);
+/* The same for the name of a host, which no address is. */
+char *target_host_name(const char *s, size_t n, struct target_problem *p);
 
 /* A target of this kind with the defaults' options, or the built-in ones. */
 struct target *target_new(enum target_kind kind, const struct target_defaults *d);
@@ -65,6 +67,12 @@ bool target_auth_read(struct json_cur *c, struct target_auth *a);
 void target_auth_put(struct json_out *w, const struct target_auth *a); /* nothing for AUTH_NONE */
 void target_auth_copy(struct target_auth *to, const struct target_auth *from);
 void target_auth_free(struct target_auth *a);
+
+/* target_tls.c */
+void target_tls_read(struct json_cur *c, struct target_tls *t);
+void target_tls_put(struct json_out *w, const struct target_tls *t);
+void target_tls_copy(struct target_tls *to, const struct target_tls *from);
+void target_tls_free(struct target_tls *t);
 
 /* target_expect.c. c stands in `expect`. */
 void target_expect_read(struct json_cur *c, struct target_expect *e);

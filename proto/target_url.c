@@ -171,6 +171,21 @@ static enum err check_host_chars(const char *host, struct target_problem *p)
     return ERR_NONE;
 }
 
+char *target_host_name(const char *s, size_t n, struct target_problem *p)
+{
+    char shown[SHOWN_MAX + 4];
+    char *host = target_ascii_name(s, n, p);
+    if (host == NULL)
+        return NULL;
+    if (check_host_chars(host, p) == ERR_NONE) {
+        if (!ends_in_number(host))
+            return host;
+        target_problem(p, "bad_uri", "'%s' is an address", target_show(s, n, shown));
+    }
+    free(host);
+    return NULL;
+}
+
 static enum err read_name(struct target *t, const char *s, size_t n, struct target_problem *p)
 {
     if (n == 0)

@@ -35,6 +35,11 @@ const struct target_http *http_hop(const struct probe *p)
     return p->hop_target ? &p->hop_target->http : &p->target->http;
 }
 
+const char *http_sni(const struct probe *p)
+{
+    return http_hop(p)->https && !p->drop_secrets ? p->target->http.tls.sni : NULL;
+}
+
 static void probe_free(struct probe *p)
 {
     REQUIRE(!p->transfer.added && p->carrier == NULL);
@@ -42,6 +47,8 @@ static void probe_free(struct probe *p)
         close(p->fd);
     http_answer_fini(&p->answer);
     tls_seen_reset(&p->tls);
+    tls_store_destroy(&p->own_store);
+    tls_identity_destroy(&p->identity);
     resolver_destroy(&p->named);
     target_destroy(&p->hop_target);
     curl_url_cleanup(p->url);
@@ -301,12 +308,30 @@ static enum cause use_named_resolver(struct probe *p, const char **detail)
     return p->named ? CAUSE_NONE : CAUSE_agent_memory;
 }
 
+/* NULL, or why not. */
+static const char *read_tls(struct probe *p)
+{
+    const struct target_tls *t = &p->target->http.tls;
+    const char *why = NULL;
+    p->own_store = t->ca ? tls_store_of_pem(t->ca) : NULL;
+    if (t->ca && !p->own_store)
+        return "a certificate of ca cannot be read";
+    if (t->cert)
+        p->identity = tls_identity_create(t->cert, t->key, &why);
+    p->tls.store = p->own_store ? p->own_store : p->http->store;
+    return why;
+}
+
 /* What can be known before anything is sent. */
 static enum cause ready_to_start(struct probe *p, const char **detail)
 {
+    const char *bad_tls = read_tls(p); /* before the clock of the first phase starts */
     *detail = NO_URL;
     if (!try_begin(p))
         return CAUSE_agent_memory;
+    *detail = bad_tls;
+    if (bad_tls)
+        return CAUSE_bad_tls_option;
     *detail = p->method;
     enum cause c = policy_check_method(p->env->policy, p->method);
     return c ? c : use_named_resolver(p, detail);
@@ -326,7 +351,6 @@ static struct probe *http_start(struct probe_env *env, const struct target *t, s
     p->arg = arg;
     p->fd = p->wire_fd = -1;
     p->tls.verify = t->http.verify_tls;
-    p->tls.store = p->http->store;
     http_answer_init(&p->answer);
     const char *detail;
     enum cause c = ready_to_start(p, &detail);

@@ -255,7 +255,7 @@ static int on_ready(void *arg, char *remote_ip, char *local_ip, int remote_port,
     curl_easy_getinfo(p->carrier->easy, CURLINFO_TLS_SSL_PTR, &info);
     if (info && info->internals) {
         tls_seen_session(&p->tls, info->internals);
-        tls_seen_name(&p->tls, http_hop(p)->host);
+        tls_seen_name(&p->tls, http_sni(p) ? http_sni(p) : http_hop(p)->host);
     }
     return CURL_PREREQFUNC_OK;
 }

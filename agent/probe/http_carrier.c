@@ -8,14 +8,19 @@
 
 #include "common/mem.h"
 
-#define USER_AGENT "sonde/" SONDE_VERSION
+#define USER_AGENT    "sonde/" SONDE_VERSION
+#define HTTPS_PORT    443
+#define PORT_TEXT_MAX 6 /* with its colon */
+#define HOST_LINE_MAX 300
 
 /*
  * libcurl gets a connected socket and nothing to decide: the URL's host and port lead to the
  * carrier's own name, that name is pinned to the address we connected to, everything unpinned is
  * denied, and the socket callback hands out our socket once. Without the empty PROXY,
  * the environment's proxy would hide the target; without the NULL CA paths, libcurl would add its
- * own authorities to our store; a DNS cache time-out of 0 would let a pin fall through.
+ * own authorities to our store; its CA cache
+ * would give one probe's authorities to the next; a DNS cache time-out of 0 would let a pin fall
+ * through.
  */
 
 bool http_carrier_take(struct probe *p)
@@ -42,7 +47,9 @@ static void free_lists(struct http_carrier *c)
     curl_slist_free_all(c->resolve);
     curl_slist_free_all(c->connect_to);
     curl_slist_free_all(c->headers);
+    curl_url_cleanup(c->named);
     c->resolve = c->connect_to = c->headers = NULL;
+    c->named = NULL;
 }
 
 void http_carrier_give(struct probe *p)
@@ -94,6 +101,17 @@ static bool pin(struct probe *p)
     return append(&c->connect_to, text);
 }
 
+/* libcurl takes the name for TLS from its URL, and the pin leads any host to our address. */
+static bool name_for_tls(struct probe *p)
+{
+    const char *sni = http_sni(p);
+    if (!sni)
+        return true;
+    p->carrier->named = curl_url_dup(p->url);
+    return p->carrier->named &&
+           curl_url_set(p->carrier->named, CURLUPART_HOST, sni, 0) == CURLUE_OK;
+}
+
 static int deny_unpinned(void *resolver_state, void *reserved, void *arg)
 {
     return 1;
@@ -115,7 +133,7 @@ static void set_network(struct probe *p)
     CURL *e = p->carrier->easy;
     int64_t left_ms = mono_diff_ms(p->deadline, loop_now_fresh(p->env->loop)) + 1;
     long timeout_ms = left_ms > 1 ? (long)left_ms : 1;
-    curl_easy_setopt(e, CURLOPT_CURLU, p->url);
+    curl_easy_setopt(e, CURLOPT_CURLU, p->carrier->named ? p->carrier->named : p->url);
     curl_easy_setopt(e, CURLOPT_CONNECT_TO, p->carrier->connect_to);
     curl_easy_setopt(e, CURLOPT_RESOLVE, p->carrier->resolve);
     curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, -1L);
@@ -146,10 +164,12 @@ static void set_tls(struct probe *p)
 {
     CURL *e = p->carrier->easy;
     bool verify = p->tls.verify;
+    p->tls.identity = p->drop_secrets ? NULL : p->identity;
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
     curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
     curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
     curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, p);
@@ -193,16 +213,32 @@ static bool add_header(struct probe *p, const struct target_header *h)
     return ok;
 }
 
+/* Where the URL that libcurl has names another host. */
+static bool add_host(struct probe *p)
+{
+    char line[HOST_LINE_MAX];
+    const struct target_http *hop = http_hop(p);
+    int n =
+        snprintf(line, sizeof(line), strchr(hop->host, ':') ? "Host: [%s]" : "Host: %s", hop->host);
+    REQUIRE(n > 0 && (size_t)n < sizeof(line) - PORT_TEXT_MAX && hop->https);
+    if (hop->port != HTTPS_PORT)
+        snprintf(line + n, sizeof(line) - (size_t)n, ":%u", hop->port);
+    return append(&p->carrier->headers, line);
+}
+
 static bool set_headers(struct probe *p)
 {
     const struct target_http *t = &p->target->http;
-    bool has_type = false, has_connection = false;
+    bool has_type = false, has_connection = false, has_host = false;
     for (unsigned i = 0; i < t->n_headers; i++) {
         has_type |= !strcasecmp(t->headers[i].name, "Content-Type");
         has_connection |= !strcasecmp(t->headers[i].name, "Connection");
+        has_host |= !strcasecmp(t->headers[i].name, "Host");
         if (!add_header(p, &t->headers[i]))
             return false;
     }
+    if (p->carrier->named && !has_host && !add_host(p))
+        return false;
     /* The server closes first, so that no TIME_WAIT is left here; libcurl drops it on HTTP/2. */
     if (!has_connection && !append(&p->carrier->headers, "Connection: close"))
         return false;
@@ -253,7 +289,7 @@ static void set_request(struct probe *p)
 bool http_carrier_prepare(struct probe *p)
 {
     REQUIRE(p->carrier != NULL && p->fd >= 0 && p->url != NULL);
-    if (!pin(p) || !set_headers(p))
+    if (!pin(p) || !name_for_tls(p) || !set_headers(p))
         return false;
     set_network(p);
     set_tls(p);

@@ -27,6 +27,7 @@ struct http_carrier {
     char name[24];        /* "s12.slot" */
     uint16_t pinned_port; /* 0 = none */
     struct curl_slist *resolve, *connect_to, *headers;
+    CURLU *named; /* the probe's URL with the SNI name as its host; NULL = not needed */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -82,6 +83,8 @@ struct probe {
     struct curl_transfer transfer;
     struct http_carrier *carrier;
     struct tls_seen tls;
+    struct tls_store *own_store;   /* owned, NULL = the worker's */
+    struct tls_identity *identity; /* owned, NULL = none */
     struct http_answer answer;
     struct timer end_timer, retry_timer;
     struct mono wire_checked;
@@ -91,6 +94,8 @@ struct probe {
 
 /* The present hop's host, port and scheme. */
 const struct target_http *http_hop(const struct probe *p);
+/* The name for its TLS when that is not its host, else NULL. */
+const char *http_sni(const struct probe *p);
 
 /* http_carrier.c */
 bool http_carrier_take(struct probe *p); /* false: no memory */

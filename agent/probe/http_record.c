@@ -155,7 +155,7 @@ static void record_body(struct probe *p, struct result_http *h)
         h->title = page_title(a);
 }
 
-/* What the policy refused was never begun. */
+/* What was refused was never begun. */
 static void drop_refused_phases(const struct probe *p, struct result_timings *t)
 {
     if (!mono_is_set(p->at.resolved))
@@ -167,7 +167,7 @@ void http_record_last(struct probe *p)
 {
     struct http_answer *a = &p->answer;
     http_timings(p, &p->r->t);
-    if (p->r->cause && cause_where(p->r->cause) == WHERE_POLICY)
+    if (p->r->cause && cause_outcome(p->r->cause) == OUTCOME_REFUSED)
         drop_refused_phases(p, &p->r->t);
     p->r->t.total_ms = mono_diff_ms_f(p->at.ended, p->started);
     if (!p->connector.ip.family && !p->r->http)
@@ -244,11 +244,14 @@ static enum cause handshake_cause(struct probe *p, CURLcode rc)
     if (rc == CURLE_PEER_FAILED_VERIFICATION && p->tls.error == X509_V_OK)
         p->tls.name_mismatch = true;
     enum cause c = tls_cause(&p->tls);
-    return c == CAUSE_tls_handshake && was_reset(p) ? CAUSE_reset_after_connect : c;
+    return c == CAUSE_tls_handshake && !p->tls.alerted && was_reset(p) ? CAUSE_reset_after_connect
+                                                                       : c;
 }
 
 static enum cause broken_cause(struct probe *p)
 {
+    if (p->tls.alerted && !mono_is_set(p->at.first_byte))
+        return CAUSE_tls_handshake; /* TLS 1.3 refuses our certificate when we think it is done */
     if (was_reset(p))
         return CAUSE_reset_after_connect;
     return mono_is_set(p->at.first_byte) ? CAUSE_protocol_error : CAUSE_empty_reply;

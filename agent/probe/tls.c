@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/probe/tls_pem.h"
 #include "common/cidr.h"
 #include "common/digest.h"
 #include "common/log.h"
@@ -38,16 +39,19 @@ static void make_seen_index(void)
     REQUIRE(seen_index >= 0);
 }
 
+/* TRUSTED_FIRST and PARTIAL_CHAIN as curl sets them: a cross-signed or an intermediate trust
+ * anchor is enough. */
+static bool set_flags(X509_STORE *x)
+{
+    return X509_STORE_set_flags(x, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN) == 1;
+}
+
 static bool load(X509_STORE *x, const char *ca_file)
 {
     if (!ca_file && access(SYSTEM_BUNDLE, R_OK) == 0)
         ca_file = SYSTEM_BUNDLE;
     int ok = ca_file ? X509_STORE_load_file(x, ca_file) : X509_STORE_set_default_paths(x);
-    if (ok != 1)
-        return false;
-    /* TRUSTED_FIRST and PARTIAL_CHAIN as curl sets them: a cross-signed or an intermediate trust
-     * anchor is enough. */
-    return X509_STORE_set_flags(x, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN) == 1;
+    return ok == 1 && set_flags(x);
 }
 
 struct tls_store *tls_store_create(const char *ca_file)
@@ -66,6 +70,30 @@ struct tls_store *tls_store_create(const char *ca_file)
     return s;
 }
 
+static bool add_certs(X509_STORE *x, STACK_OF(X509) * certs)
+{
+    for (int i = 0; i < sk_X509_num(certs); i++)
+        if (X509_STORE_add_cert(x, sk_X509_value(certs, i)) != 1)
+            return false;
+    return true;
+}
+
+struct tls_store *tls_store_of_pem(const char *pem)
+{
+    STACK_OF(X509) *certs = tls_pem_certs(pem);
+    X509_STORE *x = certs ? X509_STORE_new() : NULL;
+    struct tls_store *s = NULL;
+    PTOK(pthread_once(&seen_once, make_seen_index));
+    if (x && set_flags(x) && add_certs(x, certs)) {
+        s = mem_zalloc(sizeof(*s));
+        s->x509 = x;
+    } else {
+        X509_STORE_free(x);
+    }
+    sk_X509_pop_free(certs, X509_free);
+    return s;
+}
+
 void tls_store_destroy(struct tls_store **sp)
 {
     struct tls_store *s = *sp;
@@ -80,7 +108,7 @@ void tls_seen_reset(struct tls_seen *s)
 {
     for (unsigned i = 0; i < s->n_chain; i++)
         X509_free(s->chain[i]);
-    *s = (struct tls_seen){.verify = s->verify, .store = s->store};
+    *s = (struct tls_seen){.verify = s->verify, .store = s->store, .identity = s->identity};
 }
 
 static X509 *leaf_of(const struct tls_seen *s)
@@ -121,12 +149,22 @@ static int on_verify(int ok, X509_STORE_CTX *x)
     return ok || !s->verify;
 }
 
+static void on_info(const SSL *ssl, int where, int alert)
+{
+    struct tls_seen *s = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), seen_index);
+    REQUIRE(s != NULL);
+    s->alerted |= (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && alert >> 8 == SSL3_AL_FATAL;
+}
+
 bool tls_watch(struct tls_seen *s, SSL_CTX *ctx)
 {
     REQUIRE(s->store != NULL && s->n_chain == 0);
     if (SSL_CTX_set_ex_data(ctx, seen_index, s) != 1 ||
         SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp) != 1)
         return false;
+    if (s->identity && !tls_identity_use(s->identity, ctx))
+        return false;
+    SSL_CTX_set_info_callback(ctx, on_info);
     SSL_CTX_set1_cert_store(ctx, s->store->x509);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
     return true;

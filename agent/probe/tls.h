@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "agent/probe/tls_identity.h"
 #include "common/clock.h"
 #include "proto/cause.h"
 #include "proto/result.h"
@@ -16,20 +17,24 @@
 struct tls_store;
 /* ca_file NULL: the system's bundle. NULL: none to be had (logged). */
 struct tls_store *tls_store_create(const char *ca_file);
+/* Of these authorities alone; NULL: the PEM cannot be read. */
+struct tls_store *tls_store_of_pem(const char *pem);
 void tls_store_destroy(struct tls_store **sp);
 
 struct tls_seen { /* caller-owned, zeroed */
     bool verify;  /* a bad certificate ends the handshake */
     const struct tls_store *store;
+    const struct tls_identity *identity; /* NULL = none to show */
     X509 *chain[RESULT_CHAIN_MAX]; /* as the peer sent it, the leaf first; kept until the reset */
     unsigned n_chain, sent_chain;  /* 0 until it has sent one */
     int error, depth;              /* the first X509_V_ERR_*, X509_V_OK = none */
     bool name_mismatch;            /* told by tls_seen_name() */
+    bool alerted;                  /* by the peer, fatally: maybe only after the handshake */
     const char *version, *cipher;  /* literals of OpenSSL, NULL until the handshake is done */
     char alpn[32];                 /* the peer's bytes; "" = none */
     enum result_staple staple;
 };
-void tls_seen_reset(struct tls_seen *s); /* forgets the handshake, keeps verify and store */
+void tls_seen_reset(struct tls_seen *s); /* forgets the handshake, keeps what it is to use */
 
 /* Makes a fresh context of libcurl use the store, ask for a stapled OCSP answer and report into s,
  * which must outlive the connection. False: no memory. */

@@ -175,15 +175,55 @@ def test_what_a_result_holds(w):
         expect("all is well" in r["http"]["body"], r["http"]["body"])
 
 
+def own_identity(w):
+    """A certificate that signed itself and its key, and the words of the key that nobody may see"""
+    cert, key = w.path("client.pem"), w.path("client.key")
+    made = w.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                  "-subj", "/CN=client", "-out", cert, "-keyout", key])
+    expect(made.returncode == 0, made.stderr)
+    with open(cert) as c, open(key) as k:
+        identity = {"cert": c.read(), "key": k.read()}
+    return identity, identity["key"].splitlines()[2]
+
+
+@short
+def test_names_and_authorities_of_a_target(w):
+    w.fleet(agents=("a1",))
+    t = w.targets
+    with open(t["ca"]) as f:
+        ours = f.read()
+    identity, _ = own_identity(w)
+    good, wrong = f"https://c.ok.test:{t['https']}/ok", f"https://c.ok.test:{t['https_wrong_name']}/ok"
+    unreadable = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    cases = [
+        (None, "sni is the name that is verified", {"url": wrong, "sni": "other.invalid"}),
+        ("tls_name_mismatch", "a wrong sni", {"url": good, "sni": "other.invalid"}),
+        (None, "the authority is named", {"url": good, "ca": ours}),
+        ("tls_untrusted", "another authority is named", {"url": good, "ca": identity["cert"]}),
+        ("bad_tls_option", "an authority that is none", {"url": good, "ca": unreadable}),
+        (None, "a client certificate", {"url": good, "client_cert": identity}),
+        ("bad_tls_option", "a key of another", {"url": good, "client_cert": {"cert": ours, "key": identity["key"]}}),
+    ]
+    batch = w.api.submit([{**target, "user_id": case} for _, case, target in cases])
+    w.wait_batch(batch, 30)
+    results = {r["user_id"]: r for r in w.api.results(batch)}
+    for cause, case, _ in cases:
+        with w.case(case):
+            equal(results[case].get("cause"), cause, "cause")
+
+
 @short
 def test_credentials_are_never_shown(w):
     w.fleet(agents=("a1",))
     t, secret = w.targets, "pa55-word-9c1f"
+    identity, key_words = own_identity(w)
     base = f"http://c.ok.test:{t['http']}"
     targets = [
         {"url": f"{base}/ok", "auth": {"basic": {"user": "ann", "password": secret}}},
         {"url": f"{base}/status/500", "auth": {"bearer": secret}},
         {"url": f"{base}/reset", "headers": {"Authorization": secret, "Cookie": secret}},
+        {"url": f"https://c.ok.test:{t['https']}/ok", "client_cert": identity},
+        {"url": f"https://c.ok.test:{t['https_expired']}/ok", "client_cert": {**identity, "cert": identity["cert"] * 2}},
     ]
     batch = w.api.submit(targets)
     w.wait_batch(batch, 30)
@@ -191,12 +231,18 @@ def test_credentials_are_never_shown(w):
         results = w.api.results(batch)
         paths = [f"/batches/{batch}", f"/batches/{batch}/results", f"/batches/{batch}/results.csv", f"/batches/{batch}/results.ndjson"]
         for path in paths + [f"/tasks/{r['task']}" for r in results]:
-            expect(secret not in w.api.must("GET", "/api/v1" + path).text, path)
+            text = w.api.must("GET", "/api/v1" + path).text
+            expect(secret not in text and key_words not in text, path)
     with w.case("a refusal of a bad one"):
         bad = {"targets": [{"url": f"{base}/ok", "auth": {"bearer": secret + " x"}}]}
         answer = w.api.post("/api/v1/batches?strict=1", bad)
         expect("'bearer'" in answer.text, answer)
         expect(secret not in answer.text, answer)
+    with w.case("a refusal of a bad key"):
+        bad = {"targets": [{"url": f"{base}/ok", "client_cert": {**identity, "key": identity["key"] * 2}}]}
+        answer = w.api.post("/api/v1/batches?strict=1", bad)
+        expect("'key' in 'client_cert'" in answer.text, answer)
+        expect(key_words not in answer.text, answer)
     with w.case("logs"):
         for proc in w.procs:
-            expect(secret not in proc.log(), proc.name)
+            expect(secret not in proc.log() and key_words not in proc.log(), proc.name)
