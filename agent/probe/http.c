@@ -24,6 +24,7 @@
 
 #define NO_URL "libcurl could not read the URL"
 /* Between tries, doubled each time: what was overloaded or restarted gets a moment. */
+#define GUARD_MS       50 /* libcurl has this long after the deadline to say so itself */
 #define RETRY_PAUSE_MS 100
 #define TRY_MS_MIN     1000
 
@@ -42,7 +43,7 @@ const char *http_sni(const struct probe *p)
 
 static void probe_free(struct probe *p)
 {
-    REQUIRE(!p->transfer.added && p->carrier == NULL);
+    REQUIRE(!p->transfer.added && p->carrier == NULL && !timer_armed(&p->guard_timer));
     if (p->fd >= 0)
         close(p->fd);
     http_answer_fini(&p->answer);
@@ -146,6 +147,7 @@ static void on_transfer(CURL *easy, CURLcode rc, void *arg)
     struct probe *p = arg;
     char detail[256] = "";
     REQUIRE(p->carrier != NULL && p->carrier->easy == easy);
+    timer_disarm(loop_timers(p->env->loop), &p->guard_timer);
     p->at.ended = loop_now_fresh(p->env->loop);
     enum cause c = http_transfer_cause(p, rc, detail, sizeof(detail));
     http_carrier_give(p);
@@ -153,6 +155,16 @@ static void on_transfer(CURL *easy, CURLcode rc, void *arg)
         fail(p, c, detail);
     else
         answered(p);
+}
+
+/* libcurl has been seen to forget a time-out among thousands: nothing may wait for ever for that.
+ */
+static void on_guard(struct timer *t, struct mono now)
+{
+    struct probe *p = CONTAINER_OF(t, struct probe, guard_timer);
+    LOG(LOG_WARN, "http", "guarded", LS("host", http_hop(p)->host));
+    curl_loop_remove(p->env->curl, &p->transfer);
+    on_transfer(p->transfer.easy, CURLE_OPERATION_TIMEDOUT, p);
 }
 
 static void transfer_start(struct probe *p)
@@ -164,8 +176,12 @@ static void transfer_start(struct probe *p)
         return;
     }
     p->transfer.easy = p->carrier->easy;
-    if (!curl_loop_add(p->env->curl, &p->transfer))
+    if (!curl_loop_add(p->env->curl, &p->transfer)) {
         fail(p, CAUSE_agent_memory, "libcurl could not take the request");
+        return;
+    }
+    timer_arm(loop_timers(p->env->loop), &p->guard_timer, mono_add_ms(p->deadline, GUARD_MS),
+              on_guard);
 }
 
 static void on_connected(struct connector *c)
@@ -373,6 +389,7 @@ static void http_cancel(struct probe *p)
         set_cause(p, CAUSE_cancelled_by_user, "");
         end_soon(p);
     } else if (p->transfer.added) {
+        timer_disarm(loop_timers(p->env->loop), &p->guard_timer);
         curl_loop_remove(p->env->curl, &p->transfer);
         set_cause(p, CAUSE_cancelled_by_user, "");
         end_soon(p);
