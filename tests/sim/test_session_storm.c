@@ -17,7 +17,7 @@
 #elif defined(__SANITIZE_ADDRESS__)
 #define SEEDS_DEFAULT 40
 #else
-#define SEEDS_DEFAULT 120
+#define SEEDS_DEFAULT 90
 #endif
 #define STEPS       800
 #define BATCHES     5
