@@ -140,7 +140,7 @@ void lease_ended(struct core *c, struct task *t)
 static void reject(struct core *c, struct session *s, const struct msg_result *m, const char *why)
 {
     counter_add(&c->stats.results_rejected, 1);
-    char detail[128];
+    char detail[256];
     snprintf(detail, sizeof(detail), "task %llu: %s", (unsigned long long)m->task, why);
     c->ops.event(c->arg, "result_rejected", s->agent->name, detail);
     fleet_ack(c, s, m->task, ACK_REJECTED, m->record_len);

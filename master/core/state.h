@@ -118,7 +118,7 @@ struct agent {
     struct mono orphan_until, connected_at;
     struct msg_heartbeat hb;
     bool has_hb;
-    char trouble[160], last_disconnect[64], peer[64];
+    char trouble[160], last_disconnect[160], peer[64];
     struct mono hb_at;
     int64_t hb_gap_max_ms;
     double rtt_ms;
