@@ -7,7 +7,7 @@
 # tarpits: 2,000 in flight with a time-out of 1,000 ms, 6,000 in all. crowd: 10,000 in flight, started at once, with a
 # time-out of 10 s. One line a run of each: percentiles of the probes' total, of the lag of the workers' loops, and
 # memory each. --names probes 500 names instead of 127.0.0.1; --tls waits in the TLS handshake instead of for the
-# answer. BUILD=DIR takes another build than build/.
+# answer. Under `chrt -f 5` other work on the machine does not count. BUILD=DIR takes another build than build/.
 ME=hang.sh
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
