@@ -41,6 +41,7 @@ enum dns_state { DNS_IDLE, DNS_UDP_WAIT, DNS_TCP_CONNECT, DNS_TCP_WAIT, DNS_PAUS
 
 #define FRAME_BYTES     2 /* the length before a message over TCP (RFC 1035 §4.2.2) */
 #define CANARY_AFTER_MS 500
+#define CANARY_AGAIN_MS 20
 #define UDP_ERROR       "the server's host sent an error back"
 #define RETRY_PAUSE_MS  100 /* after a try that failed at once */
 #define RCODE_SERVFAIL  2
@@ -270,8 +271,12 @@ static void on_canary(struct timer *t, struct mono now)
     uint8_t msg[DNS_QUERY_MAX];
     size_t len = 0;
     REQUIRE(p->own_server);
-    if (p->state != DNS_UDP_WAIT || !mono_before(p->shared->answered_at, p->started_at))
+    if (!mono_before(p->shared->answered_at, p->started_at))
         return;
+    if (p->state != DNS_UDP_WAIT) { /* between two tries */
+        timer_arm(loop_timers(p->env->loop), t, mono_add_ms(now, CANARY_AGAIN_MS), on_canary);
+        return;
+    }
     p->canary_query = (struct dns_query){.name = "", .type = TYPE_NS, .recursion = true};
     p->canary_udp = (struct dns_wait){
         .query = &p->canary_query, .on_reply = on_canary_reply, .on_error = on_canary_error};

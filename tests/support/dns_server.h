@@ -242,6 +242,8 @@ static inline bool dns_server_bind(struct dns_server *s)
     socklen_t len = sizeof(a);
     s->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     s->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int room = 4 << 20; /* hundreds of questions at once, while this thread waits for a processor */
+    setsockopt(s->udp, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
     REQUIRE(s->udp >= 0 && s->tcp >= 0);
     if (bind(s->udp, (struct sockaddr *)&a, len) == 0 &&
         getsockname(s->udp, (struct sockaddr *)&a, &len) == 0 &&
