@@ -124,7 +124,7 @@ enum err batch_options_parse(const struct json_node *obj, bool admin, struct bat
 static const char *const option_numbers[] = {"deadline_s", "per_host"};
 static const char *const option_words[] = {"name", "priority"};
 static const char *const default_numbers[] = {"timeout_ms", "max_redirects", "body_limit",
-                                              "keep_body", "edns_size", "retries"};
+                                              "keep_body",  "edns_size",     "retries"};
 static const char *const default_bools[] = {"follow_redirects", "verify_tls", "recursion", "dnssec",
                                             "compression"};
 static const char *const default_words[] = {"method", "http_version", "resolver", "transport",
