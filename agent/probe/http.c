@@ -158,9 +158,10 @@ static void on_transfer(CURL *easy, CURLcode rc, void *arg)
 }
 
 /*
- * libcurl 7.88 arms its time-out a moment before the one from which it then counts. A timer that is
- * looked at between the two is used up although no time-out is seen, and the transfer would wait
- * for ever (met once in some ten thousand probes of silent servers).
+ * libcurl 7.88 can lose a time-out, once in some ten thousand probes of silent servers: the
+ * transfer stays, its timer is gone. As far as can be seen from outside, it arms the timer a moment
+ * before the one from which it then counts, and a timer looked at between the two is used up in
+ * vain.
  */
 static void on_guard(struct timer *t, struct mono now)
 {
