@@ -36,7 +36,7 @@ static void redirect(struct mini_conn *c, uint16_t port)
 /* The same body for all; in gzip a few hundred bytes for who takes that. */
 static void big(struct mini_conn *c)
 {
-    static char body[BODY_BYTES];
+    static _Thread_local char body[BODY_BYTES];
     unsigned char packed[8192];
     memset(body, 'x', sizeof(body));
     if (!strstr(c->request, "gzip")) {
