@@ -69,11 +69,6 @@ enum err dns_query_build(const struct dns_query *q, uint8_t *buf, size_t cap, si
     return ERR_NONE;
 }
 
-int dns_reply_rcode(const uint8_t *msg)
-{
-    return msg[3] & RCODE_MASK;
-}
-
 bool dns_reply_truncated(const uint8_t *msg)
 {
     return (get16(msg + 2) & FLAG_TC) != 0;

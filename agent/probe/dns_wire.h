@@ -41,8 +41,7 @@ MUST_USE enum err dns_query_build(const struct dns_query *q, uint8_t *buf, size_
  * the question out. */
 bool dns_reply_matches(const struct dns_query *q, const uint8_t *msg, size_t len);
 
-/* The rcode and TC of a message of at least DNS_HEADER_BYTES, before it is parsed. */
-int dns_reply_rcode(const uint8_t *msg);
+/* The TC flag of a message of at least DNS_HEADER_BYTES, before it is parsed. */
 bool dns_reply_truncated(const uint8_t *msg);
 
 struct dns_message {

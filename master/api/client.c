@@ -16,11 +16,6 @@ const char *http_header(struct http_req *r, const char *name)
     return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
 }
 
-bool http_is_head(const struct http_req *r)
-{
-    return strcmp(r->method, "HEAD") == 0;
-}
-
 enum err client_trust(struct api *a, const char *list, char *why, size_t why_max)
 {
     char copy[TRUSTED_LIST_MAX], *rest = copy, *word;

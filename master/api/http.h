@@ -125,7 +125,6 @@ void core_req_free(struct core_req **cp);
 
 /* The value of a request header, or NULL. */
 const char *http_header(struct http_req *r, const char *name);
-bool http_is_head(const struct http_req *r);
 
 /* ---- parts of http.c */
 /* Around each of MHD's callbacks into us: false once the daemon is about to be stopped. */

@@ -28,7 +28,6 @@
 #define CORE_AGENTS_MAX    20000
 #define CORE_RESULT_WINDOW 4096 /* results an agent may send beyond what is stored, by count … */
 #define CORE_RESULT_BYTES  (8u * 1024 * 1024) /* … and bytes */
-#define CORE_FRAME_BYTES   FRAME_COALESCE_BYTES
 
 typedef uint64_t session_id;
 
