@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/agent_options.h"
+#include "agent/link/canary.h"
 #include "agent/link/link.h"
 #include "agent/link/master_url.h"
 #include "common/ids.h"
@@ -82,6 +83,12 @@ static const struct option table[] = {
      .offset = AT(resolver),
      .value_name = "ADDR[:PORT]",
      .help = "DNS servers, separated by commas, instead of those of /etc/resolv.conf"},
+    {.name = "canary",
+     .kind = OPT_LIST,
+     .offset = AT(canary_texts),
+     .value_name = "TARGET",
+     .help = "always answers, and is asked when everything is silent: http://ADDR/ or "
+             "dns://ADDR/NAME for the network, dns:NAME for the resolver"},
     {.kind = OPT_SECTION,
      .help = "Policy (private, loopback and special addresses are denied by default)"},
     {.name = "allow",
@@ -280,6 +287,18 @@ static bool check_resolver(const char *text, struct why *w)
     return true;
 }
 
+static bool check_canaries(const struct agent_options *o, struct why *w)
+{
+    char why[WHY_MAX - 64];
+    enum vital vital;
+    if (o->canary_texts.count >= CANARIES_MAX)
+        return fail(w, "more than %d --canary are given", CANARIES_MAX - 1);
+    for (size_t i = 0; i < o->canary_texts.count; i++)
+        if (canary_check(o->canary_texts.items[i], &vital, why, sizeof(why)) != ERR_NONE)
+            return fail(w, "--canary %.80s: %s", o->canary_texts.items[i], why);
+    return true;
+}
+
 static bool check_files(const struct agent_options *o, struct why *w)
 {
     if (o->ca_file && access(o->ca_file, R_OK) != 0)
@@ -318,7 +337,7 @@ static bool check_all(struct agent_options *o, const char **words, size_t n_word
     if (!take_command(o, words, n_words, w) || !take_log(o, w) || !take_tags(o, w) ||
         !take_cidrs("--allow", &o->allow_texts, &o->allow, w) ||
         !take_cidrs("--deny", &o->deny_texts, &o->deny, w) || !take_ports(o, w) ||
-        !check_files(o, w))
+        !check_files(o, w) || !check_canaries(o, w))
         return false;
     if (o->workers == 0) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);

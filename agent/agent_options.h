@@ -15,7 +15,7 @@ struct agent_options {
     /* as given */
     char *config, *master, *name, *token_file, *ca_file, *data, *resolver, *log_level_text,
         *log_format_text;
-    struct option_list tag_texts, allow_texts, deny_texts, deny_port_texts;
+    struct option_list tag_texts, allow_texts, deny_texts, deny_port_texts, canary_texts;
     int64_t workers, slots;
     bool dev, help, version, print_config;
     /* of the probe command */

@@ -32,6 +32,30 @@ bool ip_equal(const struct ip *a, const struct ip *b)
     return a->family == b->family && memcmp(a->bytes, b->bytes, ip_len(a->family)) == 0;
 }
 
+static enum ip_scope scope_v4(const uint8_t *b)
+{
+    if (b[0] == 127)
+        return IP_LOOPBACK;
+    bool is_private = b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
+                      (b[0] == 192 && b[1] == 168) || (b[0] == 100 && (b[1] & 0xc0) == 64) ||
+                      (b[0] == 169 && b[1] == 254);
+    return is_private ? IP_PRIVATE : IP_GLOBAL;
+}
+
+enum ip_scope ip_scope(const struct ip *ip)
+{
+    static const uint8_t loopback[16] = {[15] = 1}, mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const uint8_t *b = ip->bytes;
+    if (ip_len(ip->family) == 4)
+        return scope_v4(b);
+    if (memcmp(b, mapped, sizeof(mapped)) == 0)
+        return scope_v4(b + sizeof(mapped));
+    if (memcmp(b, loopback, sizeof(loopback)) == 0)
+        return IP_LOOPBACK;
+    return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) ? IP_PRIVATE
+                                                                            : IP_GLOBAL;
+}
+
 /* Whether the first `bits` bits agree. */
 static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
 {

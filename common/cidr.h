@@ -23,6 +23,10 @@ struct cidr {
 MUST_USE enum err ip_parse(const char *text, struct ip *out); /* no scope ids, no brackets */
 char *ip_format(const struct ip *ip, char buf[IP_TEXT_MAX]);
 bool ip_equal(const struct ip *a, const struct ip *b);
+/* How far away it can be. Private: RFC 1918, RFC 6598, RFC 4193, link-local; an IPv4-mapped one
+ * counts as what it maps. */
+enum ip_scope { IP_LOOPBACK, IP_PRIVATE, IP_GLOBAL };
+enum ip_scope ip_scope(const struct ip *ip);
 /* "10.0.0.0/8", "::1" (= /128). Host bits set are ERR_INVALID. */
 MUST_USE enum err cidr_parse(const char *text, struct cidr *out);
 bool cidr_contains(const struct cidr *c, const struct ip *ip); /* families must match */

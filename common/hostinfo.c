@@ -116,18 +116,24 @@ static int64_t current_established(void)
     return p != NULL ? strtoll(p, NULL, 10) : -1;
 }
 
-static void read_sockets(struct hostinfo *h)
+void hostinfo_ports(int64_t *time_wait, int64_t *range)
 {
     char text[PROC_TEXT_MAX];
     int low, high;
-    h->sockets_established = current_established();
-    h->sockets_time_wait = h->sockets_close_wait = h->ephemeral_ports = -1;
+    *time_wait = *range = -1;
     const char *tcp = read_text("/proc/net/sockstat", text) ? strstr(text, "TCP:") : NULL;
     if (tcp != NULL)
-        h->sockets_time_wait = number_after(tcp, " tw ");
+        *time_wait = number_after(tcp, " tw ");
     if (read_text("/proc/sys/net/ipv4/ip_local_port_range", text) &&
         sscanf(text, "%d %d", &low, &high) == 2 && high >= low)
-        h->ephemeral_ports = high - low + 1;
+        *range = high - low + 1;
+}
+
+static void read_sockets(struct hostinfo *h)
+{
+    h->sockets_established = current_established();
+    h->sockets_close_wait = -1;
+    hostinfo_ports(&h->sockets_time_wait, &h->ephemeral_ports);
 }
 
 void hostinfo_read(struct hostinfo *h)

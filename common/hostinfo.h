@@ -20,3 +20,6 @@ struct hostinfo {
     int64_t last_cpu_ticks, last_ns;
 };
 void hostinfo_read(struct hostinfo *h);
+
+/* Only these two, which cost little: the host's TIME_WAITs and the size of its local port range. */
+void hostinfo_ports(int64_t *time_wait, int64_t *range);

@@ -140,6 +140,7 @@ void result_try_over(struct result *r, struct wall started_at, double total_ms)
     r->outcome = OUTCOME_OK;
     free_findings(r);
     result_timings_init(&r->t);
+    r->doubt = (struct result_doubt){0};
 }
 
 static char *sentence(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));

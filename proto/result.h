@@ -103,6 +103,12 @@ struct result_try { /* one that failed and was followed by another */
     enum cause cause;
     char *message;
 };
+/* A failure that mere silence caused may be the agent's own: what it casts doubt on. For the agent
+ * alone, never in the record. */
+struct result_doubt {
+    unsigned vital;    /* enum vital of the agent; 0 = none: the failure stands */
+    struct mono since; /* when the silence began */
+};
 struct result {
     uint64_t task;
     char *ticket; /* NULL for a probe without a master */
@@ -118,6 +124,7 @@ struct result {
     unsigned n_checks;
     struct result_try tries[RETRIES_MAX]; /* before the last one, which is all the rest */
     unsigned n_tries;
+    struct result_doubt doubt;
 };
 struct result *result_create(uint64_t task, const char *ticket);
 void result_destroy(struct result **rp);

@@ -441,6 +441,7 @@ static void on_tick(void *arg, struct mono now)
     struct link *l = arg;
     if (l->state == LINK_ENDED)
         return;
+    work_tick(&l->work, now);
     session_on_tick(l->work.session, now);
     if (l->state != LINK_UP && session_finished(l->work.session)) {
         end(l);
@@ -511,12 +512,12 @@ static void wake_from_worker(void *arg)
 
 static enum err open_work(struct link *l)
 {
-    struct pool_config pc = l->config->pool;
+    struct work_config c = l->config->work;
     struct work_link wl = {
         .lag_ms = link_lag_ms, .socket = link_socket, .close = link_close, .arg = l};
-    pc.on_done = wake_from_worker;
-    pc.on_done_arg = l;
-    return work_init(&l->work, &l->config->session, &pc, &wl);
+    c.pool.on_done = wake_from_worker;
+    c.pool.on_done_arg = l;
+    return work_init(&l->work, &c, &wl);
 }
 
 static void watch_signals(struct link *l)

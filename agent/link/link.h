@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-#include "agent/link/session.h"
-#include "agent/run/pool.h"
+#include "agent/link/work.h"
 
 /*
  * link - the agent's connection to its master: an lws client on a libuv loop on a thread of its
@@ -10,12 +9,11 @@
  * It never blocks: probes run in the pool, names are looked up on another thread. It connects again
  * for ever, with full jitter, and says in one line why an attempt failed and what to do.
  */
-struct link_config {        /* borrowed during link_run() */
-    const char *master;     /* a valid master_url */
-    const char *token_file; /* read again at each connect */
-    const char *ca_file;    /* NULL = the system's */
-    struct session_config session;
-    struct pool_config pool; /* on_done is the link's own */
+struct link_config {         /* borrowed during link_run() */
+    const char *master;      /* a valid master_url */
+    const char *token_file;  /* read again at each connect */
+    const char *ca_file;     /* NULL = the system's */
+    struct work_config work; /* the pool's on_done is the link's own */
 };
 
 /*

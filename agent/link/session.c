@@ -389,7 +389,7 @@ void session_on_fault(struct session *s, uint64_t task, enum cause cause, const 
         LS("cause", cause_word(cause)), LS("detail", detail));
     outbox_unreserve(s->outbox);
     if (reading(s) && !h->doomed)
-        session_put_fault(s, task, h->ticket, cause, detail, now);
+        session_put_nack(s, task, h->ticket, cause, detail);
     let_go(s, h, now);
 }
 

@@ -71,6 +71,4 @@ void session_take_line(struct session *s, const char *line, size_t len, struct m
 void session_put_hello(struct session *s);
 void session_put_nack(struct session *s, uint64_t task, const char *ticket, enum cause cause,
                       const char *detail);
-void session_put_fault(struct session *s, uint64_t task, const char *ticket, enum cause cause,
-                       const char *detail, struct mono now);
 void session_put_release(struct session *s, uint64_t task, const char *ticket, struct mono now);

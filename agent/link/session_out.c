@@ -6,8 +6,7 @@
 /* What a control line may have at most: the figures of a heartbeat with its trouble. */
 #define CONTROL_LINE_MAX 4096
 /* A handed-back task comes again at once if the credit says so: a loop at full speed. */
-#define RELEASE_PAUSE_MS 250  /* no new credit after a task was handed back for want of room … */
-#define FAULT_PAUSE_MS   1000 /* … and after a fault of our own: time to recover */
+#define RELEASE_PAUSE_MS 250 /* no new credit after a task was handed back for want of room */
 
 static const char *const capabilities[] = {"http", "dns"};
 
@@ -68,13 +67,6 @@ void session_put_nack(struct session *s, uint64_t task, const char *ticket, enum
         .task = task, .ticket = ticket, .cause = cause_word(cause), .detail = detail};
     s->nacked++;
     msg_put_nack(&s->control, &n);
-}
-
-void session_put_fault(struct session *s, uint64_t task, const char *ticket, enum cause cause,
-                       const char *detail, struct mono now)
-{
-    s->no_credit_until = mono_add_ms(now, FAULT_PAUSE_MS);
-    session_put_nack(s, task, ticket, cause, detail);
 }
 
 /* Moves whole lines, at most what a frame holds, from b to the frame. */

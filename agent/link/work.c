@@ -1,19 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/link/work.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/sockinfo.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #define HOST_EVERY_MS 1000
 /* More of the descriptors in use than this is worth a word: a probe takes up to three. */
 #define FDS_HIGH_PERCENT 90
 /* A worker this late measures its own slowness. */
 #define WORKER_LATE_MS 1000
+#define TICK_MS        1000 /* of health */
+
+struct held { /* a failure of which it is not known yet whose it is */
+    struct health_case c;
+    struct job *job;
+};
+
+/* Tasks that are here: in the pool or held. */
+static unsigned in_hand(struct work *w)
+{
+    return w->places - pool_free_places(w->pool) + (unsigned)health_waiting(w->health);
+}
+
+/* The pool keeps places for the canaries. */
+static unsigned free_places(struct work *w)
+{
+    unsigned used = in_hand(w), most = health_places(w->health);
+    return used < most ? most - used : 0;
+}
 
 static enum err op_admit(void *arg, const struct session_task *t)
 {
     struct work *w = arg;
     REQUIRE(t->target != NULL);
+    if (health_places(w->health) == 0)
+        return ERR_FULL; /* promised before the agent fell ill */
     struct job *j = job_create(t->task, t->ticket, t->cls, t->target, t->now, t->deadline_at);
     enum err e = pool_submit(w->pool, j, t->now);
     if (e != ERR_NONE) {
@@ -37,8 +60,7 @@ static void op_release_waiting(void *arg)
 
 static unsigned op_free_places(void *arg)
 {
-    struct work *w = arg;
-    return pool_free_places(w->pool);
+    return free_places(arg);
 }
 
 static void op_deny(void *arg, const struct cidr *deny, size_t n)
@@ -80,10 +102,14 @@ static void put_socket(struct work *w, struct msg_heartbeat *hb)
     hb->sendq_bytes = known ? si.sendq_bytes : -1;
 }
 
-static void put_trouble(struct work *w, struct msg_heartbeat *hb, const struct pool_stats *p)
+static void put_trouble(struct work *w, struct msg_heartbeat *hb, const struct pool_stats *p,
+                        struct mono now)
 {
+    const char *ill = health_trouble(w->health, now);
     w->trouble[0] = '\0';
-    if (hb->fds_max > 0 && hb->fds_used * 100 >= hb->fds_max * FDS_HIGH_PERCENT)
+    if (ill[0])
+        snprintf(w->trouble, sizeof(w->trouble), "%s", ill);
+    else if (hb->fds_max > 0 && hb->fds_used * 100 >= hb->fds_max * FDS_HIGH_PERCENT)
         snprintf(w->trouble, sizeof(w->trouble), "%ld of %ld file descriptors are in use",
                  (long)hb->fds_used, (long)hb->fds_max);
     else if (p->lag_ms >= WORKER_LATE_MS)
@@ -105,7 +131,7 @@ static void op_figures(void *arg, struct msg_heartbeat *hb, struct mono now)
     hb->probes = p.ended;
     put_host(w, hb, now);
     put_socket(w, hb);
-    put_trouble(w, hb, &p);
+    put_trouble(w, hb, &p, now);
 }
 
 static const struct session_ops ops = {
@@ -118,21 +144,23 @@ static const struct session_ops ops = {
     .close = op_close,
 };
 
-enum err work_init(struct work *w, const struct session_config *sc, const struct pool_config *pc,
-                   const struct work_link *link)
+enum err work_init(struct work *w, const struct work_config *c, const struct work_link *link)
 {
-    REQUIRE(pc->policy != NULL && link->close != NULL);
-    *w = (struct work){.policy = pc->policy, .link = *link};
-    enum err e = pool_create(pc, &w->pool);
+    REQUIRE(c->pool.policy != NULL && link->close != NULL);
+    *w = (struct work){.policy = c->pool.policy, .link = *link};
+    enum err e = pool_create(&c->pool, &w->pool);
     if (e != ERR_NONE)
         return e;
-    struct session_config c = *sc;
+    struct session_config sc = c->session;
     struct pool_stats p;
     pool_stats(w->pool, mono_now(), &p);
-    c.slots = p.slots;
-    c.workers = pc->workers;
-    c.queue = p.queue_max;
-    w->session = session_create(&c, &ops, w);
+    sc.slots = p.slots;
+    sc.workers = c->pool.workers;
+    canaries_init(&w->canaries, c->canaries, c->n_canaries);
+    sc.queue = p.queue_max - w->canaries.n;
+    w->places = pool_free_places(w->pool);
+    w->health = health_create(w->places - w->canaries.n, canaries_covered(&w->canaries));
+    w->session = session_create(&sc, &ops, w);
     strbuf_init(&w->record, RESULT_MAX_BYTES);
     return ERR_NONE;
 }
@@ -140,6 +168,13 @@ enum err work_init(struct work *w, const struct session_config *sc, const struct
 void work_fini(struct work *w)
 {
     pool_destroy(&w->pool);
+    for (struct health_case *c; (c = health_abandon(w->health)) != NULL;) {
+        struct held *held = CONTAINER_OF(c, struct held, c);
+        job_destroy(&held->job);
+        free(held);
+    }
+    health_destroy(&w->health);
+    canaries_fini(&w->canaries);
     session_destroy(&w->session);
     strbuf_fini(&w->record);
 }
@@ -157,20 +192,95 @@ static enum session_end end_of(const struct job *j)
     UNREACHABLE("job end");
 }
 
-static void hand_over(struct work *w, struct job *j, struct mono now)
+/* Its own fault: another agent is to measure it. */
+static void give_back(struct work *w, const struct job *j, enum cause fault, const char *detail,
+                      struct mono now)
+{
+    health_ended(w->health, fault);
+    session_on_fault(w->session, j->task, fault, detail, now);
+}
+
+static void hand_over(struct work *w, const struct job *j, struct mono now)
 {
     enum session_end end = end_of(j);
     REQUIRE(j->result != NULL && j->result->task == j->task);
     const struct result *r = j->result;
-    strbuf_reset(&w->record);
     if (end == SESSION_DONE && r->cause && cause_where(r->cause) == WHERE_AGENT) {
-        session_on_fault(w->session, j->task, r->cause, r->message ? r->message : "", now);
+        give_back(w, j, r->cause, r->message ? r->message : "", now);
         return;
     }
-    if (end == SESSION_DONE)
-        result_encode(j->result, wall_now(), &w->record);
+    strbuf_reset(&w->record);
+    if (end == SESSION_DONE) {
+        health_ended(w->health, CAUSE_NONE);
+        result_encode(r, wall_now(), &w->record);
+    }
     REQUIRE(!w->record.overflow);
     session_on_end(w->session, j->task, end, w->record.data, w->record.len, now);
+}
+
+/* The failure of another's that was none. */
+static void give_back_doubted(struct work *w, const struct job *j, enum vital vital,
+                              struct mono now)
+{
+    char detail[MESSAGE_TEXT_MAX];
+    enum cause c = vital == VITAL_RESOLVER ? CAUSE_agent_resolver_down : CAUSE_agent_network_down;
+    snprintf(detail, sizeof(detail), "%s here, while nothing else on %s answered either",
+             cause_word(j->result->cause), vital_text(vital));
+    give_back(w, j, c, detail, now);
+}
+
+static void hold(struct work *w, struct job *j, struct mono now)
+{
+    struct held *held = mem_zalloc(sizeof(*held));
+    held->job = j;
+    held->c.vital = j->result->doubt.vital;
+    held->c.since = j->result->doubt.since;
+    held->c.host = target_host_hash(j->target);
+    health_enter(w->health, &held->c, now);
+}
+
+static void start_canaries(struct work *w, struct mono now)
+{
+    unsigned due = health_canaries_due(w->health, now);
+    for (enum vital v = VITAL_NONE + 1; v < VITALS; v++)
+        if (due & 1u << v)
+            canaries_start(&w->canaries, w->pool, v, now);
+}
+
+/* What health has decided goes out; what it wants to know is asked. */
+static void diagnose(struct work *w, struct mono now)
+{
+    health_step(w->health, pool_vitals(w->pool), now);
+    if (health_take_fall(w->health))
+        pool_release_waiting(w->pool);
+    for (struct health_case *c; (c = health_next(w->health)) != NULL;) {
+        struct held *held = CONTAINER_OF(c, struct held, c);
+        if (c->ours)
+            give_back_doubted(w, held->job, c->vital, now);
+        else
+            hand_over(w, held->job, now);
+        job_destroy(&held->job);
+        free(held);
+    }
+    start_canaries(w, now);
+}
+
+static bool take_canary(struct work *w, struct job *j, struct mono now)
+{
+    enum vital v;
+    bool over;
+    if (!canaries_take(&w->canaries, j, &v, &over))
+        return false;
+    if (over && w->canaries.asked[v])
+        health_canary_over(w->health, v, w->canaries.answered[v], now);
+    else if (over)
+        health_canary_undone(w->health, v);
+    return true;
+}
+
+static bool is_doubted(const struct job *j)
+{
+    return j->end == JOB_DONE && j->result->doubt.vital != VITAL_NONE;
 }
 
 void work_collect(struct work *w, struct mono now)
@@ -180,7 +290,32 @@ void work_collect(struct work *w, struct mono now)
     (void)pool_take_done(w->pool, &done, now);
     for (struct list_node *n; (n = list_pop_front(&done)) != NULL;) {
         struct job *j = CONTAINER_OF(n, struct job, letter.node);
-        hand_over(w, j, now);
+        bool canary = take_canary(w, j, now);
+        if (!canary && is_doubted(j)) {
+            hold(w, j, now);
+            continue;
+        }
+        if (!canary)
+            hand_over(w, j, now);
         job_destroy(&j);
     }
+    diagnose(w, now);
+}
+
+static void look_at_ports(struct work *w, struct mono now)
+{
+    int64_t time_wait, range;
+    struct ports *ports = pool_ports(w->pool);
+    hostinfo_ports(&time_wait, &range);
+    ports_tick(ports, time_wait, range, now);
+    health_tick(w->health, in_hand(w), ports_used(ports), range);
+}
+
+void work_tick(struct work *w, struct mono now)
+{
+    if (mono_diff_ms(now, w->ticked_at) >= TICK_MS) {
+        w->ticked_at = now;
+        look_at_ports(w, now);
+    }
+    diagnose(w, now);
 }

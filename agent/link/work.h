@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "agent/health/health.h"
+#include "agent/link/canary.h"
 #include "agent/link/session.h"
 #include "agent/run/pool.h"
 #include "common/hostinfo.h"
 
 /*
  * work - the session's hands: its ops carried out on the pool, and the pool's ended jobs brought
- * back to it.
+ * back to it, once health has said whose failures they are.
  *
- * Link thread. Owns the pool and the session; what only the link knows (lag, socket, closing) it is
- * told or asks through work_link.
+ * Link thread. Owns the pool, the session and the health of the agent; what only the link knows
+ * (lag, socket, closing) it is told or asks through work_link.
  */
 struct work_link {
     double (*lag_ms)(void *arg);
@@ -19,19 +21,31 @@ struct work_link {
 };
 struct work {
     struct pool *pool;
+    unsigned places; /* of the pool, those kept for the canaries too */
     struct session *session;
     struct policy *policy; /* borrowed */
     struct work_link link;
+    struct health *health;
+    struct canaries canaries;
+    struct mono ticked_at;
     struct hostinfo host;
     struct mono host_at;
     struct strbuf record;
     char trouble[160];
 };
+struct work_config { /* borrowed during work_init() */
+    struct session_config session;
+    struct pool_config pool;
+    const char *const *canaries; /* checked; fewer than CANARIES_MAX */
+    unsigned n_canaries;
+};
 
 /* ERR_SYSTEM: no pool (logged). */
-MUST_USE enum err work_init(struct work *w, const struct session_config *sc,
-                            const struct pool_config *pc, const struct work_link *link);
+MUST_USE enum err work_init(struct work *w, const struct work_config *c,
+                            const struct work_link *link);
 /* Ends what runs; joins the workers. */
 void work_fini(struct work *w);
 /* After the pool's on_done: hands the ended jobs to the session. */
 void work_collect(struct work *w, struct mono now);
+/* A few times a second. */
+void work_tick(struct work *w, struct mono now);

@@ -44,7 +44,9 @@ enum dns_state { DNS_IDLE, DNS_UDP_WAIT, DNS_TCP_CONNECT, DNS_TCP_WAIT, DNS_PAUS
 #define CANARY_AGAIN_MS 20
 #define UDP_ERROR       "the server's host sent an error back"
 #define RETRY_PAUSE_MS  100 /* after a try that failed at once */
+#define RCODE_NOERROR   0
 #define RCODE_SERVFAIL  2
+#define RCODE_NXDOMAIN  3
 #define TYPE_NS         2
 
 struct dns_env { /* one per worker */
@@ -190,6 +192,14 @@ static enum cause own_fault(enum cause c)
     }
 }
 
+/* Silence of a server that the target names may be our own network's. (That of our own server is
+ * told by the canary.) */
+static void doubt_network(struct probe *p, enum cause c)
+{
+    if (!p->own_server && (is_timeout(c) || c == CAUSE_unreachable))
+        p->r->doubt = (struct result_doubt){vital_of(&p->server), p->try_at};
+}
+
 /* "… with 1.1.1.1:53 over UDP", and what was heard meanwhile. */
 static void conclude(struct probe *p, enum cause c, const char *what)
 {
@@ -202,6 +212,7 @@ static void conclude(struct probe *p, enum cause c, const char *what)
                  foreign == 1 ? "y" : "ies");
     result_end(p->r, p->own_server ? own_fault(c) : c, "%s (%s, %s%s)", what, d->server,
                strcmp(d->transport, "tcp") ? "UDP" : "TCP", heard);
+    doubt_network(p, c);
 }
 
 static void fail(struct probe *p, enum cause c, const char *what)
@@ -319,6 +330,12 @@ static void take_message(struct probe *p, struct dns_message *m)
     }
 }
 
+/* It knew: a resolver that lost its own way out answers too, with SERVFAIL. */
+static bool useful(int rcode)
+{
+    return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN;
+}
+
 static void answered(struct probe *p, const uint8_t *msg, size_t len)
 {
     struct dns_message m;
@@ -330,14 +347,21 @@ static void answered(struct probe *p, const uint8_t *msg, size_t len)
         return;
     }
     dns_check(p->t, &m, p->r->t.total_ms, p->r);
+    if (p->own_server && p->r->cause != CAUSE_NONE && !useful(m.rcode))
+        p->r->doubt = (struct result_doubt){VITAL_RESOLVER, p->try_at};
     take_message(p, &m);
     dns_message_fini(&m);
 }
 
-static void heard_from_server(struct probe *p)
+static void heard_from_server(struct probe *p, const uint8_t *msg)
 {
-    if (p->own_server)
-        p->shared->answered_at = loop_now(p->env->loop);
+    struct mono now = loop_now_fresh(p->env->loop);
+    vitals_good(p->env->vitals, vital_of(&p->server), now);
+    if (!p->own_server)
+        return;
+    p->shared->answered_at = now;
+    if (useful(msg[3] & 0xf))
+        vitals_good(p->env->vitals, VITAL_RESOLVER, now);
 }
 
 /* ---- sockets */
@@ -365,7 +389,7 @@ static void on_tcp_message(struct dns_tcp *t, const uint8_t *msg, size_t len)
         p->foreign++;
         return;
     }
-    heard_from_server(p);
+    heard_from_server(p, msg);
     answered(p, msg, len);
 }
 
@@ -410,7 +434,7 @@ static void on_udp_reply(struct dns_wait *w, const uint8_t *msg, size_t len)
 {
     struct probe *p = CONTAINER_OF(w, struct probe, udp);
     REQUIRE(p->state == DNS_UDP_WAIT);
-    heard_from_server(p);
+    heard_from_server(p, msg);
     if (dns_reply_truncated(msg)) {
         p->r->dns->truncated = true;
         start_tcp(p);
@@ -545,6 +569,7 @@ static struct probe *dns_start(struct probe_env *env, const struct target *t, st
                         .arg = arg,
                         .deadline = deadline,
                         .started_at = loop_now_fresh(env->loop)};
+    p->tcp.ports = env->ports;
     choose_server(p);
     arm_canary(p);
     begin_try(p);

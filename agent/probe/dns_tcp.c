@@ -147,7 +147,8 @@ int dns_tcp_start(struct dns_tcp *t, struct loop *loop, const struct dns_tcp_eve
     if (fd < 0)
         return errno;
     uint8_t *reply = t->reply;
-    *t = (struct dns_tcp){.loop = loop,
+    *t = (struct dns_tcp){.ports = t->ports,
+                          .loop = loop,
                           .events = events,
                           .frame = frame,
                           .frame_len = len,
@@ -165,7 +166,7 @@ void dns_tcp_stop(struct dns_tcp *t)
     if (!t->active)
         return;
     loop_remove(t->loop, &t->watch);
-    close(t->watch.fd);
+    ports_close(t->ports, t->watch.fd);
     t->active = false;
 }
 

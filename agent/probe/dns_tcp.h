@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "agent/run/loop.h"
+#include "agent/run/ports.h"
 #include "common/cidr.h"
 #include <stddef.h>
 
@@ -28,6 +29,7 @@ struct dns_tcp_events {
     void (*trouble)(struct dns_tcp *t, enum dns_tcp_trouble what, int errnum);
 };
 struct dns_tcp {
+    struct ports *ports; /* the owner's, before the start; NULL = uncounted */
     struct loop *loop;
     const struct dns_tcp_events *events;
     struct loop_fd watch;

@@ -66,6 +66,7 @@ static void end(struct probe *p)
     if (p->carrier)
         http_carrier_give(p);
     http_record_last(p);
+    http_doubt(p);
     if (try_again(p))
         return;
     p->done(p, p->arg);
@@ -222,6 +223,7 @@ static void on_resolved(struct resolve *q)
     p->at.resolved = loop_now_fresh(p->env->loop);
     p->connector.done = on_connected;
     p->connector.arg = p;
+    p->connector.vitals = p->env->vitals;
     connector_start(&p->connector, p->env->loop, p->env->policy, q->addrs, q->n_addrs,
                     http_hop(p)->port, p->deadline);
 }

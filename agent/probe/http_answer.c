@@ -217,6 +217,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
         return 0;
     }
     a->body_bytes += (int64_t)n;
+    p->at.heard = loop_now(p->env->loop);
     if (!a->sha)
         a->sha = sha256_create();
     sha256_update(a->sha, data, n);

@@ -128,6 +128,12 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return fd;
 }
 
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    ports_close(arg, fd);
+    return 0;
+}
+
 static void set_network(struct probe *p)
 {
     CURL *e = p->carrier->easy;
@@ -140,6 +146,8 @@ static void set_network(struct probe *p)
     curl_easy_setopt(e, CURLOPT_RESOLVER_START_FUNCTION, deny_unpinned);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, p);
+    curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, p->env->ports);
     curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);

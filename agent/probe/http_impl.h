@@ -57,6 +57,7 @@ struct http_answer { /* of one hop */
 
 struct http_stamps { /* of one hop; unset = not reached */
     struct mono started, resolved, connected, secured, sent, first_byte, ended;
+    struct mono heard; /* the last bytes of a body */
 };
 
 struct probe {
@@ -122,6 +123,7 @@ void http_record_hop(struct probe *p);  /* the answer was a redirect that we fol
 void http_record_last(struct probe *p); /* the last hop's facts, as far as it came */
 void http_expect(struct probe *p);      /* the answer is complete: checks and the verdict */
 enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_t detail_max);
+void http_doubt(struct probe *p); /* what the failure, if it is one, may say of ourselves */
 struct result_http *http_result(struct probe *p);
 
 /* http_title.c: the text of the first <title> of a page in UTF-8, sanitised; NULL = none. Caller

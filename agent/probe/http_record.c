@@ -225,6 +225,40 @@ void http_expect(struct probe *p)
         http_result(p)->body_sha256 = body_digest(&p->answer);
 }
 
+/* When the peer of a connection that timed out was last heard. */
+static struct mono last_heard(const struct http_stamps *s)
+{
+    struct mono at = s->connected;
+    const struct mono later[] = {s->secured, s->first_byte, s->heard};
+    for (size_t i = 0; i < ARRAY_LEN(later); i++)
+        if (mono_before(at, later[i]))
+            at = later[i];
+    return at;
+}
+
+void http_doubt(struct probe *p)
+{
+    struct result_doubt *d = &p->r->doubt;
+    switch (p->r->cause) {
+    case CAUSE_dns_servfail:
+    case CAUSE_dns_refused: /* of a server that the target names they are its own */
+        if (!p->named)
+            *d = (struct result_doubt){VITAL_RESOLVER, p->at.started};
+        return;
+    case CAUSE_connect_timeout:
+    case CAUSE_unreachable:
+        *d = (struct result_doubt){p->connector.silent, p->at.resolved};
+        return;
+    case CAUSE_tls_timeout:
+    case CAUSE_response_timeout:
+    case CAUSE_body_timeout:
+        *d = (struct result_doubt){vital_of(&p->connector.ip), last_heard(&p->at)};
+        return;
+    default:
+        return;
+    }
+}
+
 static enum cause timeout_cause(const struct probe *p)
 {
     if (http_hop(p)->https && !mono_is_set(p->at.secured))

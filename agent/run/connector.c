@@ -55,6 +55,8 @@ static void note_failure(struct connector *c, const struct ip *ip, enum cause ca
     if (cause_rank(cause) < cause_rank(c->cause))
         return;
     c->cause = cause;
+    bool silence = cause == CAUSE_connect_timeout || cause == CAUSE_unreachable;
+    c->silent = silence ? vital_of(ip) : VITAL_NONE;
     snprintf(c->detail, sizeof(c->detail), "%s: %s", addr_format(ip, c->port, text), words);
 }
 
@@ -133,6 +135,8 @@ static void win(struct connector *c, struct connect_attempt *a)
     c->cause = CAUSE_NONE;
     c->detail[0] = '\0';
     c->connected_at = loop_now_fresh(c->loop);
+    c->silent = VITAL_NONE;
+    vitals_good(c->vitals, vital_of(&a->ip), c->connected_at);
     loop_remove(c->loop, &a->f);
     c->open--;
     finish(c);
@@ -149,7 +153,10 @@ static void on_attempt(struct loop_fd *f, uint32_t events)
     }
     if (errnum == 0)
         errnum = ECONNRESET; /* hung up between the handshake and our look */
-    note_failure(c, &a->ip, cause_of_errno(errnum, &a->ip), strerror(errnum));
+    enum cause cause = cause_of_errno(errnum, &a->ip);
+    if (cause == CAUSE_connect_refused || cause == CAUSE_connect_reset)
+        vitals_good(c->vitals, vital_of(&a->ip), loop_now_fresh(c->loop));
+    note_failure(c, &a->ip, cause, strerror(errnum));
     attempt_close(a);
     try_next(c);
 }
@@ -217,6 +224,7 @@ void connector_start(struct connector *c, struct loop *l, struct policy *p, cons
     c->cause = CAUSE_NONE;
     c->detail[0] = '\0';
     c->cancelled = false;
+    c->silent = VITAL_NONE;
     c->connected_at = (struct mono){0};
     c->loop = l;
     c->policy = p;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "agent/health/vitals.h"
 #include "agent/policy/policy.h"
 #include "agent/run/loop.h"
 #include "agent/run/resolver.h"
@@ -31,6 +32,8 @@ struct connector { /* caller-owned, zeroed; may be used again after its callback
     char detail[CONNECT_DETAIL_MAX];
     struct mono connected_at;
     bool cancelled;
+    enum vital silent;     /* what a failure by mere silence casts doubt on; VITAL_NONE = none */
+    struct vitals *vitals; /* the caller's: signs of life go here, NULL = to nobody */
     connector_f *done;
     void *arg;
     /* private to connector */

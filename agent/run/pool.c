@@ -24,6 +24,8 @@ struct pool {
     struct list returned;       /* job.letter.node: ended without a worker */
     struct mailbox *ended;      /* from the workers */
     uint64_t n_ended;
+    struct vitals vitals; /* stamped by the workers */
+    struct ports ports;
 };
 
 struct job *job_create(uint64_t task, const char *ticket, enum task_class cls, struct target *t,
@@ -94,7 +96,12 @@ enum err pool_create(const struct pool_config *c, struct pool **out)
     p->ended = mailbox_create("ended", p->slots, SIZE_MAX, c->on_done, c->on_done_arg);
     warn_descriptors(p);
     for (unsigned i = 0; i < c->workers; i++) {
-        struct worker_config wc = {.index = i, .slots = c->slots, .pool = &p->c, .ended = p->ended};
+        struct worker_config wc = {.index = i,
+                                   .slots = c->slots,
+                                   .pool = &p->c,
+                                   .ended = p->ended,
+                                   .vitals = &p->vitals,
+                                   .ports = &p->ports};
         p->workers[i] = worker_create(&wc);
         if (!p->workers[i]) {
             pool_destroy(&p);
@@ -274,6 +281,16 @@ void pool_stats(struct pool *p, struct mono now, struct pool_stats *out)
         if (lag > out->lag_ms)
             out->lag_ms = lag;
     }
+}
+
+const struct vitals *pool_vitals(const struct pool *p)
+{
+    return &p->vitals;
+}
+
+struct ports *pool_ports(struct pool *p)
+{
+    return &p->ports;
 }
 
 unsigned pool_free_places(const struct pool *p)

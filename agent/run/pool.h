@@ -78,3 +78,6 @@ struct pool_stats {
 void pool_stats(struct pool *p, struct mono now, struct pool_stats *out);
 /* Places free for new jobs, in slots and queue together. */
 unsigned pool_free_places(const struct pool *p);
+/* What the workers have heard, and the ports that they left behind; the pool's own. */
+const struct vitals *pool_vitals(const struct pool *p);
+struct ports *pool_ports(struct pool *p);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "agent/policy/policy.h"
+#include "agent/health/vitals.h"
 #include "agent/run/loop.h"
+#include "agent/run/ports.h"
 #include "agent/run/resolver.h"
 #include "proto/result.h"
 #include "proto/target.h"
@@ -20,6 +22,8 @@ struct probe_env { /* one per worker */
     struct resolver *resolver;
     struct curl_loop *curl;
     struct policy *policy;
+    struct vitals *vitals;        /* signs of life go here, NULL = to nobody */
+    struct ports *ports;          /* TCP sockets are closed by it, NULL = uncounted */
     const char *ca_file;          /* NULL = the system's bundle */
     const char *resolver_servers; /* the agent's own resolvers as text, or NULL = /etc/resolv.conf:
                                      for DNS probes without one */

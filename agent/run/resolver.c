@@ -41,6 +41,8 @@
 #define TYPE_AAAA        28
 #define CLASS_IN         1
 #define DNS_HEADER_BYTES 12
+#define RCODE_NOERROR    0
+#define RCODE_NXDOMAIN   3
 
 enum family { V6, V4, FAMILIES };
 static const int family_type[FAMILIES] = {TYPE_AAAA, TYPE_A};
@@ -48,7 +50,8 @@ static const int family_type[FAMILIES] = {TYPE_AAAA, TYPE_A};
 struct resolver {
     struct loop *loop;
     char *servers;
-    bool named;           /* by a target: not the agent's own */
+    bool named; /* by a target: not the agent's own */
+    struct vitals *vitals;
     struct list channels; /* the last one is current */
     struct mono renew_at;
     struct timer tick;
@@ -141,7 +144,7 @@ static bool out_of_descriptors(void)
 static enum cause cause_of_rcode(int rcode)
 {
     switch (rcode) {
-    case 3:
+    case RCODE_NXDOMAIN:
         return CAUSE_dns_nxdomain;
     case 5:
         return CAUSE_dns_refused;
@@ -200,7 +203,7 @@ static void take_aaaa(struct question *u, const unsigned char *msg, int len, int
 static enum cause read_answer(struct question *u, const unsigned char *msg, int len)
 {
     int rcode = msg[3] & 0xf, status;
-    if (rcode != 0)
+    if (rcode != RCODE_NOERROR)
         return cause_of_rcode(rcode);
     if (u->family == V4)
         take_a(u, msg, len, &status);
@@ -241,6 +244,13 @@ static void arm_after_answer(struct lookup *l, const struct question *u)
         arm_resolve(l, mono_add_ms(now, u->family == V4 ? HOLD_FOR_AAAA_MS : HOLD_FOR_A_MS));
 }
 
+/* It knew: a resolver that lost its own way out answers too, with SERVFAIL. */
+static bool useful(const unsigned char *msg)
+{
+    int rcode = msg[3] & 0xf;
+    return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN;
+}
+
 static void on_answer(void *arg, int status, int timeouts, unsigned char *msg, int len)
 {
     struct question *u = arg;
@@ -253,6 +263,8 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *msg, i
     r->n_queries--;
     if (answered)
         r->answered_at = loop_now(r->loop);
+    if (answered && useful(msg) && !r->named)
+        vitals_good(r->vitals, VITAL_RESOLVER, r->answered_at);
     if (l->q != NULL) {
         u->cause = answered ? read_answer(u, msg, len) : cause_of_status(status);
         if (r->named && u->cause == CAUSE_agent_resolver_down)
@@ -468,6 +480,7 @@ struct resolver *resolver_create(struct loop *l, const struct resolver_config *c
     r->loop = l;
     r->servers = mem_strdup(c->servers);
     r->named = c->named;
+    r->vitals = c->vitals;
     r->renew_at = mono_add_ms(loop_now(l), RENEW_MS);
     list_init(&r->channels);
     list_init(&r->waiting);

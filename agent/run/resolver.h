@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "agent/health/vitals.h"
 #include "agent/run/loop.h"
 #include "common/cidr.h"
 #include "common/list.h"
@@ -21,6 +22,7 @@ struct resolver;
 struct resolver_config {
     const char *servers; /* "1.1.1.1:53,[::1]:5353" or NULL: those of /etc/resolv.conf */
     bool named; /* by a target: its silence is dns_timeout and never the agent's own fault */
+    struct vitals *vitals; /* of the agent's own: useful answers go here, NULL = to nobody */
 };
 struct resolver *
 resolver_create(struct loop *l, const struct resolver_config *c); /* NULL: c-ares could not start */

@@ -197,12 +197,15 @@ static bool env_setup(struct worker *w)
     struct probe_env *env = &w->env;
     const struct pool_config *p = w->c.pool;
     env->policy = p->policy;
+    env->vitals = w->c.vitals;
+    env->ports = w->c.ports;
     env->ca_file = p->ca_file;
     env->resolver_servers = p->resolver;
     env->loop = loop_create(on_wake, w);
     if (!env->loop)
         return false;
-    env->resolver = resolver_create(env->loop, &(struct resolver_config){.servers = p->resolver});
+    env->resolver = resolver_create(
+        env->loop, &(struct resolver_config){.servers = p->resolver, .vitals = w->c.vitals});
     env->curl = curl_loop_create(env->loop);
     if (!env->resolver || !env->curl)
         return false;

@@ -14,6 +14,8 @@ struct worker_config {
     unsigned index, slots;
     const struct pool_config *pool; /* outlives the worker */
     struct mailbox *ended;          /* jobs come back here: a reply, never refused */
+    struct vitals *vitals;          /* the pool's, as is the next */
+    struct ports *ports;
 };
 struct worker *
 worker_create(const struct worker_config *c); /* NULL: no descriptors, memory or thread (logged) */

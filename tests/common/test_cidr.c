@@ -42,6 +42,40 @@ START_TEST(test_odd_addresses_are_refused)
 }
 END_TEST
 
+START_TEST(test_how_far_away_an_address_can_be)
+{
+    static const struct {
+        const char *text;
+        enum ip_scope scope;
+    } all[] = {
+        {"127.0.0.1", IP_LOOPBACK},
+        {"127.255.0.1", IP_LOOPBACK},
+        {"::1", IP_LOOPBACK},
+        {"::ffff:127.0.0.1", IP_LOOPBACK},
+        {"10.1.2.3", IP_PRIVATE},
+        {"172.16.0.1", IP_PRIVATE},
+        {"172.31.255.1", IP_PRIVATE},
+        {"172.32.0.1", IP_GLOBAL},
+        {"192.168.1.1", IP_PRIVATE},
+        {"192.169.1.1", IP_GLOBAL},
+        {"100.64.0.1", IP_PRIVATE},
+        {"100.128.0.1", IP_GLOBAL},
+        {"169.254.1.1", IP_PRIVATE},
+        {"198.51.100.1", IP_GLOBAL},
+        {"fd00::1", IP_PRIVATE},
+        {"fe80::1", IP_PRIVATE},
+        {"febf::1", IP_PRIVATE},
+        {"fec0::1", IP_GLOBAL},
+        {"::ffff:10.0.0.1", IP_PRIVATE},
+        {"2001:db8::1", IP_GLOBAL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct ip v = ip(all[i].text);
+        ck_assert_msg(ip_scope(&v) == all[i].scope, "%s", all[i].text);
+    }
+}
+END_TEST
+
 START_TEST(test_prefix_holds_its_addresses_only)
 {
     ck_assert(contains("10.0.0.0/8", "10.255.0.1"));
@@ -140,6 +174,6 @@ END_TEST
 TESTS(addresses, test_addresses_survive_a_round_trip, test_odd_addresses_are_refused,
       test_addr_with_and_without_port, test_odd_addrs_are_refused, test_sockaddr_round_trip,
       test_other_sockaddrs_are_no_ip)
-TESTS(prefixes, test_prefix_holds_its_addresses_only, test_empty_and_full_prefixes,
-      test_families_do_not_mix, test_odd_prefixes_are_refused)
+TESTS(prefixes, test_how_far_away_an_address_can_be, test_prefix_holds_its_addresses_only,
+      test_empty_and_full_prefixes, test_families_do_not_mix, test_odd_prefixes_are_refused)
 CHECK_MAIN("cidr", addresses, prefixes)

@@ -13,9 +13,10 @@ common/        common/
 proto/         common/ proto/
 agent/policy/  common/ proto/ agent/policy/
 agent/outbox/  common/ proto/ agent/outbox/
-agent/probe/   common/ proto/ agent/policy/ agent/probe/ agent/run/
-agent/run/     common/ proto/ agent/policy/ agent/probe/ agent/run/
-agent/link/    common/ proto/ agent/policy/ agent/outbox/ agent/probe/ agent/run/ agent/link/
+agent/health/  common/ proto/ agent/health/
+agent/probe/   common/ proto/ agent/policy/ agent/health/ agent/probe/ agent/run/
+agent/run/     common/ proto/ agent/policy/ agent/health/ agent/probe/ agent/run/
+agent/link/    common/ proto/ agent/policy/ agent/health/ agent/outbox/ agent/probe/ agent/run/ agent/link/
 agent/         common/ proto/ agent/
 master/core/   common/ proto/ master/core/
 master/store/  common/ proto/ master/store/
@@ -47,6 +48,7 @@ never() {
     cat <<'TABLE'
 common/       common/ws/
 proto/        pthread.h threads.h sys/socket.h sys/epoll.h
+agent/health/ pthread.h threads.h sys/epoll.h
 master/core/  pthread.h threads.h sys/socket.h sys/epoll.h common/mailbox.h common/ws/ master/core/core_req.h
 TABLE
 }

@@ -399,25 +399,6 @@ START_TEST(a_fault_of_the_agent_is_a_nack_and_no_result)
 }
 END_TEST
 
-START_TEST(after_a_fault_credit_pauses)
-{
-    make_ready();
-    send_task(1);
-    hear();
-    uint64_t before = info().credit.count;
-    session_on_fault(sess, 1, CAUSE_agent_fd_exhausted, "", now);
-    places = 20;
-    now = mono_add_ms(now, 900);
-    session_on_tick(sess, now);
-    hear();
-    ck_assert_uint_eq(info().credit.count, before);
-    now = mono_add_ms(now, 200);
-    session_on_tick(sess, now);
-    hear();
-    ck_assert_uint_gt(info().credit.count, before);
-}
-END_TEST
-
 START_TEST(cancel_reaches_only_tasks_held)
 {
     make_ready();
@@ -462,10 +443,10 @@ TESTS(tasks, a_task_before_the_verdicts_end_closes_1008,
       a_task_without_a_place_is_released_and_credit_pauses,
       a_task_leased_again_while_it_runs_answers_with_the_newest_ticket,
       a_task_whose_result_waits_is_not_run_again, cancel_reaches_only_tasks_held)
-TESTS(results, a_fault_of_the_agent_is_a_nack_and_no_result, after_a_fault_credit_pauses,
-      results_wait_for_the_masters_window, a_result_window_that_shrinks_is_ignored,
-      results_wait_for_the_masters_byte_window, an_unknown_or_doubled_ack_is_counted_and_harmless,
-      a_rejected_result_is_forgotten_and_counted, control_goes_before_results)
+TESTS(results, a_fault_of_the_agent_is_a_nack_and_no_result, results_wait_for_the_masters_window,
+      a_result_window_that_shrinks_is_ignored, results_wait_for_the_masters_byte_window,
+      an_unknown_or_doubled_ack_is_counted_and_harmless, a_rejected_result_is_forgotten_and_counted,
+      control_goes_before_results)
 FIXTURE(hello)
 FIXTURE(credit)
 FIXTURE(tasks)
