@@ -7,8 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-/* Tasks go on with a sixteenth of the places when only they can show that the network is back, and
- * places come back in such steps. */
+/* Tasks go on with a sixteenth of the places when only they can show that the network is back. */
 #define STEP_SHARE  16
 #define TROUBLE_MAX 160
 
@@ -241,12 +240,32 @@ static bool mostly_faults(const struct health *h)
     return h->faults > 0 && h->faults * 2 >= h->ends;
 }
 
-void health_ended(struct health *h, enum cause own_fault)
+static bool network_vital(enum vital v)
 {
+    return v > VITAL_RESOLVER;
+}
+
+/* A canary stops and starts everything by itself: such a fault is no reason to go on slowly
+ * afterwards. */
+static bool canary_watches(const struct health *h, enum cause fault)
+{
+    for (enum vital i = VITAL_NONE + 1; i < VITALS; i++)
+        if (is_down(&h->vitals[i]) && h->vitals[i].proven &&
+            fault == (network_vital(i) ? CAUSE_agent_network_down : CAUSE_agent_resolver_down))
+            return true;
+    return false;
+}
+
+void health_ended(struct health *h, enum cause own_fault, struct mono now)
+{
+    REQUIRE(own_fault == CAUSE_NONE || cause_where(own_fault) == WHERE_AGENT);
+    if (own_fault == CAUSE_agent_resolver_down && h->vitals[VITAL_RESOLVER].proven)
+        fall(h, &h->vitals[VITAL_RESOLVER], now);
+    if (canary_watches(h, own_fault))
+        return;
     h->ends++;
     if (own_fault == CAUSE_NONE)
         return;
-    REQUIRE(cause_where(own_fault) == WHERE_AGENT);
     h->faults++;
     h->fault = own_fault;
     if (!mostly_faults(h) || h->paused)
@@ -259,7 +278,13 @@ static unsigned step_of(const struct health *h)
     return h->base < STEP_SHARE ? 1 : h->base / STEP_SHARE;
 }
 
-void health_tick(struct health *h, unsigned in_hand, int64_t ports_used, int64_t ports_range)
+void health_ports(struct health *h, int64_t used, int64_t range)
+{
+    h->ports_used = used;
+    h->ports_range = range;
+}
+
+void health_tick(struct health *h, unsigned in_hand)
 {
     unsigned before = h->limit;
     if (mostly_faults(h)) {
@@ -267,7 +292,8 @@ void health_tick(struct health *h, unsigned in_hand, int64_t ports_used, int64_t
         h->limit = from > 1 ? from / 2 : 1;
         h->last_faults = h->faults;
     } else if (h->faults == 0 && h->limit < h->base) {
-        unsigned more = h->limit + step_of(h);
+        unsigned step = h->limit / 2 > step_of(h) ? h->limit / 2 : step_of(h);
+        unsigned more = h->limit + step;
         h->limit = more < h->base ? more : h->base;
     }
     if (before == h->base && h->limit < h->base)
@@ -275,13 +301,6 @@ void health_tick(struct health *h, unsigned in_hand, int64_t ports_used, int64_t
             LU("faults", h->faults), LU("places", h->limit), LU("of", h->base));
     h->ends = h->faults = 0;
     h->paused = false;
-    h->ports_used = ports_used;
-    h->ports_range = ports_range;
-}
-
-static bool network_vital(enum vital v)
-{
-    return v > VITAL_RESOLVER;
 }
 
 /* Down, and no other network has answered since. */

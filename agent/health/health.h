@@ -22,7 +22,7 @@
  *   it answers. Without a canary a few tasks go on instead, to see.
  * - Faults that probes met at once (no descriptor, port or memory): when they are half of all ends,
  *   nothing is taken for the rest of the second and half the places after it, so that few tasks
- *   pay for it; a second without any gives a sixteenth back.
+ *   pay for it; a second without any gives half as many again.
  * - Local ports in TIME_WAIT: from PORTS_EASY percent of the range on places shrink, at PORTS_FULL
  *   nothing new is taken until some are free again.
  *
@@ -33,8 +33,9 @@
 #define HEALTH_CANARY_EVERY_MS 2000  /* while down */
 #define HEALTH_CANARY_GAP_MS   200   /* between two that doubts ask for */
 #define HEALTH_PROVE_EVERY_MS  60000 /* a canary that has never answered */
-#define HEALTH_PORTS_EASY      30    /* percent of the range */
-#define HEALTH_PORTS_FULL      40    /* connect() grows dear from half of it on */
+#define HEALTH_PORTS_EASY      20    /* percent of the range */
+#define HEALTH_PORTS_FULL                                                                          \
+    30 /* an eighth may be uncounted (ports.h), and from half of it on connect() grows dear */
 
 struct health;
 
@@ -64,10 +65,14 @@ void health_canary_over(struct health *h, enum vital vital, bool answered, struc
 /* It could not be asked (no slot, no descriptor): that says nothing. */
 void health_canary_undone(struct health *h, enum vital vital);
 
-/* A task ended here: CAUSE_NONE, or the own fault that kept it from being measured. */
-void health_ended(struct health *h, enum cause own_fault);
-/* Once a second: in_hand tasks are held now; ports −1 = not known. */
-void health_tick(struct health *h, unsigned in_hand, int64_t ports_used, int64_t ports_range);
+/* A task ended here: CAUSE_NONE, or the own fault that kept it from being measured. (A probe that
+ * found the resolver dead asked it for the root too: where a canary can tell when it is back, it
+ * is down.) */
+void health_ended(struct health *h, enum cause own_fault, struct mono now);
+/* Once a second: so many tasks are in hand now. */
+void health_tick(struct health *h, unsigned in_hand);
+/* Local ports in TIME_WAIT, and the size of their range; −1 = not known. */
+void health_ports(struct health *h, int64_t used, int64_t range);
 
 /* How many tasks may be in hand: 0 = none is to start. */
 unsigned health_places(const struct health *h);

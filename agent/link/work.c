@@ -196,7 +196,7 @@ static enum session_end end_of(const struct job *j)
 static void give_back(struct work *w, const struct job *j, enum cause fault, const char *detail,
                       struct mono now)
 {
-    health_ended(w->health, fault);
+    health_ended(w->health, fault, now);
     session_on_fault(w->session, j->task, fault, detail, now);
 }
 
@@ -211,7 +211,7 @@ static void hand_over(struct work *w, const struct job *j, struct mono now)
     }
     strbuf_reset(&w->record);
     if (end == SESSION_DONE) {
-        health_ended(w->health, CAUSE_NONE);
+        health_ended(w->health, CAUSE_NONE, now);
         result_encode(r, wall_now(), &w->record);
     }
     REQUIRE(!w->record.overflow);
@@ -308,14 +308,15 @@ static void look_at_ports(struct work *w, struct mono now)
     struct ports *ports = pool_ports(w->pool);
     hostinfo_ports(&time_wait, &range);
     ports_tick(ports, time_wait, range, now);
-    health_tick(w->health, in_hand(w), ports_used(ports), range);
+    health_ports(w->health, ports_used(ports), range);
 }
 
 void work_tick(struct work *w, struct mono now)
 {
+    look_at_ports(w, now);
     if (mono_diff_ms(now, w->ticked_at) >= TICK_MS) {
         w->ticked_at = now;
-        look_at_ports(w, now);
+        health_tick(w->health, in_hand(w));
     }
     diagnose(w, now);
 }

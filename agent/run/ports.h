@@ -26,7 +26,7 @@ struct ports { /* zeroed at the start */
 /* Closes a TCP socket of a probe. p NULL: nobody counts. */
 void ports_close(struct ports *p, int fd);
 
-/* About once a second: the host's TIME_WAITs and the size of its range; −1 = not known. */
+/* A few times a second: the host's TIME_WAITs and the size of its range; −1 = not known. */
 void ports_tick(struct ports *p, int64_t time_wait, int64_t range, struct mono now);
 
 /* Ours, of the last 60 s. */

@@ -252,6 +252,7 @@ class World:
         self.procs, self.cases_failed, self.cases = [], 0, 0
         self.api = self.targets = None
         self.port = self.nginx_proc = self.master_proc = None
+        self.agents_host = "127.0.0.1"  # where the master awaits agents that come without nginx
 
     # --- the programs
 
@@ -296,7 +297,7 @@ class World:
         self.master_proc = Proc(
             self, "master",
             [self.program("sonde-master"), "serve", "--listen", f"127.0.0.1:{self.port['api']}",
-             "--agents-listen", f"127.0.0.1:{self.port['agents']}", "--data", self.path("data"), *more],
+             "--agents-listen", f"{self.agents_host}:{self.port['agents']}", "--data", self.path("data"), *more],
         )
         if wait:
             self.wait_ready()
@@ -352,8 +353,10 @@ class World:
         expect(r.returncode == 0, "token add failed:", r.stderr)
         return r.stdout.strip()
 
-    def agent(self, name, *more, wait=True, token=None, port=None):
-        """An agent of that name; started again it keeps its directory and token. It connects to that port, or nginx's."""
+    def agent(self, name, *more, wait=True, token=None, port=None, within=()):
+        """An agent of that name; started again it keeps its directory and token. It connects to that port, or nginx's.
+
+        within: the words that run a command on another host (netns.py)."""
         home = self.path(name)
         os.makedirs(home, exist_ok=True)
         token_file = os.path.join(home, "token")
@@ -362,7 +365,8 @@ class World:
             with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
                 f.write(text + "\n")
         port = port or (self.port["nginx"] if self.nginx_proc else self.port["agents"])
-        argv = [self.program("sonde-agent"), "--master", f"ws://127.0.0.1:{port}/ws", "--name", name,
+        host = "127.0.0.1" if self.nginx_proc else self.agents_host
+        argv = [*within, self.program("sonde-agent"), "--master", f"ws://{host}:{port}/ws", "--name", name,
                 "--token-file", token_file, "--data", home, "--allow", "127.0.0.0/8", "--allow", "::1/128"]
         if self.targets:
             argv += ["--resolver", f"127.0.0.1:{self.targets['dns']}", "--ca-file", self.targets["ca"]]

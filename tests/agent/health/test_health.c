@@ -330,18 +330,39 @@ START_TEST(a_resolver_that_is_down_stops_everything)
 }
 END_TEST
 
+START_TEST(a_probe_that_found_the_resolver_dead_is_believed_where_a_canary_can_tell_more)
+{
+    begin(1u << VITAL_RESOLVER);
+    health_ended(h, CAUSE_agent_resolver_down, now);
+    health_tick(h, 4);
+    ck_assert_uint_eq(health_places(h), 2);
+    end();
+    begin(1u << VITAL_RESOLVER);
+    prove(VITAL_RESOLVER);
+    health_ended(h, CAUSE_agent_resolver_down, now);
+    health_tick(h, 4);
+    ck_assert_uint_eq(health_places(h), 0);
+    pass(HEALTH_CANARY_EVERY_MS);
+    ck_assert_uint_eq(health_canaries_due(h, now), 1u << VITAL_RESOLVER);
+    sign(VITAL_RESOLVER);
+    step();
+    ck_assert_uint_eq(health_places(h), PLACES);
+    end();
+}
+END_TEST
+
 START_TEST(faults_stop_the_second_and_halve_the_places)
 {
     begin(0);
     for (unsigned i = 0; i < 10; i++)
-        health_ended(h, CAUSE_NONE);
+        health_ended(h, CAUSE_NONE, now);
     for (unsigned i = 0; i < 9; i++)
-        health_ended(h, CAUSE_agent_fd_exhausted);
+        health_ended(h, CAUSE_agent_fd_exhausted, now);
     ck_assert_uint_eq(health_places(h), PLACES);
-    health_ended(h, CAUSE_agent_fd_exhausted);
+    health_ended(h, CAUSE_agent_fd_exhausted, now);
     ck_assert_uint_eq(health_places(h), 0);
     ck_assert(health_take_fall(h));
-    health_tick(h, 40, -1, -1);
+    health_tick(h, 40);
     ck_assert_uint_eq(health_places(h), 20);
     ck_assert(strstr(health_trouble(h, now), "agent_fd_exhausted") != NULL);
     end();
@@ -352,14 +373,14 @@ START_TEST(places_never_fall_below_one_and_come_back_in_steps)
 {
     begin(0);
     for (unsigned i = 0; i < 10; i++) {
-        health_ended(h, CAUSE_agent_memory);
-        health_tick(h, 1, -1, -1);
+        health_ended(h, CAUSE_agent_memory, now);
+        health_tick(h, 1);
         ck_assert_uint_eq(health_places(h), 1);
     }
-    for (unsigned i = 1; i <= 16; i++) {
-        health_tick(h, 1, -1, -1);
-        unsigned want = 1 + i * (PLACES / 16);
-        ck_assert_uint_eq(health_places(h), want < PLACES ? want : PLACES);
+    static const unsigned back[] = {5, 9, 13, 19, 28, 42, 63, 64, 64};
+    for (unsigned i = 0; i < ARRAY_LEN(back); i++) {
+        health_tick(h, 1);
+        ck_assert_uint_eq(health_places(h), back[i]);
     }
     ck_assert_str_eq(health_trouble(h, now), "");
     end();
@@ -369,14 +390,16 @@ END_TEST
 START_TEST(ports_in_time_wait_shrink_the_places)
 {
     begin(0);
-    health_tick(h, 0, 300, 1000);
+    health_ports(h, 200, 1000);
     ck_assert_uint_eq(health_places(h), PLACES);
-    health_tick(h, 0, 350, 1000);
+    health_ports(h, 250, 1000);
     ck_assert_uint_eq(health_places(h), PLACES / 2);
-    ck_assert(strstr(health_trouble(h, now), "350 of 1000 local ports") != NULL);
-    health_tick(h, 0, 400, 1000);
+    ck_assert(strstr(health_trouble(h, now), "250 of 1000 local ports") != NULL);
+    health_ports(h, 300, 1000);
     ck_assert_uint_eq(health_places(h), 0);
-    health_tick(h, 0, 10, 1000);
+    health_ports(h, 10, 1000);
+    ck_assert_uint_eq(health_places(h), PLACES);
+    health_ports(h, -1, -1);
     ck_assert_uint_eq(health_places(h), PLACES);
     end();
 }
@@ -408,7 +431,9 @@ TESTS(doubts, others_that_answer_clear_us, a_sign_from_before_the_silence_clears
       without_a_canary_a_single_silent_host_is_dead_after_a_while,
       without_a_canary_many_silent_hosts_are_our_own_silence, the_same_host_again_is_one_host,
       a_canary_that_never_answered_proves_nothing, a_canary_that_could_not_be_asked_is_asked_again,
-      a_resolver_that_is_down_stops_everything, what_is_held_can_be_abandoned)
+      a_resolver_that_is_down_stops_everything,
+      a_probe_that_found_the_resolver_dead_is_believed_where_a_canary_can_tell_more,
+      what_is_held_can_be_abandoned)
 TESTS(places, faults_stop_the_second_and_halve_the_places,
       places_never_fall_below_one_and_come_back_in_steps, ports_in_time_wait_shrink_the_places)
 CHECK_MAIN("health", doubts, places)
