@@ -64,6 +64,7 @@ static void free_http(struct result_http *h)
     free(h->headers);
     free(h->version);
     free(h->ip);
+    free(h->url);
     free(h->body_sha256);
     free(h->title);
     free(h->body);

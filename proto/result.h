@@ -57,6 +57,7 @@ struct result_http {
     int64_t size_bytes; /* decoded body bytes read, −1 = none */
     struct result_hop *hops;
     unsigned n_hops;
+    char *url; /* of the last hop; NULL = no redirect was followed */
     struct result_header *headers;
     unsigned n_headers;
     char *body_sha256, *title, *body; /* NULL = none */

@@ -208,6 +208,8 @@ static void put_http(struct json_out *w, const struct result_http *h, struct wal
     put_int_or_null(w, "port", h->port, 0);
     put_int_or_null(w, "size", h->size_bytes, -1);
     put_hops(w, h, cut);
+    if (h->url != NULL)
+        json_str(w, "url", h->url);
     if (cut < CUT_HEADERS) {
         put_headers(w, h);
     } else {

@@ -175,6 +175,7 @@ void http_record_last(struct probe *p)
     struct result_http *h = http_result(p);
     h->ip = hop_ip(p);
     h->port = http_hop(p)->port;
+    h->url = h->n_hops > 0 ? hop_url(p) : NULL;
     h->status = a->status;
     h->version = a->version[0] ? mem_strdup(a->version) : NULL;
     h->headers = a->headers;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/agents.h"
 #include "master/ctl/ask.h"
-#include "master/ctl/screen.h"
+#include "common/screen.h"
 #include "master/ctl/verbs.h"
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define AT(field)   OPTION_FIELD(struct ctl_options, field)
-#define FLAGS_MAX   40
+#define FLAGS_MAX   (40 + TARGET_FLAGS_MAX)
 #define USAGE_MAX   4096
 #define DEFAULT_URL "http://127.0.0.1:8700"
 
@@ -35,8 +35,9 @@ static const struct verb verbs[] = {
      "say to standard error.",
      SUBMIT, submit_run},
     {"probe", "TARGET", 1, 1, "probes one target now and shows every phase",
-     "TARGET is a URL, a DNS question like 'dns:example.com?type=AAAA', or a target in\n"
-     "JSON with its options.",
+     "TARGET is a URL, a DNS question like 'dns:example.com?type=AAAA', a bare name beside\n"
+     "--type, or an object of the API like '{\"url\":\"https://example.com/\",\"retries\":1}';\n"
+     "flags replace what an object says.",
      PROBE, probe_run},
     {"batches", "", 0, 0, "lists the batches, newest first", NULL, BATCHES, batches_run},
     {"status", "[BATCH]", 0, 1, "shows a batch, or the master and its agents", BATCH_REF, STATUS,
@@ -119,7 +120,7 @@ static const struct verb_flag flags[] = {
     SECTION(SUBMIT | PROBE, "Agents and probes"),
     LIST(SUBMIT | PROBE, "agent", agents, "NAME", "only this agent"),
     LIST(SUBMIT | PROBE, "tag", tags, "KEY=VALUE", "only agents with this tag"),
-    NUMBER(SUBMIT | PROBE, "timeout-ms", timeout_ms, "N", 1, TIMEOUT_MS_MAX, NULL,
+    NUMBER(SUBMIT, "timeout-ms", timeout_ms, "N", 1, TIMEOUT_MS_MAX, NULL,
            "time-out of each probe"),
     SECTION(RESULTS, "Selection"),
     TEXT(RESULTS, "outcome", outcome, "WORD",
@@ -167,10 +168,12 @@ static const struct verb_flag flags[] = {
 static size_t select_flags(unsigned verb_bits, struct option table[FLAGS_MAX])
 {
     size_t n = 0;
-    REQUIRE(ARRAY_LEN(flags) <= FLAGS_MAX);
+    REQUIRE(ARRAY_LEN(flags) + TARGET_FLAGS_MAX <= FLAGS_MAX);
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         if (flags[i].verbs & verb_bits)
             table[n++] = flags[i].option;
+    if (verb_bits & PROBE)
+        n += target_flags_options(table + n, TARGET_FLAGS_MAX, AT(target));
     return n;
 }
 

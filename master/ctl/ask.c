@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/ask.h"
 #include "master/ctl/listing.h"
-#include "master/ctl/screen.h"
+#include "common/screen.h"
 #include <errno.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #pragma once
 #include "common/ids.h"
 #include "master/ctl/client.h"
-#include "master/ctl/node.h"
+#include "common/node.h"
 
 /*
  * ask - an answer of the master, read as JSON. One thread. All return an exit code, and have said

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/batch_view.h"
-#include "master/ctl/human.h"
-#include "master/ctl/node.h"
+#include "common/human.h"
+#include "common/node.h"
 #include <stdlib.h>
 
 void batch_view_counts(const struct progress *p, struct strbuf *out)

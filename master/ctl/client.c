@@ -2,7 +2,7 @@
 #include "master/ctl/client.h"
 #include "common/mem.h"
 #include "master/ctl/interrupt.h"
-#include "master/ctl/screen.h"
+#include "common/screen.h"
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>

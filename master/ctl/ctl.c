@@ -2,7 +2,7 @@
 #include "master/ctl/ctl.h"
 #include "master/ctl/args.h"
 #include "master/ctl/client.h"
-#include "master/ctl/text.h"
+#include "common/text.h"
 #include "master/ctl/verbs.h"
 #include <errno.h>
 #include <signal.h>

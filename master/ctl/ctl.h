@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "common/options.h"
+#include "proto/target_flags.h"
 #include <stdbool.h>
 
 /*
@@ -32,6 +33,7 @@ struct ctl_options {
     char *outcome, *cause, *host, *idempotency_key;
     struct option_list agents, tags, labels;
     int64_t rows, limit, timeout_ms;
+    struct target_flags target; /* of the probe */
 };
 
 struct client;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/listing.h"
 #include "common/mem.h"
-#include "master/ctl/human.h"
-#include "master/ctl/screen.h"
+#include "common/human.h"
+#include "common/screen.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "master/ctl/ctl.h"
-#include "master/ctl/node.h"
-#include "master/ctl/table.h"
+#include "common/node.h"
+#include "common/table.h"
 
 /*
  * listing - objects of the master as rows: a table for people, CSV or NDJSON for programs, from one

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/ask.h"
-#include "master/ctl/probe_view.h"
+#include "proto/result_view.h"
 #include "master/ctl/result_list.h"
-#include "master/ctl/screen.h"
+#include "common/screen.h"
 #include "master/ctl/verbs.h"
 #include "proto/cause.h"
-#include "common/utf8.h"
-#include <inttypes.h>
 #include <string.h>
 
 #define OUT_MAX    (4u << 20)
-#define TARGET_MAX (64u << 10)
+#define TARGET_MAX (256u << 10) /* escapes lengthen a body and PEM */
+#define WHY_MAX    1024
 
 static void name_probe(struct ctl *c)
 {
-    char timeout[24];
-    snprintf(timeout, sizeof(timeout), "%" PRId64, c->o.timeout_ms);
     client_path(c->client, API "/probes");
-    client_query(c->client, "timeout_ms", c->o.timeout_ms ? timeout : NULL);
     for (size_t i = 0; i < c->o.agents.count; i++)
         client_query(c->client, "agent", c->o.agents.items[i]);
     for (size_t i = 0; i < c->o.tags.count; i++)
@@ -28,32 +24,30 @@ static void name_probe(struct ctl *c)
 static int refused(struct ctl *c, struct answer *a)
 {
     const char *detail = NULL;
+    char why[JSON_PROBLEM_MAX];
     if (json_parse(a->reply.body.data, a->reply.body.len, &a->doc, NULL, 0) == ERR_NONE)
         detail = node_str(node_first(answer_root(a), "errors"), "detail");
-    return detail ? ctl_fail(EXIT_USAGE, "%s", detail) : ask_parse(c, a);
+    if (!detail)
+        return ask_parse(c, a);
+    target_flags_explain(&c->o.target, detail, why, sizeof(why));
+    return ctl_fail(EXIT_USAGE, "%s", why);
 }
 
-/* An object as it is, so that options can be given; anything else is a URI. */
+/* The master judges the target: it may know options that we do not. */
 static int ask_probe(struct ctl *c, const char *target, struct answer *a)
 {
     struct strbuf body;
-    struct json_out w;
-    if (!utf8_valid(target, strlen(target)))
-        return ctl_fail(EXIT_USAGE, "the target is not valid UTF-8");
+    char why[WHY_MAX] = "";
+    int code;
     strbuf_init(&body, TARGET_MAX);
-    json_out_init(&w, &body);
-    if (target[0] == '{')
-        strbuf_puts(&body, target);
-    else
-        json_put_str(&w, target);
-    int code = EXIT_ALL_OK;
-    if (body.overflow) {
-        code = ctl_fail(EXIT_USAGE, "the target is longer than %u KiB", TARGET_MAX >> 10);
+    if (target_flags_encode(&c->o.target, target, &body, why, sizeof(why)) != ERR_NONE) {
+        code = ctl_fail(EXIT_USAGE, "%s", why);
     } else {
         name_probe(c);
         client_post(c->client, body.data, &a->reply);
         code = a->reply.status == 422 ? refused(c, a) : ask_parse(c, a);
     }
+    explicit_bzero(body.data, body.len);
     strbuf_fini(&body);
     return code;
 }
@@ -64,7 +58,7 @@ static void print_views(const struct json_node *root)
     struct strbuf out;
     strbuf_init(&out, OUT_MAX);
     for (const struct json_node *r = node_first(root, "results"); r; r = json_next(r)) {
-        probe_view_put(r, &style, &out);
+        result_view_put(r, &style, &out);
         if (json_next(r))
             strbuf_putc(&out, '\n');
     }

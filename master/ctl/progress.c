@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/progress.h"
-#include "master/ctl/human.h"
-#include "master/ctl/node.h"
-#include "master/ctl/table.h"
-#include "master/ctl/text.h"
+#include "common/human.h"
+#include "common/node.h"
+#include "common/table.h"
+#include "common/text.h"
 #include <inttypes.h>
 #include <stdio.h>
 

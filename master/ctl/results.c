@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/ask.h"
-#include "master/ctl/human.h"
+#include "common/human.h"
 #include "master/ctl/result_list.h"
 #include "master/ctl/results.h"
 #include "master/ctl/verbs.h"

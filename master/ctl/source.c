@@ -2,7 +2,7 @@
 #include "master/ctl/source.h"
 #include "common/json.h"
 #include "common/mem.h"
-#include "master/ctl/node.h"
+#include "common/node.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

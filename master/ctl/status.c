@@ -3,9 +3,9 @@
 #include "master/ctl/ask.h"
 #include "master/ctl/batch_view.h"
 #include "master/ctl/batches.h"
-#include "master/ctl/human.h"
-#include "master/ctl/screen.h"
-#include "master/ctl/text.h"
+#include "common/human.h"
+#include "common/screen.h"
+#include "common/text.h"
 #include "master/ctl/verbs.h"
 
 #define OUT_MAX    (1u << 20)

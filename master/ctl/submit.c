@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/clock.h"
 #include "master/ctl/batch_view.h"
-#include "master/ctl/human.h"
+#include "common/human.h"
 #include "master/ctl/result_list.h"
 #include "master/ctl/results.h"
-#include "master/ctl/screen.h"
+#include "common/screen.h"
 #include "master/ctl/source.h"
 #include "master/ctl/verbs.h"
 #include "master/ctl/watch.h"

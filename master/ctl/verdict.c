@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/json.h"
 #include "master/ctl/client.h"
-#include "master/ctl/node.h"
+#include "common/node.h"
 #include <curl/curl.h>
 #include <stdlib.h>
 

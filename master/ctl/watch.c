@@ -4,8 +4,8 @@
 #include "common/mem.h"
 #include "master/ctl/interrupt.h"
 #include "master/ctl/progress.h"
-#include "master/ctl/screen.h"
-#include "master/ctl/text.h"
+#include "common/screen.h"
+#include "common/text.h"
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>

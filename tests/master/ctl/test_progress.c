@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/progress.h"
 #include "master/ctl/batch_view.h"
-#include "master/ctl/text.h"
+#include "common/text.h"
 #include "master/ctl/watch.h"
 #include "tests/support/check_main.h"
 #include <string.h>

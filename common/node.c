@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/ctl/node.h"
+#include "common/node.h"
 #include <string.h>
 
 #define EXACT_MAX 9007199254740992.0 /* above 2^53 a double is no count any more */

@@ -24,5 +24,11 @@ void text_cut_middle(struct strbuf *out, const char *s, size_t width);
 /* The same, but the end is lost. */
 void text_cut_end(struct strbuf *out, const char *s, size_t width);
 
+/*
+ * The whole of a clean text that begins in column `at`: what does not fit `width` goes on in column
+ * `under` of the next lines, which break at blanks where they can. Width 0: one line.
+ */
+void text_wrap(struct strbuf *out, const char *s, size_t width, size_t at, size_t under);
+
 /* n blanks. */
 void text_pad(struct strbuf *out, size_t n);

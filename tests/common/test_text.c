@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/ctl/text.h"
+#include "common/text.h"
 #include "tests/support/check_main.h"
 
 static struct strbuf b;
@@ -99,8 +99,43 @@ START_TEST(test_cut_never_splits_a_wide_character)
 }
 END_TEST
 
-TESTS(text, test_width_counts_columns_not_bytes, test_clean_removes_escapes,
+static void wraps(size_t width, size_t at, size_t under, const char *from, const char *wanted)
+{
+    begin();
+    text_wrap(&b, from, width, at, under);
+    ck_assert_str_eq(b.data, wanted);
+    strbuf_fini(&b);
+}
+
+START_TEST(test_wrapped_text_breaks_at_blanks_and_goes_on_under_itself)
+{
+    wraps(20, 0, 2, "aaaa bbbb cccc dddd eeee", "aaaa bbbb cccc dddd\n  eeee");
+    wraps(20, 4, 4, "aaaa bbbb cccc dddd", "aaaa bbbb cccc\n    dddd");
+    wraps(0, 0, 2, "aaaa bbbb cccc dddd eeee", "aaaa bbbb cccc dddd eeee");
+    wraps(20, 0, 2, "", "");
+}
+END_TEST
+
+START_TEST(test_word_that_is_too_long_is_cut)
+{
+    wraps(18, 2, 2, "0123456789012345678901234567890123",
+          "0123456789012345\n  6789012345678901\n  23");
+    wraps(18, 2, 2, "a 0123456789012345678", "a\n  0123456789012345\n  678");
+    wraps(17, 1, 1, "日日日日日日日日日", "日日日日日日日日\n 日");
+}
+END_TEST
+
+START_TEST(test_text_is_not_wrapped_where_there_is_no_room)
+{
+    wraps(10, 0, 2, "aaaa bbbb cccc", "aaaa bbbb cccc");
+    wraps(20, 15, 2, "aaaa bbbb cccc", "aaaa bbbb cccc");
+}
+END_TEST
+
+TESTS(text, test_wrapped_text_breaks_at_blanks_and_goes_on_under_itself,
+      test_word_that_is_too_long_is_cut, test_text_is_not_wrapped_where_there_is_no_room,
+      test_width_counts_columns_not_bytes, test_clean_removes_escapes,
       test_clean_removes_direction_marks, test_clean_replaces_bad_utf8,
       test_cut_middle_keeps_both_ends, test_cut_leaves_what_fits, test_cut_end_keeps_the_beginning,
       test_cut_never_splits_a_wide_character)
-CHECK_MAIN("ctl text", text)
+CHECK_MAIN("text", text)

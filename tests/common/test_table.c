@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/ctl/table.h"
+#include "common/table.h"
 #include "common/require.h"
-#include "master/ctl/text.h"
+#include "common/text.h"
 #include "tests/support/check_main.h"
 
 static const struct table_column columns[] = {{.title = "NAME", .least = 8},
@@ -130,4 +130,4 @@ TESTS(layout, test_columns_line_up, test_wide_characters_line_up,
       test_no_line_is_wider_than_the_terminal, test_without_a_width_nothing_is_cut,
       test_colour_only_when_asked, test_cells_are_cleaned, test_empty_cell_shows_a_dash,
       test_note_stands_under_its_row_and_is_cut)
-CHECK_MAIN("ctl table", layout)
+CHECK_MAIN("table", layout)

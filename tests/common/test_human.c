@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/ctl/human.h"
+#include "common/human.h"
 #include "tests/support/check_main.h"
 
 static char buf[HUMAN_MAX];
@@ -81,4 +81,4 @@ END_TEST
 TESTS(human, test_counts_have_separators, test_milliseconds_have_three_digits_or_so,
       test_durations_show_two_units, test_what_took_short_shows_fractions, test_bytes_have_units,
       test_rates, test_durations_are_read, test_bad_durations_are_refused)
-CHECK_MAIN("ctl human", human)
+CHECK_MAIN("human", human)

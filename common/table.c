@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/ctl/table.h"
+#include "common/table.h"
 #include "common/mem.h"
 #include "common/require.h"
-#include "master/ctl/text.h"
+#include "common/text.h"
 #include <stdint.h>
 #include <stdlib.h>
 

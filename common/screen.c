@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/ctl/screen.h"
+#include "common/screen.h"
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/ctl/human.h"
+#include "common/human.h"
 #include "common/ids.h"
 #include <inttypes.h>
 #include <stdio.h>

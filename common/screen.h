@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-#include "master/ctl/table.h"
+#include "common/table.h"
 #include <stdio.h>
 
 /* screen - what stands behind a stream: a terminal with its width and colours, or a pipe. One

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/ctl/text.h"
+#include "common/text.h"
 #include "common/require.h"
 #include "common/utf8.h"
 #include <locale.h>
+#include <string.h>
 #include <wchar.h>
 
-#define ELLIPSIS "\xe2\x80\xa6"
+#define ELLIPSIS   "\xe2\x80\xa6"
+#define WRAP_LEAST 16 /* in fewer columns a text is not to be read anyway */
 
 void text_init(void)
 {
@@ -105,6 +107,38 @@ void text_cut_middle(struct strbuf *out, const char *s, size_t width)
 void text_cut_end(struct strbuf *out, const char *s, size_t width)
 {
     cut(out, s, width, 0);
+}
+
+/* Bytes of the first line of s: up to a blank where there is one, else what fits; at least a
+ * character. */
+static size_t line_bytes(const char *s, size_t room)
+{
+    size_t fit = head_bytes(s, room), at = fit, len;
+    if (s[fit] == '\0' || s[fit] == ' ')
+        return fit;
+    while (at > 0 && s[at - 1] != ' ')
+        at--;
+    if (at > 0 || fit > 0)
+        return at > 0 ? at : fit;
+    decode(s, &len);
+    return len;
+}
+
+void text_wrap(struct strbuf *out, const char *s, size_t width, size_t at, size_t under)
+{
+    bool whole = width < under + WRAP_LEAST || width < at + WRAP_LEAST;
+    for (size_t room = width - at; !whole && text_width(s) > room; room = width - under) {
+        size_t n = line_bytes(s, room), shown = n;
+        while (shown > 0 && s[shown - 1] == ' ')
+            shown--;
+        strbuf_append(out, s, shown);
+        s += n + strspn(s + n, " ");
+        if (*s == '\0')
+            return;
+        strbuf_putc(out, '\n');
+        text_pad(out, under);
+    }
+    strbuf_puts(out, s);
 }
 
 void text_pad(struct strbuf *out, size_t n)
