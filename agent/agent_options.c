@@ -22,9 +22,8 @@
 #define FDS_PER_SLOT 3
 #define FDS_SPARE    256
 /* lws allocates 16 bytes for each descriptor that the limit allows. */
-#define FDS_SANE  1048576
-#define LISTS_MAX 1024
-#define WHY_MAX   1024
+#define FDS_SANE 1048576
+#define WHY_MAX  1024
 
 #define AT(field) offsetof(struct agent_options, field)
 static const struct option table[] = {
@@ -82,7 +81,8 @@ static const struct option table[] = {
      .kind = OPT_STRING,
      .offset = AT(resolver),
      .value_name = "ADDR[:PORT]",
-     .help = "DNS servers, separated by commas, instead of those of /etc/resolv.conf"},
+     .help = "the agent's own DNS servers, separated by commas, instead of those of "
+             "/etc/resolv.conf; --dns-server is one target's"},
     {.name = "canary",
      .kind = OPT_LIST,
      .offset = AT(canary_texts),
@@ -93,41 +93,45 @@ static const struct option table[] = {
      .help = "Policy (private, loopback and special addresses are denied by default)"},
     {.name = "allow",
      .kind = OPT_LIST,
-     .offset = AT(allow_texts),
+     .offset = AT(policy.allow),
      .value_name = "CIDR",
      .help = "addresses that may be probed though they are denied by default"},
     {.name = "deny",
      .kind = OPT_LIST,
-     .offset = AT(deny_texts),
+     .offset = AT(policy.deny),
      .value_name = "CIDR",
      .help = "addresses that must not be probed; beats --allow"},
     {.name = "deny-port",
      .kind = OPT_LIST,
-     .offset = AT(deny_port_texts),
-     .value_name = "PORT",
-     .help = "a port that must not be probed"},
-    {.name = "dev", .kind = OPT_FLAG, .offset = AT(dev), .help = "loopback may be probed"},
-    {.kind = OPT_SECTION, .help = "The command 'probe': one probe here and now, without a master"},
-    {.name = "type",
-     .kind = OPT_STRING,
-     .offset = AT(type),
-     .value_name = "TYPE",
-     .cli_only = true,
-     .help = "ask DNS for this type of the name TARGET"},
-    {.name = "timeout-ms",
-     .kind = OPT_INT,
-     .offset = AT(timeout_ms),
-     .value_name = "N",
-     .dflt = "0",
-     .min = 0,
-     .max = TIMEOUT_MS_MAX,
-     .cli_only = true,
-     .help = "time-out of the probe; 0 = the usual one"},
-    {.name = "json",
-     .kind = OPT_FLAG,
-     .offset = AT(json),
-     .cli_only = true,
-     .help = "print the result as JSON"},
+     .offset = AT(policy.deny_ports),
+     .value_name = "PORT[-PORT]",
+     .help = "ports that must not be reached; beats --allow-port"},
+    {.name = "allow-port",
+     .kind = OPT_LIST,
+     .offset = AT(policy.allow_ports),
+     .value_name = "PORT[-PORT]",
+     .help = "when given, only these may be reached"},
+    {.name = "deny-method",
+     .kind = OPT_LIST,
+     .offset = AT(policy.deny_methods),
+     .value_name = "METHOD",
+     .help = "a method of HTTP that must not be used; beats --allow-method"},
+    {.name = "allow-method",
+     .kind = OPT_LIST,
+     .offset = AT(policy.allow_methods),
+     .value_name = "METHOD",
+     .help = "when given, only these may be used; TRACE and TRACK only if they are among them"},
+    {.name = "deny-resolver",
+     .kind = OPT_LIST,
+     .offset = AT(policy.deny_resolvers),
+     .value_name = "CIDR|all",
+     .help = "resolvers that no target may name; beats --allow-resolver"},
+    {.name = "allow-resolver",
+     .kind = OPT_LIST,
+     .offset = AT(policy.allow_resolvers),
+     .value_name = "CIDR|all",
+     .help = "when given, targets may name only these, if their addresses are allowed"},
+    {.name = "dev", .kind = OPT_FLAG, .offset = AT(policy.dev), .help = "loopback may be probed"},
     {.kind = OPT_SECTION, .help = "General"},
     {.name = "config",
      .kind = OPT_STRING,
@@ -163,7 +167,21 @@ static const struct option table[] = {
      .offset = AT(help),
      .cli_only = true,
      .help = "print this and end"},
+    {.kind = OPT_SECTION, .help = "The command 'probe': one probe here and now, without a master"},
+    {.name = "json",
+     .kind = OPT_FLAG,
+     .offset = AT(json),
+     .cli_only = true,
+     .help = "print the result as JSON on one line"},
 };
+static struct option all_flags[ARRAY_LEN(table) + TARGET_FLAGS_MAX]; /* and those of the target */
+
+static size_t join_flags(void)
+{
+    memcpy(all_flags, table, sizeof(table));
+    return ARRAY_LEN(table) +
+           target_flags_options(all_flags + ARRAY_LEN(table), TARGET_FLAGS_MAX, AT(target));
+}
 
 struct why {
     char text[WHY_MAX];
@@ -235,36 +253,6 @@ static bool take_tags(struct agent_options *o, struct why *w)
     return true;
 }
 
-static bool take_cidrs(const char *flag, const struct option_list *l, struct cidr **out,
-                       struct why *w)
-{
-    if (l->count > LISTS_MAX)
-        return fail(w, "more than %d %s are given", LISTS_MAX, flag);
-    *out = mem_array(l->count + 1, sizeof(**out));
-    for (size_t i = 0; i < l->count; i++)
-        if (cidr_parse(l->items[i], &(*out)[i]) != ERR_NONE)
-            return fail(
-                w, "%s must be an address or a prefix without host bits, like 10.0.0.0/8, not '%s'",
-                flag, l->items[i]);
-    return true;
-}
-
-static bool take_ports(struct agent_options *o, struct why *w)
-{
-    const struct option_list *l = &o->deny_port_texts;
-    if (l->count > LISTS_MAX)
-        return fail(w, "more than %d --deny-port are given", LISTS_MAX);
-    o->deny_ports = mem_array(l->count + 1, sizeof(*o->deny_ports));
-    for (size_t i = 0; i < l->count; i++) {
-        uint64_t port;
-        if (u64_parse(l->items[i], strlen(l->items[i]), &port) != ERR_NONE || port == 0 ||
-            port > UINT16_MAX)
-            return fail(w, "--deny-port must be a number from 1 to 65535, not '%s'", l->items[i]);
-        o->deny_ports[i] = (uint16_t)port;
-    }
-    return true;
-}
-
 static bool check_resolver(const char *text, struct why *w)
 {
     char one[ADDR_TEXT_MAX];
@@ -332,17 +320,27 @@ static bool check_agent(const struct agent_options *o, struct why *w)
     return e == ERR_NONE;
 }
 
+/* What only a probe here and now has. */
+static bool check_probe(const struct agent_options *o, struct why *w)
+{
+    const char *flag = o->json ? "json" : target_flags_given(&o->target);
+    if (o->probe_target || !flag)
+        return true;
+    return fail(w, "--%s belongs to a probe here and now: sonde-agent probe TARGET --%s", flag,
+                flag);
+}
+
 static bool check_all(struct agent_options *o, const char **words, size_t n_words, struct why *w)
 {
     if (!take_command(o, words, n_words, w) || !take_log(o, w) || !take_tags(o, w) ||
-        !take_cidrs("--allow", &o->allow_texts, &o->allow, w) ||
-        !take_cidrs("--deny", &o->deny_texts, &o->deny, w) || !take_ports(o, w) ||
-        !check_files(o, w) || !check_canaries(o, w))
+        !check_files(o, w) || !check_canaries(o, w) || !check_probe(o, w))
         return false;
     if (o->workers == 0) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         o->workers = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : cores;
     }
+    if (policy_options_read(&o->policy, &o->rules, w->text, sizeof(w->text)) != ERR_NONE)
+        return false;
     return o->probe_target || check_agent(o, w);
 }
 
@@ -364,7 +362,7 @@ bool agent_options_load(struct agent_options *o, int argc, char **argv, int *exi
     size_t n_words = 0;
     struct why w = {""};
     *o = (struct agent_options){0};
-    o->owner = options_create(table, ARRAY_LEN(table), o);
+    o->owner = options_create(all_flags, join_flags(), o);
     enum err e = options_load(o->owner, argc, argv, words, ARRAY_LEN(words), &n_words, w.text,
                               sizeof(w.text));
     if (e == ERR_NONE && answered(o)) {
@@ -380,22 +378,13 @@ bool agent_options_load(struct agent_options *o, int argc, char **argv, int *exi
 
 void agent_options_fini(struct agent_options *o)
 {
-    free(o->allow);
-    free(o->deny);
-    free(o->deny_ports);
+    policy_options_free(&o->rules);
     options_destroy(&o->owner);
 }
 
 struct policy *agent_options_policy(const struct agent_options *o)
 {
-    struct policy_config c = {.allow = o->allow,
-                              .n_allow = o->allow_texts.count,
-                              .deny = o->deny,
-                              .n_deny = o->deny_texts.count,
-                              .dev = o->dev,
-                              .deny_ports = o->deny_ports,
-                              .n_deny_ports = o->deny_port_texts.count};
-    return policy_create(&c);
+    return policy_create(&o->rules);
 }
 
 enum err agent_options_raise_limits(const struct agent_options *o, char *why, size_t why_max)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-#include "agent/policy/policy.h"
+#include "agent/policy_options.h"
 #include "common/log.h"
 #include "common/options.h"
 #include "proto/message.h"
+#include "proto/target_flags.h"
 
 /*
  * agent_options - the flags, environment and file of sonde-agent, checked once at start.
@@ -15,12 +16,12 @@ struct agent_options {
     /* as given */
     char *config, *master, *name, *token_file, *ca_file, *data, *resolver, *log_level_text,
         *log_format_text;
-    struct option_list tag_texts, allow_texts, deny_texts, deny_port_texts, canary_texts;
+    struct option_list tag_texts, canary_texts;
+    struct policy_options policy;
     int64_t workers, slots;
-    bool dev, help, version, print_config;
+    bool help, version, print_config;
     /* of the probe command */
-    char *type;
-    int64_t timeout_ms;
+    struct target_flags target;
     bool json;
     const char *probe_target; /* NULL: run as an agent */
 
@@ -29,8 +30,7 @@ struct agent_options {
     enum log_format log_format;
     struct msg_tag tags[TAGS_MAX];
     unsigned n_tags;
-    struct cidr *allow, *deny;
-    uint16_t *deny_ports;
+    struct policy_config rules;
     struct options *owner;
 };
 

@@ -7,8 +7,7 @@
 static int run_probe(const struct agent_options *o, struct policy *policy)
 {
     struct probe_cmd_options c = {.target = o->probe_target,
-                                  .type = o->type,
-                                  .timeout_ms = (int)o->timeout_ms,
+                                  .flags = &o->target,
                                   .as_json = o->json,
                                   .resolver = o->resolver,
                                   .ca_file = o->ca_file,

@@ -4,69 +4,44 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <strings.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "agent/probe_print.h"
 #include "agent/run/pool.h"
-#include "common/utf8.h"
+#include "common/screen.h"
+#include "common/text.h"
+#include "proto/result_view.h"
 
 #define EXIT_OK     0
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 /* The target's own time-out always comes first. */
 #define TASK_DEADLINE_MS (2 * TIMEOUT_MS_MAX)
+#define OBJECT_MAX       (4 * SPEC_MAX_BYTES) /* escapes lengthen a body and PEM */
+#define RECORD_MAX       (RESULT_MAX_BYTES + 6 * URI_MAX + 64)
+#define PAGE_MAX         (4u << 20) /* a record whose every line is indented */
+#define WHY_MAX          1024
 
-static bool starts_with(const char *text, const char *prefix)
-{
-    return strncasecmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* The target as the object that the API would take, so that there is one parser. */
-static void write_object(const struct probe_cmd_options *o, struct strbuf *b)
-{
-    struct json_out w;
-    bool dns = starts_with(o->target, "dns:") || (o->type && !starts_with(o->target, "http"));
-    json_out_init(&w, b);
-    json_obj_begin(&w);
-    json_str(&w, dns ? "dns" : "url", o->target);
-    if (o->type)
-        json_str(&w, "type", o->type);
-    if (o->timeout_ms > 0)
-        json_int(&w, "timeout_ms", o->timeout_ms);
-    json_obj_end(&w);
-}
-
-static enum err parse_object(const struct probe_cmd_options *o, struct target **out,
-                             struct target_problem *p)
+static enum err make_target(const struct probe_cmd_options *o, struct target **out, char *why,
+                            size_t why_max)
 {
     struct strbuf b;
     struct json_doc *doc = NULL;
-    strbuf_init(&b, SPEC_MAX_BYTES);
-    write_object(o, &b);
-    enum err e =
-        b.overflow ? ERR_TOO_BIG : json_parse(b.data, b.len, &doc, p->detail, sizeof(p->detail));
-    if (e == ERR_TOO_BIG)
-        snprintf(p->detail, sizeof(p->detail), "the target is longer than %d bytes", URI_MAX);
+    struct target_problem p = {.code = NULL};
+    strbuf_init(&b, OBJECT_MAX);
+    enum err e = target_flags_encode(o->flags, o->target, &b, why, why_max);
     if (e == ERR_NONE)
-        e = target_from_json(json_root(doc), NULL, out, p);
+        e = json_parse(b.data, b.len, &doc, why, why_max);
+    if (e == ERR_NONE) {
+        e = target_from_json(json_root(doc), NULL, out, &p);
+        if (e != ERR_NONE)
+            target_flags_explain(o->flags, p.detail, why, why_max);
+    }
     json_free(&doc);
+    explicit_bzero(b.data, b.len);
     strbuf_fini(&b);
     return e;
-}
-
-static enum err make_target(const struct probe_cmd_options *o, struct target **out,
-                            struct target_problem *p)
-{
-    size_t len = strlen(o->target);
-    bool plain = o->type == NULL && o->timeout_ms <= 0;
-    if (plain)
-        return target_from_text(o->target, len, NULL, out, p);
-    if (utf8_valid(o->target, len) && (o->type == NULL || utf8_valid(o->type, strlen(o->type))))
-        return parse_object(o, out, p);
-    snprintf(p->detail, sizeof(p->detail), "the target is not valid UTF-8");
-    return ERR_INVALID;
 }
 
 static void on_done(void *arg)
@@ -115,22 +90,49 @@ static struct job *run_one(const struct probe_cmd_options *o, struct target *t, 
     return j;
 }
 
-static void print_record(const struct result *r)
+/* The record with the target in it, as the API shows one: what the page is made of too. */
+static void write_record(const struct job *j, struct strbuf *b)
 {
-    struct strbuf b;
-    strbuf_init(&b, RESULT_MAX_BYTES);
-    result_encode(r, wall_now(), &b);
-    puts(b.data);
-    strbuf_fini(&b);
+    struct json_out w;
+    struct strbuf record;
+    strbuf_init(&record, RESULT_MAX_BYTES);
+    result_encode(j->result, wall_now(), &record);
+    REQUIRE(record.len > 2 && record.data[0] == '{');
+    json_out_init(&w, b);
+    json_obj_begin(&w);
+    json_str(&w, "target", j->target->uri);
+    strbuf_putc(b, ',');
+    strbuf_append(b, record.data + 1, record.len - 1);
+    strbuf_fini(&record);
+    REQUIRE(!b->overflow);
+}
+
+static void print_page(const struct strbuf *record)
+{
+    struct table_style style = screen_style(stdout);
+    struct json_doc *doc = NULL;
+    struct strbuf page;
+    enum err e = json_parse(record->data, record->len, &doc, NULL, 0);
+    REQUIRE(e == ERR_NONE); /* we wrote it */
+    text_init();
+    strbuf_init(&page, PAGE_MAX);
+    result_view_put(json_root(doc), &style, &page);
+    fputs(page.data, stdout);
+    strbuf_fini(&page);
+    json_free(&doc);
 }
 
 static int report(const struct probe_cmd_options *o, const struct job *j)
 {
+    struct strbuf record;
     REQUIRE(j->end == JOB_DONE);
+    strbuf_init(&record, RECORD_MAX);
+    write_record(j, &record);
     if (o->as_json)
-        print_record(j->result);
+        puts(record.data);
     else
-        probe_print(j->target, j->result, wall_now(), stdout);
+        print_page(&record);
+    strbuf_fini(&record);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fputs("sonde-agent probe: cannot write the result\n", stderr);
         return EXIT_FAILED;
@@ -140,11 +142,11 @@ static int report(const struct probe_cmd_options *o, const struct job *j)
 
 int probe_cmd_run(const struct probe_cmd_options *o)
 {
-    REQUIRE(o->target != NULL && o->policy != NULL);
+    REQUIRE(o->target != NULL && o->flags != NULL && o->policy != NULL);
     struct target *t = NULL;
-    struct target_problem problem = {.code = NULL};
-    if (make_target(o, &t, &problem) != ERR_NONE) {
-        fprintf(stderr, "sonde-agent probe: %s\n", problem.detail);
+    char why[WHY_MAX] = "";
+    if (make_target(o, &t, why, sizeof(why)) != ERR_NONE) {
+        fprintf(stderr, "sonde-agent probe: %s\n", why);
         return EXIT_USAGE;
     }
     int fd = eventfd(0, EFD_CLOEXEC), code = EXIT_FAILED;

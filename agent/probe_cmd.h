@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "agent/policy/policy.h"
+#include "proto/target_flags.h"
 #include <stdbool.h>
 
 /*
@@ -8,14 +9,12 @@
  * this agent sees.
  *
  * Main thread of a process that does nothing else. It builds a pool of one worker with one slot,
- * waits for the one result, and prints it to stdout: a table for people, or the JSON record on one
- * line. Problems with the options go to stderr.
+ * waits for the one result, and prints it to stdout: a page for people, or on one line the JSON
+ * record with the target. Problems with the options go to stderr.
  */
 struct probe_cmd_options {
-    const char *target; /* as the user gave it: http://, https://, dns:, or a bare name when type is
-                           given */
-    const char *type;   /* RR type by name or number, NULL = the URI's */
-    int timeout_ms;     /* 0 = the target's default */
+    const char *target; /* as the user gave it: a URI, an object, or a bare name beside a type */
+    const struct target_flags *flags; /* borrowed */
     bool as_json;
     const char *resolver;  /* ADDR[:PORT][,…], NULL = /etc/resolv.conf */
     const char *ca_file;   /* NULL = the system's bundle */

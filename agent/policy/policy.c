@@ -2,6 +2,8 @@
 #include "agent/policy/policy.h"
 #include "common/mem.h"
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,16 +20,27 @@ struct cidr_set {
     struct cidr *items;
     size_t n;
 };
+struct port_set {
+    struct port_range *items;
+    size_t n;
+};
+struct method_set {
+    char **items;
+    size_t n;
+};
 struct policy {
-    struct cidr_set defaults, allow, deny; /* immutable after create */
-    uint16_t *deny_ports;
-    size_t n_deny_ports;
+    struct cidr_set defaults, allow, deny; /* all but the last immutable after create */
+    struct cidr_set allow_resolvers, deny_resolvers;
+    struct port_set allow_ports, deny_ports;
+    struct method_set allow_methods, deny_methods;
     pthread_rwlock_t lock;
     struct cidr_set master_deny;
 };
 
-static const char *const default_denials[] = {
-#define DENIED(prefix, why) prefix,
+static const struct {
+    const char *prefix, *why;
+} default_denials[] = {
+#define DENIED(prefix, why) {prefix, why},
 #include "agent/policy/policy_denied.def"
 #undef DENIED
 };
@@ -36,8 +49,9 @@ static const char *const default_denials[] = {
 static const char *const loopbacks[] = {"127.0.0.0/8", "::1/128"};
 #define N_LOOPBACKS ARRAY_LEN(loopbacks)
 
-/* They make a tunnel or an echo of our own headers, never a measurement. */
-static const char *const denied_methods[] = {"CONNECT", "TRACE", "TRACK"};
+/* A tunnel is never a measurement; an echo of our own headers is one only to who asks for it. */
+static const char tunnel[] = "CONNECT";
+static const char *const echoes[] = {"TRACE", "TRACK"};
 
 /* Itself and at most four embedded ones (the positions of RFC 6052). */
 #define VIEWS_MAX 5
@@ -61,18 +75,60 @@ static void set_add_text(struct cidr_set *s, const char *prefix)
     s->n++;
 }
 
-static bool set_has(const struct cidr_set *s, const struct ip *ip)
+/* The prefix that has it, or NULL. */
+static const struct cidr *set_find(const struct cidr_set *s, const struct ip *ip)
 {
     for (size_t i = 0; i < s->n; i++)
         if (cidr_contains(&s->items[i], ip))
-            return true;
-    return false;
+            return &s->items[i];
+    return NULL;
 }
 
-static bool set_has_any(const struct cidr_set *s, const struct views *v)
+static const struct cidr *set_find_any(const struct cidr_set *s, const struct views *v)
 {
-    for (unsigned i = 0; i < v->n; i++)
-        if (set_has(s, &v->ips[i]))
+    for (unsigned i = 0; i < v->n; i++) {
+        const struct cidr *c = set_find(s, &v->ips[i]);
+        if (c)
+            return c;
+    }
+    return NULL;
+}
+
+static struct port_set ports_create(const struct port_range *items, size_t n)
+{
+    struct port_set s = {.items = mem_array(n + 1, sizeof(*items)), .n = n};
+    if (n > 0)
+        memcpy(s.items, items, n * sizeof(*items));
+    return s;
+}
+
+static const struct port_range *ports_find(const struct port_set *s, uint16_t port)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->items[i].first <= port && port <= s->items[i].last)
+            return &s->items[i];
+    return NULL;
+}
+
+static struct method_set methods_create(const char *const *items, size_t n)
+{
+    struct method_set s = {.items = mem_array(n + 1, sizeof(*s.items)), .n = n};
+    for (size_t i = 0; i < n; i++)
+        s.items[i] = mem_strdup(items[i]);
+    return s;
+}
+
+static void methods_free(struct method_set *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        free(s->items[i]);
+    free(s->items);
+}
+
+static bool methods_has(const struct method_set *s, const char *method)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcasecmp(s->items[i], method) == 0)
             return true;
     return false;
 }
@@ -144,15 +200,17 @@ struct policy *policy_create(const struct policy_config *c)
     struct policy *p = mem_zalloc(sizeof(*p));
     p->defaults = set_create(NULL, 0, N_DEFAULT_DENIALS);
     for (size_t i = 0; i < N_DEFAULT_DENIALS; i++)
-        set_add_text(&p->defaults, default_denials[i]);
+        set_add_text(&p->defaults, default_denials[i].prefix);
     p->allow = set_create(c->allow, c->n_allow, N_LOOPBACKS);
     for (size_t i = 0; c->dev && i < N_LOOPBACKS; i++)
         set_add_text(&p->allow, loopbacks[i]);
     p->deny = set_create(c->deny, c->n_deny, 0);
-    p->n_deny_ports = c->n_deny_ports;
-    p->deny_ports = mem_array(c->n_deny_ports + 1, sizeof(*p->deny_ports));
-    if (c->n_deny_ports > 0)
-        memcpy(p->deny_ports, c->deny_ports, c->n_deny_ports * sizeof(*p->deny_ports));
+    p->allow_ports = ports_create(c->allow_ports, c->n_allow_ports);
+    p->deny_ports = ports_create(c->deny_ports, c->n_deny_ports);
+    p->allow_methods = methods_create(c->allow_methods, c->n_allow_methods);
+    p->deny_methods = methods_create(c->deny_methods, c->n_deny_methods);
+    p->allow_resolvers = set_create(c->allow_resolvers, c->n_allow_resolvers, 0);
+    p->deny_resolvers = set_create(c->deny_resolvers, c->n_deny_resolvers, 0);
     p->master_deny = set_create(NULL, 0, 0);
     PTOK(pthread_rwlock_init(&p->lock, NULL));
     return p;
@@ -168,59 +226,185 @@ void policy_destroy(struct policy **pp)
     free(p->allow.items);
     free(p->deny.items);
     free(p->master_deny.items);
-    free(p->deny_ports);
+    free(p->allow_resolvers.items);
+    free(p->deny_resolvers.items);
+    free(p->allow_ports.items);
+    free(p->deny_ports.items);
+    methods_free(&p->allow_methods);
+    methods_free(&p->deny_methods);
     free(p);
     *pp = NULL;
 }
 
-static bool master_denies(struct policy *p, const struct views *v)
+/* ---- the rules, each with its words when somebody wants them */
+
+/* What refused; NULL in the checks of every connection, which pay for no words. */
+struct words {
+    char *out;
+};
+
+static void say(struct words *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct words *w, const char *fmt, ...)
+{
+    va_list ap;
+    if (!w)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(w->out, POLICY_WHY_MAX, fmt, ap);
+    va_end(ap);
+}
+
+static void say_cidr(struct words *w, const char *lead, const struct cidr *c, const char *why)
+{
+    char ip[IP_TEXT_MAX];
+    if (w)
+        say(w, "%s %s/%u%s%s%s", lead, ip_format(&c->ip, ip), c->bits, why ? " (" : "",
+            why ? why : "", why ? ")" : "");
+}
+
+static bool master_denies(struct policy *p, const struct views *v, struct words *w)
 {
     PTOK(pthread_rwlock_rdlock(&p->lock));
-    bool denied = set_has_any(&p->master_deny, v);
+    const struct cidr *c = set_find_any(&p->master_deny, v);
+    if (c)
+        say_cidr(w, "the master denies", c, NULL);
     PTOK(pthread_rwlock_unlock(&p->lock));
-    return denied;
+    return c != NULL;
 }
 
 /* An allowed prefix that covers the address as written lifts all default denials; one that covers
  * an embedded address lifts that one's. */
-static bool default_denies(const struct policy *p, const struct views *v)
+static bool default_denies(const struct policy *p, const struct views *v, struct words *w)
 {
-    if (set_has(&p->allow, &v->ips[0]))
+    if (set_find(&p->allow, &v->ips[0]))
         return false;
     for (unsigned i = 0; i < v->n; i++) {
-        if (i > 0 && set_has(&p->allow, &v->ips[i]))
+        if (i > 0 && set_find(&p->allow, &v->ips[i]))
             continue;
-        if (set_has(&p->defaults, &v->ips[i]))
-            return true;
+        const struct cidr *c = set_find(&p->defaults, &v->ips[i]);
+        if (!c)
+            continue;
+        say_cidr(w, i > 0 ? "it embeds one of" : "it is in", c,
+                 default_denials[c - p->defaults.items].why);
+        return true;
     }
     return false;
 }
 
-enum cause policy_check(struct policy *p, const struct ip *ip, uint16_t port)
+static bool address_denied(struct policy *p, const struct ip *ip, struct words *w)
 {
-    REQUIRE(p != NULL && ip != NULL);
     struct views v;
     views_init(&v, ip);
-    if (set_has_any(&p->deny, &v) || master_denies(p, &v) || default_denies(p, &v))
+    const struct cidr *c = set_find_any(&p->deny, &v);
+    if (c)
+        say_cidr(w, "--deny", c, NULL);
+    return c || master_denies(p, &v, w) || default_denies(p, &v, w);
+}
+
+static bool port_denied(const struct policy *p, uint16_t port, struct words *w)
+{
+    const struct port_range *r = ports_find(&p->deny_ports, port);
+    if (r && r->first == r->last)
+        say(w, "--deny-port %u", port);
+    else if (r)
+        say(w, "--deny-port %u-%u", r->first, r->last);
+    if (r)
+        return true;
+    if (p->allow_ports.n == 0 || ports_find(&p->allow_ports, port))
+        return false;
+    say(w, "port %u is none of --allow-port", port);
+    return true;
+}
+
+static enum cause check(struct policy *p, const struct ip *ip, uint16_t port, struct words *w)
+{
+    REQUIRE(p != NULL && ip != NULL);
+    if (address_denied(p, ip, w))
         return CAUSE_policy_address;
-    for (size_t i = 0; i < p->n_deny_ports; i++)
-        if (p->deny_ports[i] == port)
-            return CAUSE_policy_port;
-    return CAUSE_NONE;
+    return port_denied(p, port, w) ? CAUSE_policy_port : CAUSE_NONE;
+}
+
+static bool is_echo(const char *method)
+{
+    for (size_t i = 0; i < ARRAY_LEN(echoes); i++)
+        if (strcasecmp(method, echoes[i]) == 0)
+            return true;
+    return false;
+}
+
+static enum cause check_method(const struct policy *p, const char *method, struct words *w)
+{
+    REQUIRE(p != NULL && method != NULL);
+    if (strcasecmp(method, tunnel) == 0)
+        say(w, "it is never allowed");
+    else if (methods_has(&p->deny_methods, method))
+        say(w, "--deny-method");
+    else if (methods_has(&p->allow_methods, method))
+        return CAUSE_NONE;
+    else if (p->allow_methods.n > 0)
+        say(w, "it is none of --allow-method");
+    else if (is_echo(method))
+        say(w, "only --allow-method allows it");
+    else
+        return CAUSE_NONE;
+    return CAUSE_policy_method;
+}
+
+static enum cause check_resolver(struct policy *p, const struct ip *ip, uint16_t port,
+                                 struct words *w)
+{
+    struct views v;
+    if (check(p, ip, port, w) != CAUSE_NONE)
+        return CAUSE_policy_resolver;
+    views_init(&v, ip);
+    const struct cidr *c = set_find_any(&p->deny_resolvers, &v);
+    if (c)
+        say_cidr(w, "--deny-resolver", c, NULL);
+    if (!c && (p->allow_resolvers.n == 0 || set_find(&p->allow_resolvers, ip)))
+        return CAUSE_NONE;
+    if (!c)
+        say(w, "it is none of --allow-resolver");
+    return CAUSE_policy_resolver;
+}
+
+/* ---- questions */
+
+enum cause policy_check(struct policy *p, const struct ip *ip, uint16_t port)
+{
+    return check(p, ip, port, NULL);
 }
 
 enum cause policy_check_method(struct policy *p, const char *method)
 {
-    REQUIRE(p != NULL && method != NULL);
-    for (size_t i = 0; i < ARRAY_LEN(denied_methods); i++)
-        if (strcasecmp(method, denied_methods[i]) == 0)
-            return CAUSE_policy_method;
-    return CAUSE_NONE;
+    return check_method(p, method, NULL);
 }
 
 enum cause policy_check_resolver(struct policy *p, const struct ip *ip, uint16_t port)
 {
-    return policy_check(p, ip, port) == CAUSE_NONE ? CAUSE_NONE : CAUSE_policy_resolver;
+    return check_resolver(p, ip, port, NULL);
+}
+
+const char *policy_why(struct policy *p, const struct ip *ip, uint16_t port,
+                       char out[POLICY_WHY_MAX])
+{
+    out[0] = '\0';
+    check(p, ip, port, &(struct words){out});
+    return out;
+}
+
+const char *policy_why_method(struct policy *p, const char *method, char out[POLICY_WHY_MAX])
+{
+    out[0] = '\0';
+    check_method(p, method, &(struct words){out});
+    return out;
+}
+
+const char *policy_why_resolver(struct policy *p, const struct ip *ip, uint16_t port,
+                                char out[POLICY_WHY_MAX])
+{
+    out[0] = '\0';
+    check_resolver(p, ip, port, &(struct words){out});
+    return out;
 }
 
 void policy_set_master_deny(struct policy *p, const struct cidr *deny, size_t n)

@@ -366,14 +366,20 @@ static void heard_from_server(struct probe *p, const uint8_t *msg)
 
 /* ---- sockets */
 
+#define DETAIL_MAX (ADDR_TEXT_MAX + POLICY_WHY_MAX + 64) /* and the sentence of the cause */
+
 /* The policy is asked each time: the master may have denied the server since the first. False: the
  * probe has failed. */
 static bool server_allowed(struct probe *p)
 {
     if (p->own_server || policy_check_resolver(p->env->policy, &p->server, p->port) == CAUSE_NONE)
         return true;
+    char addr[ADDR_TEXT_MAX], why[POLICY_WHY_MAX], text[DETAIL_MAX];
     p->phase_at = (struct mono){0}; /* it is never asked */
-    fail(p, CAUSE_policy_resolver, cause_text(CAUSE_policy_resolver));
+    snprintf(text, sizeof(text), "%s: %s: %s", cause_text(CAUSE_policy_resolver),
+             addr_format(&p->server, p->port, addr),
+             policy_why_resolver(p->env->policy, &p->server, p->port, why));
+    fail(p, CAUSE_policy_resolver, text);
     return false;
 }
 

@@ -25,8 +25,10 @@
 #define NO_URL   "libcurl could not read the URL"
 #define GUARD_MS 10 /* libcurl has this long after the deadline to say so itself */
 /* Between tries, doubled each time: what was overloaded or restarted gets a moment. */
-#define RETRY_PAUSE_MS 100
-#define TRY_MS_MIN     1000
+#define RETRY_PAUSE_MS    100
+#define TRY_MS_MIN        1000
+#define POLICY_DETAIL_MAX (ADDR_TEXT_MAX + POLICY_WHY_MAX) /* a method is shorter than an address  \
+                                                            */
 
 static void hop_start(struct probe *p);
 static bool try_again(struct probe *p);
@@ -106,9 +108,26 @@ static bool ended_by_cancel(struct probe *p)
     return true;
 }
 
+/* What the policy refused and by which rule; of any other cause the detail that it has. */
+static const char *policy_detail(struct probe *p, enum cause c, const char *detail,
+                                 char out[POLICY_DETAIL_MAX])
+{
+    struct ip ip;
+    uint16_t port;
+    char why[POLICY_WHY_MAX] = "";
+    if (c == CAUSE_policy_method)
+        policy_why_method(p->env->policy, p->method, why);
+    else if (c == CAUSE_policy_resolver && addr_parse(detail, DNS_PORT, &ip, &port) == ERR_NONE)
+        policy_why_resolver(p->env->policy, &ip, port, why);
+    else
+        return detail;
+    snprintf(out, POLICY_DETAIL_MAX, "%s: %s", detail, why);
+    return out;
+}
+
 static void next_hop(struct probe *p)
 {
-    char detail[256] = "";
+    char detail[256] = "", words[POLICY_DETAIL_MAX];
     enum cause c = http_redirect(p, detail, sizeof(detail));
     if (c) {
         fail(p, c, detail);
@@ -121,7 +140,7 @@ static void next_hop(struct probe *p)
     p->connector.ip = (struct ip){0};
     c = policy_check_method(p->env->policy, p->method);
     if (c)
-        fail(p, c, p->method);
+        fail(p, c, policy_detail(p, c, p->method, words));
     else
         hop_start(p);
 }
@@ -374,9 +393,10 @@ static struct probe *http_start(struct probe_env *env, const struct target *t, s
     p->tls.verify = t->http.verify_tls;
     http_answer_init(&p->answer);
     const char *detail;
+    char words[POLICY_DETAIL_MAX];
     enum cause c = ready_to_start(p, &detail);
     if (c) {
-        set_cause(p, c, detail);
+        set_cause(p, c, policy_detail(p, c, detail, words));
         end_soon(p);
     } else {
         hop_start(p);

@@ -188,11 +188,12 @@ static int attempt_open(struct connector *c, struct connect_attempt *a, enum cau
 static bool attempt_start(struct connector *c, struct connect_attempt *a)
 {
     enum cause denied = CAUSE_NONE;
+    char why[POLICY_WHY_MAX];
     int errnum = attempt_open(c, a, &denied);
     if (errnum == 0)
         return true;
     if (denied)
-        note_failure(c, &a->ip, denied, "denied by policy");
+        note_failure(c, &a->ip, denied, policy_why(c->policy, &a->ip, c->port, why));
     else
         note_failure(c, &a->ip, cause_of_errno(errnum, &a->ip), strerror(errnum));
     return false;

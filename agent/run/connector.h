@@ -14,7 +14,7 @@
  * closed. The policy is asked in the line before each connect(). Every start yields exactly one
  * callback, also after cancel, never inside connector_start().
  */
-#define CONNECT_DETAIL_MAX 128
+#define CONNECT_DETAIL_MAX (ADDR_TEXT_MAX + POLICY_WHY_MAX + 2)
 
 struct connector;
 typedef void connector_f(struct connector *c);

@@ -134,6 +134,88 @@ START_TEST(test_denied_address_is_skipped_for_an_allowed_one)
 }
 END_TEST
 
+/* On the port of another listener. */
+static int listen_beside(const char *addr, uint16_t port)
+{
+    struct ip ip;
+    struct sockaddr_storage sa;
+    socklen_t len;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(ip_parse(addr, &ip), ERR_NONE);
+    ip_to_sockaddr(&ip, port, &sa, &len);
+    ck_assert(fd >= 0 && bind(fd, (struct sockaddr *)&sa, len) == 0 && listen(fd, 8) == 0);
+    return fd;
+}
+
+static void nobody_came(int fd)
+{
+    ck_assert_int_lt(accept(fd, NULL, NULL), 0);
+    ck_assert_int_eq(errno, EAGAIN);
+    close(fd);
+}
+
+/* Only 127.0.0.2 is allowed; all listen. */
+static void mixed(const char *const *addrs, unsigned n, bool allowed_listens)
+{
+    struct run r;
+    uint16_t port;
+    struct cidr allow;
+    int first = listen_on("127.0.0.1", &port), third = listen_beside("127.0.0.3", port);
+    int second = allowed_listens ? listen_beside("127.0.0.2", port) : -1;
+    ck_assert_int_eq(cidr_parse("127.0.0.2", &allow), ERR_NONE);
+    setup(&r, false);
+    policy_destroy(&r.p);
+    r.p = policy_create(&(struct policy_config){.allow = &allow, .n_allow = 1});
+    go(&r, addrs, n, port, 5000);
+    loop_run(r.l);
+    ck_assert_int_eq(r.c.cause, allowed_listens ? CAUSE_NONE : CAUSE_connect_refused);
+    if (allowed_listens)
+        ck_assert_int_eq(r.c.ip.bytes[3], 2);
+    teardown(&r);
+    nobody_came(first);
+    nobody_came(third);
+    if (second >= 0)
+        close(second);
+}
+
+START_TEST(test_denied_addresses_of_a_mixed_list_are_never_connected)
+{
+    mixed((const char *const[]){"127.0.0.1", "127.0.0.2", "127.0.0.3"}, 3, true);
+    mixed((const char *const[]){"127.0.0.2", "127.0.0.1"}, 2, true);
+    mixed((const char *const[]){"127.0.0.1", "127.0.0.3", "127.0.0.2"}, 3, true);
+    mixed((const char *const[]){"127.0.0.1", "127.0.0.2", "127.0.0.3"}, 3, false);
+}
+END_TEST
+
+START_TEST(test_refusal_names_the_address_and_the_rule)
+{
+    struct run r;
+    setup(&r, false);
+    go(&r, (const char *const[]){"10.0.0.1"}, 1, 80, 5000);
+    loop_run(r.l);
+    ck_assert_str_eq(r.c.detail, "10.0.0.1:80: it is in 10.0.0.0/8 (private)");
+    teardown(&r);
+}
+END_TEST
+
+START_TEST(test_denied_port_is_never_connected)
+{
+    struct run r;
+    uint16_t port;
+    int fd = listen_on("127.0.0.1", &port);
+    struct port_range never = {port, port};
+    setup(&r, true);
+    policy_destroy(&r.p);
+    r.p = policy_create(
+        &(struct policy_config){.dev = true, .deny_ports = &never, .n_deny_ports = 1});
+    go(&r, (const char *const[]){"127.0.0.1"}, 1, port, 5000);
+    loop_run(r.l);
+    ck_assert_int_eq(r.c.cause, CAUSE_policy_port);
+    teardown(&r);
+    nobody_came(fd);
+}
+END_TEST
+
 START_TEST(test_failure_of_the_target_outweighs_policy)
 {
     ends_with((const char *const[]){"127.0.0.1", "10.0.0.1"}, 2, closed_port(), true,
@@ -317,6 +399,8 @@ TESTS(racing, test_connects, test_refusal_is_connect_refused,
       test_silent_address_does_not_hold_up_the_next, test_cancel_calls_back_once)
 TESTS(wall, test_denied_address_is_policy_address,
       test_denied_address_is_skipped_for_an_allowed_one,
+      test_denied_addresses_of_a_mixed_list_are_never_connected,
+      test_refusal_names_the_address_and_the_rule, test_denied_port_is_never_connected,
       test_failure_of_the_target_outweighs_policy, test_no_descriptors_is_the_agents_fault)
 TESTS(own_faults, test_no_route_at_all_is_the_agents_fault,
       test_ipv6_switched_off_is_the_agents_fault, test_no_route_to_this_target_alone_is_unreachable,
