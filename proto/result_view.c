@@ -111,15 +111,17 @@ void result_view_reason(const struct json_node *result, struct strbuf *out)
 static void put_cause(struct view *v, const struct json_node *r)
 {
     enum cause c;
-    const char *word = node_str(r, "cause");
-    put_toned(v, view_or_dash(node_str(r, "outcome")), result_view_tone(r));
-    if (word) {
-        strbuf_puts(v->out, ": ");
-        put_text(v, word, 0, 0);
-    }
+    struct strbuf rest;
+    const char *outcome = view_or_dash(node_str(r, "outcome")), *word = node_str(r, "cause");
+    strbuf_init(&rest, VIEW_TEXT_MAX);
+    if (word)
+        strbuf_printf(&rest, ": %s", word);
     if (word && cause_parse(word, &c) == ERR_NONE)
-        strbuf_printf(v->out, " (at fault: %s)", cause_where_word(cause_where(c)));
+        strbuf_printf(&rest, " (at fault: %s)", cause_where_word(cause_where(c)));
+    put_toned(v, outcome, result_view_tone(r));
+    put_text(v, rest.data, text_width(outcome), HANG);
     strbuf_putc(v->out, '\n');
+    strbuf_fini(&rest);
 }
 
 static void put_verdict(struct view *v, const struct json_node *r)

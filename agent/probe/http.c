@@ -27,8 +27,7 @@
 /* Between tries, doubled each time: what was overloaded or restarted gets a moment. */
 #define RETRY_PAUSE_MS    100
 #define TRY_MS_MIN        1000
-#define POLICY_DETAIL_MAX (ADDR_TEXT_MAX + POLICY_WHY_MAX) /* a method is shorter than an address  \
-                                                            */
+#define POLICY_DETAIL_MAX (ADDR_TEXT_MAX + POLICY_WHY_MAX) /* no method is longer */
 
 static void hop_start(struct probe *p);
 static bool try_again(struct probe *p);

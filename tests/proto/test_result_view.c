@@ -226,7 +226,7 @@ START_TEST(test_no_line_is_wider_than_the_terminal)
 {
     static const char page[] =
         "{\"target\":\"https://a.example/a/very/long/path/that/fits/nowhere/at/all/in/44\","
-        "\"outcome\":\"failed\",\"cause\":\"tls_name_mismatch\",\"message\":\"the certificate is "
+        "\"outcome\":\"failed\",\"cause\":\"too_many_redirects\",\"message\":\"the certificate is "
         "for "
         "quite another name than the one that was asked for\",\"started_at\":"
         "\"2026-11-27T23:26:12.273852Z\",\"timings\":" TIMINGS(
