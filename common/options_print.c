@@ -139,12 +139,21 @@ static void print_option(const struct options *o, size_t i, FILE *to)
     strbuf_fini(&b);
 }
 
+/* Does the section at i hold anything that a file may have? */
+static bool has_keys(const struct options *o, size_t i)
+{
+    for (i++; i < o->n && o->table[i].kind != OPT_SECTION; i++)
+        if (!o->table[i].cli_only)
+            return true;
+    return false;
+}
+
 void options_print(const struct options *o, FILE *to)
 {
     for (size_t i = 0; i < o->n; i++) {
-        if (o->table[i].kind == OPT_SECTION)
+        if (o->table[i].kind == OPT_SECTION && has_keys(o, i))
             fprintf(to, "%s# %s\n", i > 0 ? "\n" : "", heading(&o->table[i]));
-        else if (!o->table[i].cli_only)
+        else if (o->table[i].kind != OPT_SECTION && !o->table[i].cli_only)
             print_option(o, i, to);
     }
 }

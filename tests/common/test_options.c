@@ -8,7 +8,7 @@
 struct config {
     char *config, *name, *token;
     int64_t slots;
-    bool dev;
+    bool dev, once;
     struct option_list allow;
 };
 #define FIELD(f) OPTION_FIELD(struct config, f)
@@ -50,6 +50,12 @@ static const struct option table[] = {
      .value_name = "T",
      .help = "the secret",
      .secret = true},
+    {.name = "Command", .kind = OPT_SECTION},
+    {.name = "once",
+     .kind = OPT_FLAG,
+     .offset = FIELD(once),
+     .help = "only in argv",
+     .cli_only = true},
 };
 
 static struct config cfg;
@@ -356,6 +362,18 @@ START_TEST(test_print_reads_back)
 }
 END_TEST
 
+START_TEST(test_print_has_no_heading_without_a_key)
+{
+    start();
+    ck_assert_int_eq(LOAD("--once"), ERR_NONE);
+    char *text = printed(false);
+    ck_assert_ptr_nonnull(strstr(text, "\n# Limits\n"));
+    ck_assert_ptr_null(strstr(text, "Command"));
+    free(text);
+    stop();
+}
+END_TEST
+
 START_TEST(test_print_hides_secrets)
 {
     start();
@@ -392,6 +410,6 @@ TESTS(file, test_reads_a_file, test_an_empty_file_is_fine, test_file_errors_have
       test_broken_yaml_is_refused_with_its_place, test_missing_file_is_named)
 TESTS(sources, test_argv_beats_environment_beats_file, test_config_from_the_environment,
       test_bad_environment_is_named)
-TESTS(output, test_print_reads_back, test_print_hides_secrets,
-      test_help_groups_and_stays_within_80_columns)
+TESTS(output, test_print_reads_back, test_print_has_no_heading_without_a_key,
+      test_print_hides_secrets, test_help_groups_and_stays_within_80_columns)
 CHECK_MAIN("options", argv, file, sources, output)
