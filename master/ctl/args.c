@@ -169,11 +169,15 @@ static size_t select_flags(unsigned verb_bits, struct option table[FLAGS_MAX])
 {
     size_t n = 0;
     REQUIRE(ARRAY_LEN(flags) + TARGET_FLAGS_MAX <= FLAGS_MAX);
-    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+    bool target = verb_bits & PROBE; /* its flags stand before those of all verbs */
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        if (target && flags[i].verbs == (unsigned)ANY) {
+            n += target_flags_options(table + n, TARGET_FLAGS_MAX, AT(target));
+            target = false;
+        }
         if (flags[i].verbs & verb_bits)
             table[n++] = flags[i].option;
-    if (verb_bits & PROBE)
-        n += target_flags_options(table + n, TARGET_FLAGS_MAX, AT(target));
+    }
     return n;
 }
 

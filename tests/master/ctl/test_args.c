@@ -93,6 +93,19 @@ START_TEST(test_flag_of_another_verb_is_refused)
 }
 END_TEST
 
+START_TEST(test_probe_takes_the_flags_of_a_target)
+{
+    ck_assert_int_eq(PARSE("probe", "a.example", "-t", "MX", "--expect-answer", "x", "-o", "json"),
+                     ERR_NONE);
+    ck_assert_str_eq(c.o.target.type, "MX");
+    ck_assert_uint_eq(c.o.target.expect_answers.count, 1);
+    ck_assert_int_eq(c.form, FORM_JSON);
+    args_fini(&c);
+    ck_assert_int_eq(PARSE("submit", "f", "-t", "MX"), ERR_INVALID);
+    args_fini(&c);
+}
+END_TEST
+
 START_TEST(test_unknown_form_is_refused)
 {
     ck_assert_int_eq(PARSE("agents", "-o", "xml"), ERR_INVALID);
@@ -170,7 +183,8 @@ END_TEST
 TESTS(args, test_verb_and_operand, test_flags_before_the_verb, test_dash_is_standard_input,
       test_lists_repeat, test_unknown_verb_is_named, test_missing_operand_shows_the_usage,
       test_surplus_operand_is_named, test_flag_of_another_verb_is_refused,
-      test_unknown_form_is_refused, test_number_out_of_range_is_refused, test_no_verb,
-      test_version_needs_no_verb, test_url_comes_from_the_environment,
-      test_environment_does_not_set_flags_of_verbs, test_every_verb_has_help)
+      test_probe_takes_the_flags_of_a_target, test_unknown_form_is_refused,
+      test_number_out_of_range_is_refused, test_no_verb, test_version_needs_no_verb,
+      test_url_comes_from_the_environment, test_environment_does_not_set_flags_of_verbs,
+      test_every_verb_has_help)
 CHECK_MAIN("ctl args", args)
