@@ -236,45 +236,41 @@ void policy_destroy(struct policy **pp)
     *pp = NULL;
 }
 
-/* ---- the rules, each with its words when somebody wants them */
+/* ---- the rules. words[POLICY_WHY_MAX] says which one refused; NULL: nobody asks, and it costs
+ * nothing. */
 
-/* What refused; NULL in the checks of every connection, which pay for no words. */
-struct words {
-    char *out;
-};
-
-static void say(struct words *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct words *w, const char *fmt, ...)
+static void say(char *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(char *words, const char *fmt, ...)
 {
     va_list ap;
-    if (!w)
+    if (!words)
         return;
     va_start(ap, fmt);
-    vsnprintf(w->out, POLICY_WHY_MAX, fmt, ap);
+    vsnprintf(words, POLICY_WHY_MAX, fmt, ap);
     va_end(ap);
 }
 
-static void say_cidr(struct words *w, const char *lead, const struct cidr *c, const char *why)
+static void say_cidr(char *words, const char *lead, const struct cidr *c, const char *why)
 {
     char ip[IP_TEXT_MAX];
-    if (w)
-        say(w, "%s %s/%u%s%s%s", lead, ip_format(&c->ip, ip), c->bits, why ? " (" : "",
+    if (words)
+        say(words, "%s %s/%u%s%s%s", lead, ip_format(&c->ip, ip), c->bits, why ? " (" : "",
             why ? why : "", why ? ")" : "");
 }
 
-static bool master_denies(struct policy *p, const struct views *v, struct words *w)
+static bool master_denies(struct policy *p, const struct views *v, char *words)
 {
     PTOK(pthread_rwlock_rdlock(&p->lock));
     const struct cidr *c = set_find_any(&p->master_deny, v);
     if (c)
-        say_cidr(w, "the master denies", c, NULL);
+        say_cidr(words, "the master denies", c, NULL);
     PTOK(pthread_rwlock_unlock(&p->lock));
     return c != NULL;
 }
 
 /* An allowed prefix that covers the address as written lifts all default denials; one that covers
  * an embedded address lifts that one's. */
-static bool default_denies(const struct policy *p, const struct views *v, struct words *w)
+static bool default_denies(const struct policy *p, const struct views *v, char *words)
 {
     if (set_find(&p->allow, &v->ips[0]))
         return false;
@@ -284,44 +280,44 @@ static bool default_denies(const struct policy *p, const struct views *v, struct
         const struct cidr *c = set_find(&p->defaults, &v->ips[i]);
         if (!c)
             continue;
-        say_cidr(w, i > 0 ? "it embeds one of" : "it is in", c,
+        say_cidr(words, i > 0 ? "it embeds one of" : "it is in", c,
                  default_denials[c - p->defaults.items].why);
         return true;
     }
     return false;
 }
 
-static bool address_denied(struct policy *p, const struct ip *ip, struct words *w)
+static bool address_denied(struct policy *p, const struct ip *ip, char *words)
 {
     struct views v;
     views_init(&v, ip);
     const struct cidr *c = set_find_any(&p->deny, &v);
     if (c)
-        say_cidr(w, "--deny", c, NULL);
-    return c || master_denies(p, &v, w) || default_denies(p, &v, w);
+        say_cidr(words, "--deny", c, NULL);
+    return c || master_denies(p, &v, words) || default_denies(p, &v, words);
 }
 
-static bool port_denied(const struct policy *p, uint16_t port, struct words *w)
+static bool port_denied(const struct policy *p, uint16_t port, char *words)
 {
     const struct port_range *r = ports_find(&p->deny_ports, port);
     if (r && r->first == r->last)
-        say(w, "--deny-port %u", port);
+        say(words, "--deny-port %u", port);
     else if (r)
-        say(w, "--deny-port %u-%u", r->first, r->last);
+        say(words, "--deny-port %u-%u", r->first, r->last);
     if (r)
         return true;
     if (p->allow_ports.n == 0 || ports_find(&p->allow_ports, port))
         return false;
-    say(w, "port %u is none of --allow-port", port);
+    say(words, "port %u is none of --allow-port", port);
     return true;
 }
 
-static enum cause check(struct policy *p, const struct ip *ip, uint16_t port, struct words *w)
+static enum cause check(struct policy *p, const struct ip *ip, uint16_t port, char *words)
 {
     REQUIRE(p != NULL && ip != NULL);
-    if (address_denied(p, ip, w))
+    if (address_denied(p, ip, words))
         return CAUSE_policy_address;
-    return port_denied(p, port, w) ? CAUSE_policy_port : CAUSE_NONE;
+    return port_denied(p, port, words) ? CAUSE_policy_port : CAUSE_NONE;
 }
 
 static bool is_echo(const char *method)
@@ -332,38 +328,37 @@ static bool is_echo(const char *method)
     return false;
 }
 
-static enum cause check_method(const struct policy *p, const char *method, struct words *w)
+static enum cause check_method(const struct policy *p, const char *method, char *words)
 {
     REQUIRE(p != NULL && method != NULL);
     if (strcasecmp(method, tunnel) == 0)
-        say(w, "it is never allowed");
+        say(words, "it is never allowed");
     else if (methods_has(&p->deny_methods, method))
-        say(w, "--deny-method");
+        say(words, "--deny-method");
     else if (methods_has(&p->allow_methods, method))
         return CAUSE_NONE;
     else if (p->allow_methods.n > 0)
-        say(w, "it is none of --allow-method");
+        say(words, "it is none of --allow-method");
     else if (is_echo(method))
-        say(w, "only --allow-method allows it");
+        say(words, "only --allow-method allows it");
     else
         return CAUSE_NONE;
     return CAUSE_policy_method;
 }
 
-static enum cause check_resolver(struct policy *p, const struct ip *ip, uint16_t port,
-                                 struct words *w)
+static enum cause check_resolver(struct policy *p, const struct ip *ip, uint16_t port, char *words)
 {
     struct views v;
-    if (check(p, ip, port, w) != CAUSE_NONE)
+    if (check(p, ip, port, words) != CAUSE_NONE)
         return CAUSE_policy_resolver;
     views_init(&v, ip);
     const struct cidr *c = set_find_any(&p->deny_resolvers, &v);
     if (c)
-        say_cidr(w, "--deny-resolver", c, NULL);
+        say_cidr(words, "--deny-resolver", c, NULL);
     if (!c && (p->allow_resolvers.n == 0 || set_find(&p->allow_resolvers, ip)))
         return CAUSE_NONE;
     if (!c)
-        say(w, "it is none of --allow-resolver");
+        say(words, "it is none of --allow-resolver");
     return CAUSE_policy_resolver;
 }
 
@@ -388,14 +383,14 @@ const char *policy_why(struct policy *p, const struct ip *ip, uint16_t port,
                        char out[POLICY_WHY_MAX])
 {
     out[0] = '\0';
-    check(p, ip, port, &(struct words){out});
+    check(p, ip, port, out);
     return out;
 }
 
 const char *policy_why_method(struct policy *p, const char *method, char out[POLICY_WHY_MAX])
 {
     out[0] = '\0';
-    check_method(p, method, &(struct words){out});
+    check_method(p, method, out);
     return out;
 }
 
@@ -403,7 +398,7 @@ const char *policy_why_resolver(struct policy *p, const struct ip *ip, uint16_t 
                                 char out[POLICY_WHY_MAX])
 {
     out[0] = '\0';
-    check_resolver(p, ip, port, &(struct words){out});
+    check_resolver(p, ip, port, out);
     return out;
 }
 
