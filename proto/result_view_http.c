@@ -50,6 +50,13 @@ static void put_staple(struct view *v, const struct json_node *tls)
         view_line(v, "ocsp", node_true(tls, "ocsp_stapled") ? "stapled" : "not stapled");
 }
 
+static void end_and_name(const struct json_node *cert, struct strbuf *out)
+{
+    end_of(cert, out);
+    strbuf_puts(out, out->len > 0 ? ": " : "");
+    strbuf_puts(out, view_or_dash(node_str(cert, "subject")));
+}
+
 /* Every certificate as it was sent, the leaf first, with its days. */
 static unsigned put_chain(struct view *v, const struct json_node *tls)
 {
@@ -57,9 +64,7 @@ static unsigned put_chain(struct view *v, const struct json_node *tls)
     for (const struct json_node *c = node_first(tls, "chain"); c; c = json_next(c)) {
         struct strbuf line;
         strbuf_init(&line, VIEW_TEXT_MAX);
-        strbuf_puts(&line, view_or_dash(node_str(c, "subject")));
-        strbuf_puts(&line, node_str(c, "not_after") ? ": " : "");
-        end_of(c, &line);
+        end_and_name(c, &line);
         view_line(v, n++ == 0 ? "chain" : "", line.data);
         strbuf_fini(&line);
     }
@@ -80,8 +85,7 @@ static void put_earliest(struct view *v, const struct json_node *tls)
         return;
     struct strbuf line;
     strbuf_init(&line, VIEW_TEXT_MAX);
-    end_of(first, &line);
-    strbuf_printf(&line, ": %s", view_or_dash(node_str(first, "subject")));
+    end_and_name(first, &line);
     view_line(v, "first end", line.data);
     strbuf_fini(&line);
 }

@@ -96,7 +96,7 @@ START_TEST(test_chain_and_key_are_shown)
     SHOWN("h2");
     SHOWN("not stapled");
     SHOWN("chain       CN=a\n");
-    SHOWN("CN=sub: 2031-01-01, 40 days left\n");
+    SHOWN("2031-01-01, 40 days left: CN=sub\n");
     SHOWN("and 9 more");
     strbuf_fini(&out);
 }
