@@ -7,13 +7,15 @@
 #include <stdlib.h>
 
 /*
- *            connected           WELCOME            VERDICT_END          drain            all
- * ended, flushed OFFLINE ────────────► GREETING ──────► SETTLING ────────────► READY ──────►
- * DRAINING ────────────────────► PARTING ▲                     │                │
- * └──(leaving)───────┼──────────────▲                              │ │ disconnected
- * └────────────────┴────── close ────────┴──────────────┴──────────────────────────────┤
- *     └────────────────────────────────────────────────────────────────────────────────────────────
- * CLOSING ◄────┘ Every state but OFFLINE falls to OFFLINE when the connection is lost.
+ *   OFFLINE ──connected──► GREETING ──WELCOME──► SETTLING ──VERDICT_END──► READY
+ *                                                    │                       │ drain
+ *                                                    └──── leaving ────► DRAINING
+ *                                                                            │ all ended, flushed
+ *                                                                            ▼
+ *   OFFLINE ◄──disconnected── CLOSING ◄──────────── close ───────────────  PARTING
+ *
+ * Every state but OFFLINE falls to CLOSING when we end the connection, and to OFFLINE when it is
+ * lost.
  */
 #define BIT(s) (1u << (s))
 static const struct {
