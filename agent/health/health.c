@@ -29,6 +29,7 @@ struct health {
     struct vital_state vitals[VITALS];
     struct list decided;
     bool fell, paused;
+    bool in_use; /* something has been measured: before that no canary is worth its packet */
     unsigned ends, faults; /* since the last tick */
     unsigned last_faults;
     enum cause fault; /* the last one */
@@ -142,6 +143,7 @@ void health_enter(struct health *h, struct health_case *c, struct mono now)
 {
     REQUIRE(c->vital > VITAL_NONE && c->vital < VITALS && !list_linked(&c->node));
     struct vital_state *s = &h->vitals[c->vital];
+    h->in_use = true;
     c->entered = now;
     c->ours = false;
     if (!mono_before(c->since, s->good_at))
@@ -205,7 +207,7 @@ unsigned health_canaries_due(struct health *h, struct mono now)
     unsigned due = 0;
     for (enum vital i = VITAL_NONE + 1; i < VITALS; i++) {
         struct vital_state *s = &h->vitals[i];
-        if (!canary_due(s, now))
+        if (!h->in_use || !canary_due(s, now))
             continue;
         s->asked = true;
         s->asked_at = now;
@@ -259,6 +261,7 @@ static bool canary_watches(const struct health *h, enum cause fault)
 void health_ended(struct health *h, enum cause own_fault, struct mono now)
 {
     REQUIRE(own_fault == CAUSE_NONE || cause_where(own_fault) == WHERE_AGENT);
+    h->in_use = true;
     if (own_fault == CAUSE_agent_resolver_down && h->vitals[VITAL_RESOLVER].proven)
         fall(h, &h->vitals[VITAL_RESOLVER], now);
     if (canary_watches(h, own_fault))

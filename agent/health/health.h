@@ -59,7 +59,8 @@ struct health_case *health_next(struct health *h);    /* one that is decided; NU
 struct health_case *health_abandon(struct health *h); /* any one, decided or not, for the end */
 size_t health_waiting(const struct health *h);
 
-/* 1 << vital for each canary that is to be started now; they count as started. */
+/* 1 << vital for each canary that is to be started now; they count as started. None before the
+ * first task has ended; then all are asked once, to see that they answer. */
 unsigned health_canaries_due(struct health *h, struct mono now);
 void health_canary_over(struct health *h, enum vital vital, bool answered, struct mono now);
 /* It could not be asked (no slot, no descriptor): that says nothing. */

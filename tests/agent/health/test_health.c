@@ -46,6 +46,8 @@ static struct health_case doubt(enum vital v, uint64_t host)
 /* The canary's first question and its answer, as at the start of an agent. */
 static void prove(enum vital v)
 {
+    ck_assert_uint_eq(health_canaries_due(h, now), 0);
+    health_ended(h, CAUSE_NONE, now);
     ck_assert_uint_eq(health_canaries_due(h, now), 1u << v);
     sign(v);
     health_canary_over(h, v, true, now);
@@ -277,6 +279,7 @@ START_TEST(a_canary_that_never_answered_proves_nothing)
 {
     struct health_case c;
     begin(1u << VITAL_V4);
+    health_ended(h, CAUSE_NONE, now);
     ck_assert_uint_ne(health_canaries_due(h, now), 0);
     health_canary_over(h, VITAL_V4, false, now);
     pass(1000);
