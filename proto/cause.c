@@ -24,6 +24,7 @@ static const char *const outcome_words[OUTCOME_COUNT] = {
 static const char *const where_words[] = {
     [WHERE_TARGET] = "target", [WHERE_RESOLVER] = "resolver", [WHERE_AGENT] = "agent",
     [WHERE_MASTER] = "master", [WHERE_POLICY] = "policy",     [WHERE_USER] = "user",
+    [WHERE_PROXY] = "proxy",
 };
 
 const char *outcome_word(enum outcome o)

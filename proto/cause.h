@@ -16,6 +16,7 @@ enum outcome {
 enum cause_where {
     WHERE_TARGET,
     WHERE_RESOLVER,
+    WHERE_PROXY,
     WHERE_AGENT,
     WHERE_MASTER,
     WHERE_POLICY,

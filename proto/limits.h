@@ -87,6 +87,7 @@
 #define WIRE_SPARE_BYTES (512 * 1024) /* headers, certificates, framing, beside the body */
 #define AUTH_USER_MAX    256
 #define AUTH_SECRET_MAX  4096 /* a password or a bearer token; in base64 it fits a header line */
+#define PROXY_SECRET_MAX 255  /* a user or a password: SOCKS5 has one byte for the length */
 #define CA_PEM_MAX       (16 * 1024) /* a TASK line carries all of them */
 #define CERT_PEM_MAX     (16 * 1024)
 #define KEY_PEM_MAX      (8 * 1024) /* an RSA key of 8192 bits has 6.4 KiB */

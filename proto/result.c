@@ -11,7 +11,7 @@
 
 void result_timings_init(struct result_timings *t)
 {
-    *t = (struct result_timings){-1, -1, -1, -1, -1, -1, -1};
+    *t = (struct result_timings){-1, -1, -1, -1, -1, -1, -1, -1};
 }
 
 struct result *result_create(uint64_t task, const char *ticket)
@@ -64,6 +64,7 @@ static void free_http(struct result_http *h)
     free(h->headers);
     free(h->version);
     free(h->ip);
+    free(h->proxy);
     free(h->url);
     free(h->body_sha256);
     free(h->title);

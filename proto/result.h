@@ -15,7 +15,7 @@
  * negative here and null in JSON.
  */
 struct result_timings {
-    double dns_ms, connect_ms, tls_ms, send_ms, wait_ms, download_ms, total_ms;
+    double dns_ms, connect_ms, proxy_ms, tls_ms, send_ms, wait_ms, download_ms, total_ms;
 };
 void result_timings_init(struct result_timings *t); /* all "never happened" */
 
@@ -52,8 +52,9 @@ struct result_tls {
 struct result_http {
     int status;    /* 0 = none */
     char *version; /* "1.0" "1.1" "2", NULL = none */
-    char *ip;
+    char *ip;      /* the target's, through a proxy too */
     uint16_t port;
+    char *proxy;        /* "HOST:PORT", NULL = none was asked for */
     int64_t size_bytes; /* decoded body bytes read, −1 = none */
     struct result_hop *hops;
     unsigned n_hops;

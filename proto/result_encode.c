@@ -20,6 +20,7 @@ static void put_timings(struct json_out *w, const struct result_timings *t)
     json_obj_begin(w);
     json_ms(w, "dns_ms", t->dns_ms);
     json_ms(w, "connect_ms", t->connect_ms);
+    json_ms(w, "proxy_ms", t->proxy_ms);
     json_ms(w, "tls_ms", t->tls_ms);
     json_ms(w, "send_ms", t->send_ms);
     json_ms(w, "wait_ms", t->wait_ms);
@@ -206,6 +207,8 @@ static void put_http(struct json_out *w, const struct result_http *h, struct wal
     json_str(w, "version", h->version);
     json_str(w, "ip", h->ip);
     put_int_or_null(w, "port", h->port, 0);
+    if (h->proxy != NULL)
+        json_str(w, "proxy", h->proxy);
     put_int_or_null(w, "size", h->size_bytes, -1);
     put_hops(w, h, cut);
     if (h->url != NULL)

@@ -163,6 +163,7 @@ static void put_answer(struct view *v, const struct json_node *http)
     strbuf_putc(v->out, '\n');
     if (node_str(http, "ip"))
         view_linef(v, "address", "%s port %.0f", node_str(http, "ip"), node_num(http, "port", 0));
+    view_line(v, "proxy", node_str(http, "proxy"));
     if (node_at(http, "status"))
         view_linef(v, "status", "%.0f over HTTP/%s", node_num(http, "status", 0),
                    version ? version : "?");

@@ -13,8 +13,9 @@
 
 static const struct phase {
     const char *name, *member;
-} phases[] = {{"dns", "dns_ms"},   {"connect", "connect_ms"}, {"tls", "tls_ms"},
-              {"send", "send_ms"}, {"wait", "wait_ms"},       {"download", "download_ms"}};
+} phases[] = {{"dns", "dns_ms"},          {"connect", "connect_ms"}, {"proxy", "proxy_ms"},
+              {"tls", "tls_ms"},          {"send", "send_ms"},       {"wait", "wait_ms"},
+              {"download", "download_ms"}};
 
 struct line_of_time {
     size_t room;

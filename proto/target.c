@@ -86,6 +86,7 @@ static void copy_options(struct target *t, const struct target *from)
     h->resolver = mem_strdup(f->resolver);
     target_auth_copy(&h->auth, &f->auth);
     target_tls_copy(&h->tls, &f->tls);
+    target_proxy_copy(&h->proxy, &f->proxy);
     target_expect_copy(&h->expect, &f->expect);
     if (f->n_headers == 0)
         return;
@@ -128,6 +129,7 @@ static void free_parts(struct target *t)
     free(t->http.resolver);
     target_auth_free(&t->http.auth);
     target_tls_free(&t->http.tls);
+    target_proxy_free(&t->http.proxy);
     target_expect_free(&t->http.expect);
 }
 
@@ -419,6 +421,15 @@ uint64_t target_host_hash(const struct target *t)
         return hash64(t->http.host, strlen(t->http.host));
     const char *key = t->dns.resolver != NULL ? t->dns.resolver : t->dns.name;
     return hash64(key, strlen(key)) ^ DNS_HASH_SALT;
+}
+
+uint64_t target_peer_hash(const struct target *t)
+{
+    char name[PROXY_NAME_MAX];
+    if (t->kind != TARGET_HTTP || t->http.proxy.kind == PROXY_NONE)
+        return target_host_hash(t);
+    target_proxy_name(&t->http.proxy, name);
+    return hash64(name, strlen(name));
 }
 
 bool target_safe(const struct target *t)

@@ -34,9 +34,13 @@
  * - http expect: status [200, "2xx", …], body_regex, body_not_regex, tls_min_days, header {name:
  *   regex that one value of it must match}, json [{path, equals, regex, exists (true)}] with the
  *   path of json_path.h, equals any scalar (null too), regex over a string's text or else the JSON
+ * - proxy: "http://[USER:PASSWORD@]HOST[:PORT]" (port 3128) or "socks5://…" (port 1080): whom the
+ *   agent asks for a tunnel to the address that it has resolved and checked itself, for http and
+ *   https, at each redirect anew. USER and PASSWORD are percent-encoded, 255 bytes each, and never
+ *   shown again; HOST is asked of the agent's own resolvers. "" = none, in spite of the defaults
  * - resolver: "ADDR" or "ADDR:PORT", instead of the agent's own; both kinds
- * - retries: 0..5 more tries when one fails at the target, within the same timeout_ms: each has an
- *   even share of what is left of it (http: at least a second); both kinds
+ * - retries: 0..5 more tries when one fails at the target or its proxy, within the same timeout_ms:
+ *   each has an even share of what is left of it (http: at least a second); both kinds
  * - dns: type (name or number), transport ("udp", "tcp"), recursion, dnssec, edns_size (0 = no
  * EDNS, or 512..4096)
  * - dns expect: rcode ("NOERROR"), min_answers, answers {contains: [data, …], equals: [data, …],
@@ -66,6 +70,13 @@ struct target_tls { /* each NULL = not given; cert and key go together */
     char *sni;      /* as `host` */
     char *ca, *cert, *key;
 };
+enum proxy_kind { PROXY_NONE, PROXY_HTTP, PROXY_SOCKS5 };
+struct target_proxy {
+    enum proxy_kind kind;
+    char *host; /* as `host` of a target */
+    uint16_t port;
+    char *user, *password; /* both or neither; NULL = none */
+};
 struct expect_header {
     char *name, *regex; /* PCRE2 */
 };
@@ -91,6 +102,7 @@ struct target_http {
     size_t body_len;
     struct target_auth auth;
     struct target_tls tls;
+    struct target_proxy proxy;
     char *resolver; /* as of a dns target */
     bool follow_redirects, verify_tls, compression;
     int max_redirects;
@@ -169,8 +181,15 @@ MUST_USE enum err target_encode(const struct target *t, struct strbuf *b);
  * own when none is named. */
 uint64_t target_host_hash(const struct target *t);
 
+/* Of whom an agent talks to: the proxy that an http target names, else as above. */
+uint64_t target_peer_hash(const struct target *t);
+
 /* May it run twice at once without harm (GET, HEAD, OPTIONS, DNS)? */
 bool target_safe(const struct target *t);
+
+/* "HOST:PORT" of a proxy: all of it that may be shown. Returns buf. */
+#define PROXY_NAME_MAX 264
+const char *target_proxy_name(const struct target_proxy *x, char buf[PROXY_NAME_MAX]);
 
 /* Bytes that one connection may receive. */
 int64_t target_wire_limit(const struct target_http *h);

@@ -65,6 +65,7 @@ static void put_http(struct json_out *w, const struct target_http *h)
         json_bool(w, "follow_redirects", false);
     if (h->max_redirects != REDIRECTS_MAX)
         json_int(w, "max_redirects", h->max_redirects);
+    target_proxy_put(w, &h->proxy);
     if (h->resolver != NULL)
         json_str(w, "resolver", h->resolver);
     if (h->ip_version != IP_ANY)

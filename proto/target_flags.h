@@ -14,7 +14,7 @@
 struct target_flags { /* filled by options; NULL, false and empty lists: not given */
     char *type, *timeout_ms, *retries, *dns_server;
     char *method, *body, *user, *bearer, *http_version, *max_redirects;
-    char *sni, *cacert, *cert, *key, *body_limit, *keep_body, *wire_limit, *edns;
+    char *proxy, *sni, *cacert, *cert, *key, *body_limit, *keep_body, *wire_limit, *edns;
     bool ipv4, ipv6, no_follow, insecure, no_compression, tcp, norecurse, dnssec;
     char *expect_body, *expect_not_body, *max_total_ms, *tls_min_days;
     char *expect_rcode, *expect_answer_regex, *min_answers;

@@ -24,6 +24,7 @@ flag_put_f flag_put_number;       /* char *: a number if it is one, else text fo
 flag_put_f flag_put_constant;     /* bool: the constant, as JSON */
 flag_put_f flag_put_file;         /* char *: what is in the file */
 flag_put_f flag_put_text_or_file; /* char *: text, or @FILE */
+flag_put_f flag_put_line;         /* char *: a line that may hold a secret, or @FILE */
 flag_put_f flag_put_user;         /* char *: NAME:PASSWORD, or @FILE that holds it */
 flag_put_f flag_put_bearer;       /* char *: the token, or @FILE */
 flag_put_f flag_put_texts;        /* list */

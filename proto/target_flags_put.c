@@ -87,6 +87,13 @@ void flag_put_text_or_file(struct flag_writer *w, const char *member, const void
     free(s);
 }
 
+void flag_put_line(struct flag_writer *w, const char *member, const void *value, const char *text)
+{
+    char *s = line_or_file(w, text_of(value));
+    json_put_str(&w->out, s);
+    mem_free_secret(s, strlen(s));
+}
+
 void flag_put_user(struct flag_writer *w, const char *member, const void *value, const char *text)
 {
     char *s = line_or_file(w, text_of(value));

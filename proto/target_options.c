@@ -40,6 +40,7 @@ static const struct field fields[] = {
     {"sni", FIELDS_HTTP},
     {"ca", FIELDS_HTTP},
     {"client_cert", FIELDS_HTTP},
+    {"proxy", FIELDS_HTTP},
     {"type", FIELDS_DNS},
     {"resolver", FIELDS_HTTP | FIELDS_DNS},
     {"transport", FIELDS_DNS},
@@ -447,6 +448,7 @@ void target_read_http_options(struct json_cur *c, struct target *t)
     read_versions(c, h);
     read_resolver(c, &h->resolver, false);
     target_tls_read(c, &h->tls);
+    target_proxy_read(c, &h->proxy);
     h->verify_tls = json_get_bool(c, "verify_tls", h->verify_tls);
     h->body_limit = json_get_int(c, "body_limit", 0, BODY_LIMIT_MAX, h->body_limit);
     h->wire_limit = json_get_int(c, "wire_limit", 1, WIRE_LIMIT_MAX, h->wire_limit);

@@ -21,6 +21,11 @@ const char *target_show(const char *s, size_t n, char buf[SHOWN_MAX + 4]);
 /* t->uri is "http://…" or "https://…": fills https, host, port. */
 MUST_USE enum err target_read_url(struct target *t, struct target_problem *p);
 
+/* "HOST", "HOST:PORT" or either with an address in place of HOST: fills *host, as that of a target,
+ * and *port when there is one. */
+MUST_USE enum err target_read_host_port(const char *s, size_t n, char **host, uint16_t *port,
+                                        struct target_problem *p);
+
 /* What the URI itself said, so that an option beside it cannot contradict it. */
 struct dns_given {
     bool type, resolver;
@@ -73,6 +78,13 @@ void target_tls_read(struct json_cur *c, struct target_tls *t);
 void target_tls_put(struct json_out *w, const struct target_tls *t);
 void target_tls_copy(struct target_tls *to, const struct target_tls *from);
 void target_tls_free(struct target_tls *t);
+
+/* target_proxy.c */
+void target_proxy_read(struct json_cur *c, struct target_proxy *x);
+void target_proxy_put(struct json_out *w,
+                      const struct target_proxy *x); /* nothing for PROXY_NONE */
+void target_proxy_copy(struct target_proxy *to, const struct target_proxy *from);
+void target_proxy_free(struct target_proxy *x);
 
 /* target_expect.c. c stands in `expect`. */
 void target_expect_read(struct json_cur *c, struct target_expect *e);

@@ -186,11 +186,8 @@ char *target_host_name(const char *s, size_t n, struct target_problem *p)
     return NULL;
 }
 
-static enum err read_name(struct target *t, const char *s, size_t n, struct target_problem *p)
+static enum err read_name(const char *s, size_t n, char **out, struct target_problem *p)
 {
-    if (n == 0)
-        return target_problem(p, "bad_uri", "the URL has no host: write %s://HOST/",
-                              t->http.https ? "https" : "http");
     if (memchr(s, '%', n) != NULL)
         return target_problem(p, "bad_uri", "the host is percent-encoded: write it as plain text");
     char *host = target_ascii_name(s, n, p);
@@ -205,11 +202,11 @@ static enum err read_name(struct target *t, const char *s, size_t n, struct targ
         free(host);
         host = quad;
     }
-    t->http.host = host;
+    *out = host;
     return host != NULL ? ERR_NONE : ERR_INVALID;
 }
 
-static enum err read_ipv6(struct target *t, const char *s, size_t n, struct target_problem *p)
+static enum err read_ipv6(const char *s, size_t n, char **out, struct target_problem *p)
 {
     char text[IP_TEXT_MAX], shown[SHOWN_MAX + 4];
     struct ip ip;
@@ -221,31 +218,27 @@ static enum err read_ipv6(struct target *t, const char *s, size_t n, struct targ
     if (n >= sizeof(text) || ip_parse(text, &ip) != ERR_NONE || ip.family != AF_INET6)
         return target_problem(p, "bad_uri", "'[%s]' is not an IPv6 address",
                               target_show(s, n, shown));
-    t->http.host = mem_strdup(ip_format(&ip, text));
+    *out = mem_strdup(ip_format(&ip, text));
     return ERR_NONE;
 }
 
-static enum err read_port(struct target *t, const char *s, size_t n, struct target_problem *p)
+static enum err read_port(const char *s, size_t n, uint16_t *out, struct target_problem *p)
 {
     char shown[SHOWN_MAX + 4];
     uint64_t port;
-    t->http.port = t->http.https ? PORT_HTTPS : PORT_HTTP;
     if (n == 0)
         return ERR_NONE;
     if (u64_parse(s, n, &port) != ERR_NONE || port == 0 || port > UINT16_MAX)
         return target_problem(p, "bad_uri", "the port '%s' is not a number from 1 to 65535",
                               target_show(s, n, shown));
-    t->http.port = (uint16_t)port;
+    *out = (uint16_t)port;
     return ERR_NONE;
 }
 
-static enum err read_authority(struct target *t, const char *s, size_t n, struct target_problem *p)
+enum err target_read_host_port(const char *s, size_t n, char **host, uint16_t *port,
+                               struct target_problem *p)
 {
     const char *end = s + n, *host_end;
-    if (memchr(s, '@', n) != NULL)
-        return target_problem(p, "bad_uri",
-                              "a URL must not hold a user or a password: remove what stands "
-                              "before '@' and use an Authorization header");
     bool ipv6 = n > 0 && *s == '[';
     if (ipv6) {
         host_end = memchr(s, ']', n);
@@ -262,11 +255,24 @@ static enum err read_authority(struct target *t, const char *s, size_t n, struct
     if (!ipv6 && rest < end && memchr(rest + 1, ':', (size_t)(end - rest) - 1) != NULL)
         return target_problem(p, "bad_uri",
                               "an IPv6 address in a URL needs brackets: write http://[::1]/");
-    const char *port = rest < end ? rest + 1 : end;
-    if (read_port(t, port, (size_t)(end - port), p) != ERR_NONE)
+    const char *digits = rest < end ? rest + 1 : end;
+    if (read_port(digits, (size_t)(end - digits), port, p) != ERR_NONE)
         return ERR_INVALID;
-    return ipv6 ? read_ipv6(t, s + 1, (size_t)(host_end - s) - 1, p)
-                : read_name(t, s, (size_t)(host_end - s), p);
+    return ipv6 ? read_ipv6(s + 1, (size_t)(host_end - s) - 1, host, p)
+                : read_name(s, (size_t)(host_end - s), host, p);
+}
+
+static enum err read_authority(struct target *t, const char *s, size_t n, struct target_problem *p)
+{
+    if (memchr(s, '@', n) != NULL)
+        return target_problem(p, "bad_uri",
+                              "a URL must not hold a user or a password: remove what stands "
+                              "before '@' and use an Authorization header");
+    if (n == 0 || (*s == ':' && memchr(s + 1, ':', n - 1) == NULL))
+        return target_problem(p, "bad_uri", "the URL has no host: write %s://HOST/",
+                              t->http.https ? "https" : "http");
+    t->http.port = t->http.https ? PORT_HTTPS : PORT_HTTP;
+    return target_read_host_port(s, n, &t->http.host, &t->http.port, p);
 }
 
 enum err target_read_url(struct target *t, struct target_problem *p)

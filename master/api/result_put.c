@@ -47,8 +47,8 @@ void result_put_json(struct json_out *w, const struct store_result_row *row, con
 
 /* ---- CSV */
 
-static const char *const timing_names[] = {"dns_ms",  "connect_ms",  "tls_ms",  "send_ms",
-                                           "wait_ms", "download_ms", "total_ms"};
+static const char *const timing_names[] = {"dns_ms",  "connect_ms", "proxy_ms",    "tls_ms",
+                                           "send_ms", "wait_ms",    "download_ms", "total_ms"};
 
 void csv_put(struct strbuf *b, const char *field, size_t n)
 {

@@ -35,6 +35,7 @@ static const struct column known[] = {
     {"wire_limit", CELL_NUMBER},
     {"compression", CELL_BOOL},
     {"auth", CELL_JSON},
+    {"proxy", CELL_WORD},
     {"expect", CELL_JSON},
     {"type", CELL_WORD},
     {"resolver", CELL_WORD},

@@ -27,6 +27,7 @@ START_TEST(test_outcome_follows_who_is_at_fault)
         [WHERE_TARGET] = OUTCOME_FAILED,      [WHERE_RESOLVER] = OUTCOME_FAILED,
         [WHERE_AGENT] = OUTCOME_UNDETERMINED, [WHERE_MASTER] = OUTCOME_EXPIRED,
         [WHERE_POLICY] = OUTCOME_REFUSED,     [WHERE_USER] = OUTCOME_CANCELLED,
+        [WHERE_PROXY] = OUTCOME_UNDETERMINED,
     };
     for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
         if (i != CAUSE_bad_tls_option) /* the user's too, and nothing was asked of the target */

@@ -66,11 +66,12 @@ static enum err head(const char *text, struct result_head *h)
 START_TEST(test_fresh_result_has_nothing_that_happened)
 {
     encode();
-    ck_assert_str_eq(b.data,
-                     "{\"outcome\":\"ok\",\"cause\":null,\"message\":null,\"started_at\":null,"
-                     "\"queue_ms\":null,\"timings\":{\"dns_ms\":null,\"connect_ms\":null,"
-                     "\"tls_ms\":null,\"send_ms\":null,\"wait_ms\":null,\"download_ms\":null,"
-                     "\"total_ms\":null},\"http\":null,\"dns\":null,\"checks\":[]}");
+    ck_assert_str_eq(
+        b.data,
+        "{\"outcome\":\"ok\",\"cause\":null,\"message\":null,\"started_at\":null,"
+        "\"queue_ms\":null,\"timings\":{\"dns_ms\":null,\"connect_ms\":null,\"proxy_ms\":null,"
+        "\"tls_ms\":null,\"send_ms\":null,\"wait_ms\":null,\"download_ms\":null,"
+        "\"total_ms\":null},\"http\":null,\"dns\":null,\"checks\":[]}");
 }
 END_TEST
 
@@ -108,6 +109,17 @@ START_TEST(test_headers_are_joined_and_lower_case)
     add_header("vary", "b");
     encode();
     ck_assert(has("\"headers\":{\"vary\":\"a, b\",\"x-one\":\"1\"}"));
+}
+END_TEST
+
+START_TEST(test_proxy_is_told_when_there_was_one)
+{
+    struct result_http *h = add_http();
+    res->t.proxy_ms = 2.5;
+    h->proxy = mem_strdup("p.test:3128");
+    encode();
+    ck_assert(has("\"proxy_ms\":2.5,\"tls_ms\":null"));
+    ck_assert(has("\"proxy\":\"p.test:3128\""));
 }
 END_TEST
 
@@ -439,10 +451,10 @@ START_TEST(test_head_bounds_the_cause)
 END_TEST
 
 TESTS(encoding, test_fresh_result_has_nothing_that_happened, test_http_record_has_every_member,
-      test_headers_are_joined_and_lower_case, test_cookies_are_counted_not_told,
-      test_days_left_rounds_down_on_both_sides_of_now, test_chain_and_the_first_of_it_to_end,
-      test_key_and_staple_that_are_not_known_are_null, test_hop_has_its_own_timings,
-      test_try_that_is_over_leaves_a_new_result,
+      test_headers_are_joined_and_lower_case, test_proxy_is_told_when_there_was_one,
+      test_cookies_are_counted_not_told, test_days_left_rounds_down_on_both_sides_of_now,
+      test_chain_and_the_first_of_it_to_end, test_key_and_staple_that_are_not_known_are_null,
+      test_hop_has_its_own_timings, test_try_that_is_over_leaves_a_new_result,
       test_international_name_is_shown_beside_its_ascii_form, test_dns_record_has_what_edns_said,
       test_dns_record_has_flags_and_sections, test_rcode_without_a_name_and_no_answer,
       test_headers_go_before_the_body_when_too_big, test_body_goes_when_headers_were_not_enough,

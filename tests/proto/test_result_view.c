@@ -54,7 +54,19 @@ START_TEST(test_phase_that_never_happened_has_no_line)
          "\"wait_ms\":3,\"total_ms\":4.5}}");
     SHOWN("connect");
     NOT_SHOWN("dns");
+    NOT_SHOWN("proxy");
     NOT_SHOWN("tls");
+    strbuf_fini(&out);
+}
+END_TEST
+
+START_TEST(test_proxy_has_its_phase_and_its_name)
+{
+    show("{\"outcome\":\"undetermined\",\"cause\":\"proxy_refused\",\"timings\":{\"connect_ms\":1,"
+         "\"proxy_ms\":1.5},\"http\":{\"ip\":\"192.0.2.1\",\"port\":80,\"proxy\":\"p.test:1\"}}");
+    SHOWN("(at fault: proxy)");
+    SHOWN("1.5 ms");
+    SHOWN("  proxy       p.test:1\n");
     strbuf_fini(&out);
 }
 END_TEST
@@ -277,11 +289,12 @@ START_TEST(test_members_of_wrong_types_are_passed_over)
 END_TEST
 
 TESTS(view, test_failure_shows_cause_fault_and_sentence, test_sentence_is_not_said_twice,
-      test_phase_that_never_happened_has_no_line, test_bars_follow_one_another,
-      test_certificate_is_shown, test_chain_and_key_are_shown, test_dns_answers_are_shown,
-      test_what_edns_said_is_shown, test_international_name_is_shown_beside_its_ascii_form,
-      test_tries_before_are_shown, test_each_hop_has_its_phases_on_one_time_line,
-      test_first_end_of_the_chain_is_named, test_reason_stands_first,
-      test_kept_body_is_shown_line_by_line, test_no_line_is_wider_than_the_terminal,
-      test_peers_cannot_write_controls, test_members_of_wrong_types_are_passed_over)
+      test_phase_that_never_happened_has_no_line, test_proxy_has_its_phase_and_its_name,
+      test_bars_follow_one_another, test_certificate_is_shown, test_chain_and_key_are_shown,
+      test_dns_answers_are_shown, test_what_edns_said_is_shown,
+      test_international_name_is_shown_beside_its_ascii_form, test_tries_before_are_shown,
+      test_each_hop_has_its_phases_on_one_time_line, test_first_end_of_the_chain_is_named,
+      test_reason_stands_first, test_kept_body_is_shown_line_by_line,
+      test_no_line_is_wider_than_the_terminal, test_peers_cannot_write_controls,
+      test_members_of_wrong_types_are_passed_over)
 CHECK_MAIN("result_view", view)

@@ -91,11 +91,12 @@ START_TEST(test_http_flags)
     MAKES(
         "{\"url\":\"https://a.example/\",\"resolver\":\"1.1.1.1\",\"method\":\"PUT\","
         "\"http_version\":\"1.1\",\"ip_version\":6,\"follow_redirects\":false,\"max_redirects\":2,"
-        "\"verify_tls\":false,\"sni\":\"b\",\"compression\":false,\"body_limit\":5,\"keep_body\":6,"
+        "\"verify_tls\":false,\"proxy\":\"http://"
+        "p\",\"sni\":\"b\",\"compression\":false,\"body_limit\":5,\"keep_body\":6,"
         "\"wire_limit\":7}",
         U, "--dns-server", "1.1.1.1", "-X", "PUT", "--http-version", "1.1", "-6", "--no-follow",
-        "--max-redirects", "2", "-k", "--sni", "b", "--no-compression", "--body-limit", "5",
-        "--keep-body", "6", "--wire-limit", "7");
+        "--max-redirects", "2", "-k", "-x", "http://p", "--sni", "b", "--no-compression",
+        "--body-limit", "5", "--keep-body", "6", "--wire-limit", "7");
     MAKES("{\"url\":\"https://a.example/\",\"ip_version\":4}", U, "--ipv4");
 }
 END_TEST

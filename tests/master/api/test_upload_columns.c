@@ -39,6 +39,7 @@ START_TEST(test_cells_become_members_of_their_type)
           "{\"url\":\"http://a/\",\"timeout_ms\":500,\"verify_tls\":false,\"method\":\"HEAD\","
           "\"user_id\":\" 7 \"}");
     check("url,ip_version\nhttp://a/,any\n", "\"ip_version\":\"any\"");
+    check("url,proxy\nhttp://a/, socks5://b \n", "\"proxy\":\"socks5://b\"");
 }
 END_TEST
 
