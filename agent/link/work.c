@@ -235,7 +235,7 @@ static void hold(struct work *w, struct job *j, struct mono now)
     held->job = j;
     held->c.vital = j->result->doubt.vital;
     held->c.since = j->result->doubt.since;
-    held->c.host = target_host_hash(j->target);
+    held->c.host = target_peer_hash(j->target);
     health_enter(w->health, &held->c, now);
 }
 

@@ -11,15 +11,16 @@
 #include "common/mem.h"
 
 /*
- *   start ─► resolve ─► connect ─► transfer ─┬─► expectations ─► end
- *              ▲                             │
- *              └───────── redirect ◄─────────┘        any failure, cancel ─► end
+ *   start ─► resolve ─► connect or tunnel ─► transfer ─┬─► expectations ─► end
+ *              ▲                                       │
+ *              └────────────── redirect ◄──────────────┘        any failure, cancel ─► end
  *
  * When retries are asked for, a try that ends with a failure of the target's becomes an entry of
  * the result's `tries`, and after a pause the next one begins like the first.
  *
- * One thing is under way at a time: the resolver's request, the connector, the transfer, or the end
- * timer. Each has the probe's deadline, so that a time-out is told by whoever it hits.
+ * One thing is under way at a time: the resolver's request, the connector or in its place the
+ * tunnel through a proxy, the transfer, or the end timer. Each has the probe's deadline, so that a
+ * time-out is told by whoever it hits.
  */
 
 #define NO_URL   "libcurl could not read the URL"
@@ -45,6 +46,7 @@ const char *http_sni(const struct probe *p)
 static void probe_free(struct probe *p)
 {
     REQUIRE(!p->transfer.added && p->carrier == NULL && !timer_armed(&p->guard_timer));
+    REQUIRE(!p->tunnel || !tunnel_under_way(p->tunnel));
     if (p->fd >= 0)
         close(p->fd);
     http_answer_fini(&p->answer);
@@ -52,6 +54,7 @@ static void probe_free(struct probe *p)
     tls_store_destroy(&p->own_store);
     tls_identity_destroy(&p->identity);
     resolver_destroy(&p->named);
+    free(p->tunnel);
     target_destroy(&p->hop_target);
     curl_url_cleanup(p->url);
     free(p->method);
@@ -136,7 +139,7 @@ static void next_hop(struct probe *p)
     http_answer_init(&p->answer);
     tls_seen_reset(&p->tls);
     p->at = (struct http_stamps){.started = p->at.ended}; /* hops leave no gap */
-    p->connector.ip = (struct ip){0};
+    p->ip = (struct ip){0};
     c = policy_check_method(p->env->policy, p->method);
     if (c)
         fail(p, c, policy_detail(p, c, p->method, words));
@@ -217,7 +220,26 @@ static void on_connected(struct connector *c)
         return;
     }
     p->at.connected = c->connected_at;
+    p->ip = c->ip;
     transfer_start(p);
+}
+
+static void on_tunnel(struct tunnel *t)
+{
+    struct probe *p = t->arg;
+    p->fd = t->fd;
+    p->ip = t->ip;
+    /* Names are resolved when the proxy's is, unless what was found of the target's was refused. */
+    if (mono_is_set(t->resolved_at) || cause_outcome(t->cause) != OUTCOME_REFUSED)
+        p->at.resolved = t->resolved_at;
+    p->at.connected = t->connected_at;
+    p->at.tunnelled = t->ready_at;
+    if (ended_by_cancel(p))
+        return;
+    if (t->cause)
+        fail(p, t->cause, t->detail);
+    else
+        transfer_start(p);
 }
 
 static void resolve_failed(struct probe *p)
@@ -239,6 +261,12 @@ static void on_resolved(struct resolve *q)
         return;
     }
     p->at.resolved = loop_now_fresh(p->env->loop);
+    if (p->tunnel) {
+        tunnel_start(p->tunnel, p->env,
+                     &(struct tunnel_to){&p->target->http.proxy, q->addrs, q->n_addrs,
+                                         http_hop(p)->port, p->deadline});
+        return;
+    }
     p->connector.done = on_connected;
     p->connector.arg = p;
     p->connector.vitals = p->env->vitals;
@@ -300,14 +328,16 @@ static void on_retry(struct timer *t, struct mono now)
 static bool timed_out(enum cause c)
 {
     return c == CAUSE_dns_timeout || c == CAUSE_connect_timeout || c == CAUSE_tls_timeout ||
-           c == CAUSE_response_timeout || c == CAUSE_body_timeout;
+           c == CAUSE_response_timeout || c == CAUSE_body_timeout || c == CAUSE_proxy_timeout;
 }
 
 /* The agent's own failures are run again elsewhere, by the master; and more tries make what took
  * too long no faster. */
 static bool worth_a_retry(const struct result *r)
 {
-    return r->outcome == OUTCOME_FAILED && r->cause != CAUSE_too_slow;
+    if (r->cause == CAUSE_NONE || r->cause == CAUSE_too_slow)
+        return false;
+    return r->outcome == OUTCOME_FAILED || cause_where(r->cause) == WHERE_PROXY;
 }
 
 static bool try_again(struct probe *p)
@@ -322,7 +352,7 @@ static bool try_again(struct probe *p)
         close(p->fd);
     p->fd = -1;
     p->at = (struct http_stamps){.ended = p->at.ended};
-    p->connector.ip = (struct ip){0};
+    p->ip = (struct ip){0};
     result_try_over(r, p->try_wall, mono_diff_ms_f(p->at.ended, p->try_at));
     timer_arm(loop_timers(p->env->loop), &p->retry_timer, next, on_retry);
     return true;
@@ -390,6 +420,11 @@ static struct probe *http_start(struct probe_env *env, const struct target *t, s
     p->arg = arg;
     p->fd = p->wire_fd = -1;
     p->tls.verify = t->http.verify_tls;
+    if (t->http.proxy.kind != PROXY_NONE) {
+        p->tunnel = mem_zalloc(sizeof(*p->tunnel));
+        p->tunnel->done = on_tunnel;
+        p->tunnel->arg = p;
+    }
     http_answer_init(&p->answer);
     const char *detail;
     char words[POLICY_DETAIL_MAX];
@@ -417,6 +452,8 @@ static void http_cancel(struct probe *p)
         curl_loop_remove(p->env->curl, &p->transfer);
         set_cause(p, CAUSE_cancelled_by_user, "");
         end_soon(p);
+    } else if (p->tunnel && tunnel_under_way(p->tunnel)) {
+        tunnel_cancel(p->tunnel);
     } else if (mono_is_set(p->at.resolved)) {
         connector_cancel(&p->connector);
     } else {

@@ -93,7 +93,7 @@ static bool pin(struct probe *p)
         if (!append(&c->resolve, text))
             return false;
     }
-    snprintf(text, sizeof(text), "+%s:%u:%s", c->name, port, ip_format(&p->connector.ip, addr));
+    snprintf(text, sizeof(text), "+%s:%u:%s", c->name, port, ip_format(&p->ip, addr));
     if (!append(&c->resolve, text))
         return false;
     c->pinned_port = port;

@@ -5,13 +5,14 @@
 #include "agent/run/connector.h"
 #include "agent/run/curl_loop.h"
 #include "agent/run/probe_kind.h"
+#include "agent/run/tunnel.h"
 #include "common/digest.h"
 #include <curl/curl.h>
 
 /*
  * http_impl - what the files of the HTTP probe share; only http*.c include it. Worker thread.
  *
- *   http.c           the probe: resolve → connect → transfer → next hop or end
+ *   http.c           the probe: resolve → connect or tunnel → transfer → next hop or end
  *   http_carrier.c   easy handles, their pins and options
  *   http_answer.c    what libcurl's callbacks deliver, bounded
  *   http_redirect.c  where a redirect leads and what goes along
@@ -56,7 +57,7 @@ struct http_answer { /* of one hop */
 };
 
 struct http_stamps { /* of one hop; unset = not reached */
-    struct mono started, resolved, connected, secured, sent, first_byte, ended;
+    struct mono started, resolved, connected, tunnelled, secured, sent, first_byte, ended;
     struct mono heard; /* the last bytes of a body */
 };
 
@@ -81,6 +82,8 @@ struct probe {
     struct resolver *named; /* owned: of the servers that the target names; NULL = the agent's */
     struct resolve resolve;
     struct connector connector;
+    struct tunnel *tunnel; /* owned, in place of the connector; NULL = no proxy */
+    struct ip ip;          /* of the target: connected to, or asked of the proxy; unset = none */
     struct curl_transfer transfer;
     struct http_carrier *carrier;
     struct tls_seen tls;

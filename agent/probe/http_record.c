@@ -35,21 +35,29 @@ static double phase(struct mono *at, struct mono until, struct mono ended)
     return ms;
 }
 
+/* Was there a name to be resolved: the host's or the proxy's? */
+static bool has_names(const struct probe *p)
+{
+    struct ip literal;
+    return ip_parse(http_hop(p)->host, &literal) != ERR_NONE ||
+           (p->tunnel && ip_parse(p->target->http.proxy.host, &literal) != ERR_NONE);
+}
+
 void http_timings(const struct probe *p, struct result_timings *out)
 {
     const struct http_stamps *s = &p->at;
     struct mono at = s->started;
-    struct ip literal;
     struct mono sent = s->sent;
     result_timings_init(out);
     if (!mono_is_set(at))
         return;
     if (mono_is_set(s->first_byte) && (!mono_is_set(sent) || mono_before(s->first_byte, sent)))
         sent = s->first_byte; /* answered before we saw the end of sending */
-    bool has_dns = ip_parse(http_hop(p)->host, &literal) != ERR_NONE;
-    if (has_dns)
+    if (has_names(p))
         out->dns_ms = phase(&at, s->resolved, s->ended);
     out->connect_ms = phase(&at, s->connected, s->ended);
+    if (p->tunnel)
+        out->proxy_ms = phase(&at, s->tunnelled, s->ended);
     if (http_hop(p)->https)
         out->tls_ms = phase(&at, s->secured, s->ended);
     out->send_ms = phase(&at, sent, s->ended);
@@ -75,7 +83,13 @@ static char *hop_url(const struct probe *p)
 static char *hop_ip(const struct probe *p)
 {
     char text[IP_TEXT_MAX];
-    return p->connector.ip.family ? mem_strdup(ip_format(&p->connector.ip, text)) : NULL;
+    return p->ip.family ? mem_strdup(ip_format(&p->ip, text)) : NULL;
+}
+
+static char *proxy_name(const struct probe *p)
+{
+    char name[PROXY_NAME_MAX];
+    return p->tunnel ? mem_strdup(target_proxy_name(&p->target->http.proxy, name)) : NULL;
 }
 
 void http_record_hop(struct probe *p)
@@ -170,11 +184,12 @@ void http_record_last(struct probe *p)
     if (p->r->cause && cause_outcome(p->r->cause) == OUTCOME_REFUSED)
         drop_refused_phases(p, &p->r->t);
     p->r->t.total_ms = mono_diff_ms_f(p->at.ended, p->started);
-    if (!p->connector.ip.family && !p->r->http)
+    if (!p->ip.family && !p->r->http)
         return;
     struct result_http *h = http_result(p);
     h->ip = hop_ip(p);
     h->port = http_hop(p)->port;
+    h->proxy = proxy_name(p);
     h->url = h->n_hops > 0 ? hop_url(p) : NULL;
     h->status = a->status;
     h->version = a->version[0] ? mem_strdup(a->version) : NULL;
@@ -230,7 +245,7 @@ void http_expect(struct probe *p)
 static struct mono last_heard(const struct http_stamps *s)
 {
     struct mono at = s->connected;
-    const struct mono later[] = {s->secured, s->first_byte, s->heard};
+    const struct mono later[] = {s->tunnelled, s->secured, s->first_byte, s->heard};
     for (size_t i = 0; i < ARRAY_LEN(later); i++)
         if (mono_before(at, later[i]))
             at = later[i];
@@ -253,7 +268,12 @@ void http_doubt(struct probe *p)
     case CAUSE_tls_timeout:
     case CAUSE_response_timeout:
     case CAUSE_body_timeout:
-        *d = (struct result_doubt){vital_of(&p->connector.ip), last_heard(&p->at)};
+        *d = (struct result_doubt){vital_of(p->tunnel ? &p->tunnel->proxy_ip : &p->ip),
+                                   last_heard(&p->at)};
+        return;
+    case CAUSE_proxy_timeout:
+    case CAUSE_proxy_unreachable:
+        *d = p->tunnel->doubt;
         return;
     default:
         return;

@@ -71,7 +71,7 @@ static void slot_end(struct slot *s, enum job_end end)
 static bool is_timeout(enum cause c)
 {
     return c == CAUSE_dns_timeout || c == CAUSE_connect_timeout || c == CAUSE_tls_timeout ||
-           c == CAUSE_response_timeout || c == CAUSE_body_timeout;
+           c == CAUSE_response_timeout || c == CAUSE_body_timeout || c == CAUSE_proxy_timeout;
 }
 
 static void on_probe_done(struct probe *p, void *arg)

@@ -50,11 +50,12 @@ static void fake_cancel(struct probe *p)
     timer_arm(loop_timers(p->env->loop), &p->t, loop_now(p->env->loop), fake_end);
 }
 
-/* Ends with response_timeout at its deadline. */
+static enum cause at_deadline = CAUSE_response_timeout;
+
 static void fake_time_out(struct timer *t, struct mono now)
 {
     struct probe *p = CONTAINER_OF(t, struct probe, t);
-    result_end(p->r, CAUSE_response_timeout, NULL);
+    result_end(p->r, at_deadline, NULL);
     p->done(p, p->arg);
     free(p);
 }
@@ -380,6 +381,10 @@ END_TEST
 START_TEST(test_time_out_that_the_task_deadline_cut_is_handed_back)
 {
     struct owner o;
+    owner_init(&o, 1, 2, &hanging);
+    ck_assert_int_eq(submit_late(&o, 20)->end, JOB_RELEASED);
+    owner_fini(&o);
+    at_deadline = CAUSE_proxy_timeout;
     owner_init(&o, 1, 2, &hanging);
     ck_assert_int_eq(submit_late(&o, 20)->end, JOB_RELEASED);
     owner_fini(&o);
