@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * target_server - a small world to probe: web servers good and bad, tarpits, certificates of every
- * kind, a name server.
+ * kind, proxies, a name server.
  *
  *     target_server --dir DIR [--http PORT] [--dns PORT] [--stdin]
  *
@@ -23,6 +23,7 @@
 #include "tests/support/world/conn.h"
 #include "tests/support/world/dns.h"
 #include "tests/support/world/loop.h"
+#include "tests/support/world/proxy.h"
 #include "tests/support/world/routes.h"
 
 enum { BACKLOG = 4096 };
@@ -151,6 +152,21 @@ static void serve_bad(void)
     serve_full();
 }
 
+static void serve_proxies(void)
+{
+    static const char *const names[PROXY_MODES] = {
+        [PROXY_WORKS] = "proxy",           [PROXY_WANTS_USER] = "proxy_user",
+        [PROXY_REFUSES] = "proxy_refuses", [PROXY_FAILS] = "proxy_fails",
+        [PROXY_SILENT] = "proxy_silent",   [PROXY_GARBAGE] = "proxy_garbage",
+        [PROXY_DRIPS] = "proxy_drips",
+    };
+    for (int mode = 0; mode < PROXY_MODES; mode++) {
+        int fd = listen_here(0, BACKLOG);
+        proxy_serve(fd, (enum proxy_mode)mode);
+        report(names[mode], fd);
+    }
+}
+
 static void on_stdin(struct source *s, uint32_t events)
 {
     char scratch[256];
@@ -168,6 +184,7 @@ int main(int argc, char **argv)
     serve_http();
     serve_tls();
     serve_bad();
+    serve_proxies();
     dns_serve("127.0.0.1", want_dns_port);
     if (watch_stdin)
         loop_add(&input, EPOLLIN);
