@@ -38,6 +38,7 @@ static struct core_counts counts_of(const struct batch_info *b, const struct cor
     if (c)
         return *c;
     memcpy(n.ended, b->ended, sizeof(n.ended));
+    n.paused = b->paused;
     REQUIRE(ended <= b->total);
     n.queued = b->total - ended;
     return n;
@@ -52,7 +53,9 @@ static const char *state_word(const struct batch_info *b, const struct core_coun
         return "ended";
     if (b->mark == MARK_EXPIRE)
         return "expiring";
-    return b->mark == MARK_CANCEL || n->marked ? "cancelling" : "running";
+    if (b->mark == MARK_CANCEL || n->marked)
+        return "cancelling";
+    return n->paused ? "paused" : "running";
 }
 
 static void put_counts(struct json_out *w, const struct core_counts *n)
@@ -136,7 +139,7 @@ enum step batch_answer(struct http_req *r)
     return r->sreq->err ? reply_store_error(r, r->sreq->err, r->sreq->why) : STEP_MORE;
 }
 
-static enum step ask_batch_of_core(struct http_req *r, enum core_req_op op, uint32_t batch)
+enum step batch_ask_core(struct http_req *r, enum core_req_op op, uint32_t batch)
 {
     struct core_req *c = http_core_req(r, op);
     c->batch = batch;
@@ -215,53 +218,7 @@ enum step batches_get(struct http_req *r)
     if (g->wait_ms && batch_wait(r, &g->wait, b->num, g->wait_ms) == STEP_WAIT)
         return STEP_WAIT;
     r->phase = GET_COUNTS;
-    return ask_batch_of_core(r, REQ_BATCH_COUNTS, b->num);
-}
-
-/* ---- POST /batches/{id}/cancel */
-
-enum { CANCEL_BEGIN, CANCEL_FOUND, CANCEL_ASKED, CANCEL_AGAIN };
-
-static enum step cancel_reply(struct http_req *r, int status, const char *state)
-{
-    struct json_out w;
-    reply_begin(r, status, "application/json");
-    json_out_init(&w, &r->reply.body);
-    json_obj_begin(&w);
-    json_str(&w, "id", r->param);
-    json_str(&w, "state", state);
-    json_obj_end(&w);
-    return STEP_DONE;
-}
-
-/* Not open in the core, and not ended in the store: between commit and opening, or the master
- * stops. */
-static enum step cancel_answer(struct http_req *r)
-{
-    if (batch_is_ended(&r->sreq->batch_get.info))
-        return cancel_reply(r, MHD_HTTP_OK, "ended");
-    if (r->phase == CANCEL_AGAIN)
-        return reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
-                             "the batch cannot be cancelled at this moment; try again");
-    r->phase = CANCEL_ASKED;
-    return ask_batch_of_core(r, REQ_CANCEL, r->sreq->batch_get.info.num);
-}
-
-enum step batches_cancel(struct http_req *r)
-{
-    if (r->phase == CANCEL_BEGIN) {
-        if (query_end(&r->query) != ERR_NONE)
-            return reply_bad_query(r);
-        r->phase = CANCEL_FOUND;
-        return batch_ask(r);
-    }
-    if (r->phase == CANCEL_ASKED) {
-        if (r->core_ok && r->creq->found)
-            return cancel_reply(r, MHD_HTTP_ACCEPTED, "cancelling");
-        r->phase = CANCEL_AGAIN;
-        return batch_ask(r);
-    }
-    return batch_answer(r) == STEP_DONE ? STEP_DONE : cancel_answer(r);
+    return batch_ask_core(r, REQ_BATCH_COUNTS, b->num);
 }
 
 /* ---- GET /batches */

@@ -20,6 +20,9 @@ enum step batch_ask(struct http_req *r);
 /* STEP_MORE: it is there. STEP_DONE: the refusal is set. */
 enum step batch_answer(struct http_req *r);
 
+/* Asks the core about it; the answer is r->creq. */
+enum step batch_ask_core(struct http_req *r, enum core_req_op op, uint32_t batch);
+
 /* Waits until the batch has ended, wait_ms have passed or the master stops (STEP_MORE). Asked in
  * slices, so that a master that stops need not wait. Begins zeroed. */
 #define BATCH_WAIT_MAX_MS 60000

@@ -36,6 +36,7 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         GAUGE("agents_orphaned", "Agents lost whose leases wait for the grace", s->agents_orphaned),
         GAUGE("sessions", "Open sessions of agents", s->sessions),
         GAUGE("batches_open", "Batches that have not ended", s->batches_open),
+        GAUGE("batches_paused", "Batches that are held back", s->batches_paused),
         GAUGE("tasks_queued", "Tasks that wait, all open batches", s->queued_tasks),
         GAUGE("tasks_running", "Tasks leased to agents", s->running_tasks),
         GAUGE("tasks_window", "Queued tasks held in memory", s->window_tasks),

@@ -381,7 +381,7 @@ static enum step open_in_core(struct upload *u)
 }
 
 /* Any question to the store takes a while; then the core is asked again. */
-static enum step core_pause(struct upload *u)
+static enum step wait_for_core(struct upload *u)
 {
     struct http_req *r = u->req;
     if (r->sreq == u->main)
@@ -421,7 +421,7 @@ enum step upload_finish(struct upload *u)
         return open_in_core(u);
     case OPENING:
         if (!u->req->core_ok && u->req->core_err == ERR_FULL)
-            return core_pause(u);
+            return wait_for_core(u);
         /* Not even when the master stops: it is committed, and will be taken up at the next start.
          */
         u->state = DONE;

@@ -66,9 +66,9 @@ static struct list *ready_list(struct core *c, struct task *t)
     return t->retry ? &t->batch->retry : &t->batch->ready;
 }
 
-static void batch_activate(struct core *c, struct batch *b)
+void batch_activate(struct core *c, struct batch *b)
 {
-    bool has = !list_empty(&b->ready) || !list_empty(&b->retry);
+    bool has = !b->paused && (!list_empty(&b->ready) || !list_empty(&b->retry));
     if (has && !list_linked(&b->active))
         list_push_back(&c->active[b->cls], &b->active);
     if (!has && list_linked(&b->active))
@@ -83,7 +83,7 @@ void batch_queue(struct core *c, struct task *t, bool front)
         list_push_front(ready_list(c, t), &t->node);
     else
         list_push_back(ready_list(c, t), &t->node);
-    c->ready++;
+    c->ready += t->batch->paused ? 0 : 1;
     batch_activate(c, t->batch);
 }
 
@@ -91,7 +91,7 @@ void task_unready(struct core *c, struct task *t)
 {
     REQUIRE(t->state == TASK_READY);
     list_remove(ready_list(c, t), &t->node);
-    c->ready--;
+    c->ready -= t->batch->paused ? 0 : 1;
     batch_activate(c, t->batch);
     t->state = TASK_STORING;
 }
@@ -145,6 +145,7 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
         b->cursor = ((uint64_t)in->num << 32) - 1;
     b->deadline_at = mono_add_ms(now, in->deadline_in_ms);
     b->marked = in->marked;
+    b->paused = in->paused;
     b->rate_ended = batch_ended(b);
     list_init(&b->tasks);
     list_init(&b->ready);
@@ -168,7 +169,7 @@ void core_batch_open(struct core *c, const struct core_batch *in, struct mono no
 
 /* ---- the window */
 
-static size_t batch_queued(const struct batch *b)
+size_t batch_queued(const struct batch *b)
 {
     return b->ready.count + b->retry.count + b->waiting;
 }
@@ -192,6 +193,8 @@ static unsigned refill_limit(struct core *c, struct batch *b)
 void batch_refill(struct core *c, struct batch *b, struct mono now)
 {
     if (b->marked || b->exhausted || b->refilling || c->draining)
+        return;
+    if (b->paused && b->unproved == 0)
         return;
     unsigned limit = refill_limit(c, b);
     if (limit == 0)
@@ -223,6 +226,10 @@ static void batch_take_in(struct core *c, struct batch *b, const struct core_tas
     struct task *t = task_find(c, in->task);
     if (t && t->spec)
         return;
+    if (!t && b->paused) {
+        pause_pass(b, in->task);
+        return;
+    }
     if (!t) {
         t = task_new(c, b, in->task, in->host_hash);
     } else if (t->state != TASK_LEASED) {
@@ -441,7 +448,7 @@ static void batch_deadline(struct core *c, struct batch *b, struct mono now)
     if (b->marked || mono_before(now, mono_add_ms(b->deadline_at, DEADLINE_GRACE_MS)))
         return;
     c->ops.event(c->arg, "batch_deadline", NULL, b->uuid);
-    batch_mark(c, b, false, b->had_agent ? CAUSE_deadline : CAUSE_no_agent);
+    batch_mark(c, b, false, b->had_agent || b->paused ? CAUSE_deadline : CAUSE_no_agent);
 }
 
 void batch_tick(struct core *c, struct mono now)
@@ -468,6 +475,8 @@ static const char *batch_waits_for(struct core *c, struct batch *b, struct mono 
 {
     if (b->marked)
         return "its remaining tasks are being ended";
+    if (b->paused)
+        return "it is paused";
     if (b->running > 0)
         return "";
     if (b->resumed && mono_before(now, c->hold_until))
@@ -494,9 +503,10 @@ bool core_batch_counts(struct core *c, uint32_t num, struct core_counts *out)
                                 .rate = b->rate,
                                 .eta_s = -1,
                                 .waits_for = batch_waits_for(c, b, c->last_tick),
-                                .marked = b->marked};
+                                .marked = b->marked,
+                                .paused = b->paused};
     memcpy(out->ended, b->ended, sizeof(out->ended));
-    if (b->rate > 0.01)
+    if (b->rate > 0.01 && !b->paused)
         out->eta_s = (int64_t)((double)(b->total - ended) / b->rate + 0.5);
     return true;
 }

@@ -207,13 +207,15 @@ static void scan(struct core *c, struct mono now)
     batch_tick(c, now);
     polite_tick(c);
     c->scanned_at = now;
-    int64_t running = 0;
+    int64_t running = 0, paused = 0;
     struct batch *b, *tmp;
     HASH_ITER(hh, c->batches, b, tmp)
     {
         running += (int64_t)b->running;
+        paused += b->paused;
     }
     gauge_set(&c->stats.running_tasks, running);
+    gauge_set(&c->stats.batches_paused, paused);
 }
 
 void core_tick(struct core *c, double own_lag_ms, struct mono now)

@@ -14,8 +14,8 @@
  * It sees no socket, clock, thread, random source or disk. The hub thread (or the simulator) feeds
  * events and carries out the actions of struct core_ops. Nothing here blocks; every call is bounded
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
- * (agents and sessions), batch.c, lease.c, dispatch.c (fair turns, credit), polite.c (per-host
- * budget).
+ * (agents and sessions), batch.c, pause.c, lease.c, dispatch.c (fair turns, credit), polite.c
+ * (per-host budget).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
@@ -56,6 +56,8 @@ struct core_ops {
     void (*store)(void *arg, const struct core_result *r);
     /* Commit a mark and sweep; core_swept() tells the progress. */
     void (*mark)(void *arg, uint32_t batch, bool cancel, enum cause cause);
+    /* Commit that it is paused, or no longer; then tell the waiter (core_pause). In this order. */
+    void (*pause)(void *arg, uint32_t batch, bool paused, void *waiter);
     /* An agent said HELLO: remember it. */
     void (*agent_seen)(void *arg, const char *name, const char *tags_json, const char *instance);
     /* It is gone and holds nothing any more: after a restart nobody need wait for it. */
@@ -96,7 +98,8 @@ struct core_batch { /* strings are copied */
     uint64_t total, ended[OUTCOME_COUNT];
     uint64_t low_water;
     int64_t deadline_in_ms;
-    bool marked;  /* cancelled or expired before a restart: the store sweeps it on */
+    bool marked; /* cancelled or expired before a restart: the store sweeps it on */
+    bool paused;
     bool resumed; /* it was open before this start: agents may still run its tasks, they get the
                      grace to say so */
 };
@@ -120,12 +123,18 @@ struct core_counts {
     double rate;           /* tasks ended a second, lately */
     int64_t eta_s;         /* −1 = not known */
     const char *waits_for; /* one sentence while it does not advance, "" otherwise: static text */
-    bool marked;
+    bool marked, paused;
 };
 /* False: not open here (ended, or unknown): the store's row is the truth. */
 bool core_batch_counts(struct core *c, uint32_t batch, struct core_counts *out);
 bool core_cancel(struct core *c, uint32_t batch,
                  struct mono now); /* false: not open; true again and again is fine */
+/*
+ * Holds its tasks back, or no longer; what agents have already they run to the end, and the
+ * deadline goes on. ops.pause(waiter) follows, also when nothing changes. False: not open, or being
+ * ended.
+ */
+bool core_pause(struct core *c, uint32_t batch, bool paused, void *waiter, struct mono now);
 /* ops.ended(waiter) follows once, when the batch has ended (at once if it has). core_unwait forgets
  * a waiter. */
 void core_wait(struct core *c, uint32_t batch, void *waiter);
@@ -177,7 +186,7 @@ void core_views_free(struct agent_view *v, unsigned n);
 
 struct core_stats {
     struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open,
-        queued_tasks, running_tasks, window_tasks, waiting_store;
+        batches_paused, queued_tasks, running_tasks, window_tasks, waiting_store;
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_late, nacks, releases, over_window, bad_messages, unknown_messages, sessions_total,
         disconnects, agents_dead;

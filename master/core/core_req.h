@@ -16,8 +16,9 @@ enum core_req_op {
     REQ_BATCH_OPENED, /* opened: a committed upload enters the core */
     REQ_BATCH_COUNTS, /* batch → counts, found */
     REQ_CANCEL,       /* batch → found */
-    REQ_WAIT,         /* batch, wait_ms: done when it ended, or timed out (found = ended) */
-    REQ_AGENTS        /* agent name or NULL → views */
+    REQ_PAUSE, /* batch, pause: done when committed; found = false: counts say whether marked */
+    REQ_WAIT,  /* batch, wait_ms: done when it ended, or timed out (found = ended) */
+    REQ_AGENTS /* agent name or NULL → views */
 };
 struct core_req {
     struct letter letter;
@@ -26,6 +27,7 @@ struct core_req {
     void *arg;
     uint32_t batch;
     int64_t wait_ms;
+    bool pause; /* false: resume */
     char *agent;
     void *opened; /* struct batch_info of the store, borrowed; the hub turns it into a core_batch */
     bool found;

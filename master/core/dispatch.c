@@ -50,6 +50,8 @@ static bool batch_open_for(const struct core *c, const struct batch *b, const st
 {
     if (b->resumed && mono_before(now, c->hold_until))
         return false; /* agents report what they still run */
+    if (b->paused)
+        return false; /* only its tasks that run alone come this far */
     return mono_before(now, b->deadline_at) && batch_matches(b, a);
 }
 

@@ -88,6 +88,8 @@ struct batch {
     struct mono deadline_at;
     bool resumed; /* open before this start: not dispatched until core->hold_until */
     bool marked, had_agent;
+    bool paused;       /* its READY tasks are in no turn, and none is WAITING */
+    uint64_t passed;   /* while paused: the first task left out of memory; 0 = none */
     unsigned matching; /* agents that could take a task, as of matching_epoch */
     uint64_t matching_epoch;
     struct list tasks;        /* all in memory */
@@ -172,7 +174,7 @@ struct core {
                           agent … */
     struct agent *alone_agent; /* … this one: it gets nothing else until it is empty, and then … */
     bool alone_runs;           /* … the task itself runs there */
-    size_t ready;              /* READY tasks, all batches together */
+    size_t ready;              /* READY tasks, all batches that are not paused together */
     size_t window_tasks, window_bytes, storing;
     size_t asked;         /* rows of all refills under way */
     unsigned connected;   /* agents with a session */
@@ -243,6 +245,8 @@ void task_unqueue(struct core *c, struct task *t); /* READY, WAITING → in no q
 void task_unready(struct core *c, struct task *t); /* READY → in no queue, to be leased */
 void batch_queue(struct core *c, struct task *t, bool front); /* → READY; front: of its queue */
 void task_set_running(struct task *t, bool running);
+void batch_activate(struct core *c,
+                    struct batch *b); /* its place in the turns follows its queues */
 void batch_refill(struct core *c, struct batch *b,
                   struct mono now); /* asks for more when there is room */
 void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n);
@@ -251,8 +255,12 @@ void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now)
 void batch_destroy_all(struct core *c);
 void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause);
 void batch_tick(struct core *c, struct mono now);
+size_t batch_queued(const struct batch *b);
 bool batch_matches(const struct batch *b, const struct agent *a);
 uint64_t batch_ended(const struct batch *b);
+
+/* pause.c: batches that are held back */
+void pause_pass(struct batch *b, uint64_t id); /* not kept in memory: to be read again on resume */
 
 /* polite.c: at most per_host in flight per host */
 bool polite_enter(struct core *c, struct task *t); /* false: t waits now in its host's queue */

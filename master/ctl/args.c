@@ -21,6 +21,8 @@ enum {
     CANCEL = 1 << 5,
     AGENTS = 1 << 6,
     HELP = 1 << 7,
+    PAUSE = 1 << 8,
+    RESUME = 1 << 9,
     ANY = ~0
 };
 
@@ -48,6 +50,10 @@ static const struct verb verbs[] = {
      RESULTS, results_run},
     {"cancel", "BATCH", 1, 1, "cancels what has not ended of a batch", BATCH_REF, CANCEL,
      cancel_run},
+    {"pause", "BATCH", 1, 1, "holds back what has not started of a batch",
+     BATCH_REF "\nWhat agents have already goes on to its end, and so does the deadline.", PAUSE,
+     pause_run},
+    {"resume", "BATCH", 1, 1, "lets a paused batch go on", BATCH_REF, RESUME, resume_run},
     {"agents", "[NAME]", 0, 1, "shows the agents, or all figures of one", NULL, AGENTS, agents_run},
     {"help", "[VERB]", 0, 1, "explains a verb", NULL, HELP, help_run},
 };

@@ -9,5 +9,7 @@ int batches_run(struct ctl *c);
 int status_run(struct ctl *c);
 int results_run(struct ctl *c);
 int cancel_run(struct ctl *c);
+int pause_run(struct ctl *c);
+int resume_run(struct ctl *c);
 int agents_run(struct ctl *c);
 int help_run(struct ctl *c);

@@ -202,6 +202,15 @@ void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cau
     submit(c, r);
 }
 
+void courier_pause(struct courier *c, uint32_t batch, bool paused, void *waiter)
+{
+    struct store_req *r = store_req_create(STORE_PAUSE, on_done, c);
+    r->pause.batch = batch;
+    r->pause.paused = paused;
+    r->pause.waiter = waiter;
+    submit(c, r);
+}
+
 void courier_agent_seen(struct courier *c, const char *name, const char *tags_json,
                         const char *instance)
 {
@@ -289,6 +298,8 @@ static void on_reply(struct courier *c, struct store_req *r, struct mono now)
         on_stored(c, r, now);
     else if (r->op == STORE_REFILL)
         on_refilled(c, r, now);
+    else if (r->op == STORE_PAUSE)
+        c->on_paused(c->arg, r->pause.waiter);
     req_destroy(r);
 }
 

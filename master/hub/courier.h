@@ -20,6 +20,9 @@ struct courier {
     struct parcel *filling;
     struct list unsent; /* by store_req.letter.node, in order */
     struct list failed; /* sent again at the next tick */
+    void (*on_paused)(void *arg,
+                      void *waiter); /* hub thread: what courier_pause sent is committed */
+    void *arg;
 };
 /* wake: runs on store threads when an answer has come. */
 void courier_init(struct courier *c, mailbox_wake_f *wake, void *arg);
@@ -30,6 +33,7 @@ void courier_start(struct courier *c, struct store *s);
 void courier_store(struct courier *c, const struct core_result *r);
 void courier_refill(struct courier *c, uint32_t batch, uint64_t after, unsigned limit);
 void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cause);
+void courier_pause(struct courier *c, uint32_t batch, bool paused, void *waiter);
 void courier_agent_empty(struct courier *c, const char *name);
 void courier_agent_seen(struct courier *c, const char *name, const char *tags_json,
                         const char *instance);

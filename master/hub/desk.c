@@ -11,11 +11,12 @@ void desk_init(struct desk *d, mailbox_wake_f *wake, void *arg)
     *d = (struct desk){0};
     d->box = mailbox_create("hub-requests", CORE_REQS_MAX, SIZE_MAX, wake, arg);
     list_init(&d->waits);
+    list_init(&d->commits);
 }
 
 void desk_fini(struct desk *d)
 {
-    REQUIRE(list_empty(&d->waits));
+    REQUIRE(list_empty(&d->waits) && list_empty(&d->commits));
     mailbox_destroy(&d->box);
 }
 
@@ -106,6 +107,7 @@ void desk_open_batch(struct core *core, const struct batch_info *info, bool resu
         .low_water = info->low_water,
         .deadline_in_ms = (info->deadline_at.us - wall_now().us) / 1000,
         .marked = info->mark != MARK_NONE,
+        .paused = info->paused,
         .resumed = resumed,
     };
     memcpy(b.ended, info->ended, sizeof(b.ended));
@@ -130,6 +132,17 @@ static void wait(struct desk *d, struct core_req *r, struct mono now)
     core_wait(d->core, r->batch, r);
 }
 
+/* Answered by desk_on_paused; at the end of the hub by desk_close, whatever the store has done. */
+static void hold(struct desk *d, struct core_req *r, struct mono now)
+{
+    if (core_pause(d->core, r->batch, r->pause, r, now)) {
+        list_push_back(&d->commits, &r->wait_node);
+        return;
+    }
+    core_batch_counts(d->core, r->batch, &r->counts);
+    answer(r, false);
+}
+
 static void serve(struct desk *d, struct core_req *r, struct mono now)
 {
     switch (r->op) {
@@ -143,6 +156,9 @@ static void serve(struct desk *d, struct core_req *r, struct mono now)
         break;
     case REQ_CANCEL:
         answer(r, core_cancel(d->core, r->batch, now));
+        break;
+    case REQ_PAUSE:
+        hold(d, r, now);
         break;
     case REQ_WAIT:
         wait(d, r, now);
@@ -167,6 +183,13 @@ void desk_take(struct desk *d, struct mono now)
 void desk_on_ended(struct desk *d, struct core_req *waiter)
 {
     list_remove(&d->waits, &waiter->wait_node);
+    answer(waiter, true);
+}
+
+void desk_on_paused(struct desk *d, struct core_req *waiter)
+{
+    list_remove(&d->commits, &waiter->wait_node);
+    core_batch_counts(d->core, waiter->batch, &waiter->counts);
     answer(waiter, true);
 }
 
@@ -198,4 +221,6 @@ void desk_close(struct desk *d)
     LIST_EACH_SAFE (&d->waits, w, tmp) {
         give_up(d, CONTAINER_OF(w, struct core_req, wait_node));
     }
+    while ((n = list_pop_front(&d->commits)) != NULL)
+        answer(CONTAINER_OF(n, struct core_req, wait_node), false);
 }

@@ -59,6 +59,12 @@ static void op_mark(void *arg, uint32_t batch, bool cancel, enum cause cause)
     courier_mark(&h->courier, batch, cancel, cause);
 }
 
+static void op_pause(void *arg, uint32_t batch, bool paused, void *waiter)
+{
+    struct hub *h = arg;
+    courier_pause(&h->courier, batch, paused, waiter);
+}
+
 static void op_agent_seen(void *arg, const char *name, const char *tags_json, const char *instance)
 {
     struct hub *h = arg;
@@ -83,12 +89,19 @@ static void op_ended(void *arg, uint32_t batch, void *waiter)
     desk_on_ended(&h->desk, waiter);
 }
 
+static void on_paused(void *arg, void *waiter)
+{
+    struct hub *h = arg;
+    desk_on_paused(&h->desk, waiter);
+}
+
 static const struct core_ops core_ops = {
     .want_write = op_want_write,
     .close = op_close,
     .refill = op_refill,
     .store = op_store,
     .mark = op_mark,
+    .pause = op_pause,
     .agent_seen = op_agent_seen,
     .agent_empty = op_agent_empty,
     .event = op_event,
@@ -280,6 +293,8 @@ enum err hub_create(const struct hub_config *c, struct hub **out, char *why, siz
     list_init(&h->conns);
     strbuf_init(&h->frame, FRAME_BUFFER_MAX);
     courier_init(&h->courier, wake_hub, h);
+    h->courier.on_paused = on_paused;
+    h->courier.arg = h;
     desk_init(&h->desk, wake_hub, h);
     enum err e = tokens_open(c->dir, &h->tokens, why, why_max);
     if (e == ERR_NONE)

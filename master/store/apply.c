@@ -131,6 +131,14 @@ static enum err mark(struct apply *a, struct store_req *r)
     return sqlite_batch_mark(a->db, r->mark.batch, r->mark.mark, r->mark.cause);
 }
 
+static enum err pause_batch(struct apply *a, struct store_req *r)
+{
+    const struct ledger_batch *b = ledger_find(a->ledger, r->pause.batch);
+    if (b && b->receiving)
+        return refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
+    return b ? sqlite_batch_pause(a->db, r->pause.batch, r->pause.paused) : ERR_NONE;
+}
+
 enum err apply_request(struct apply *a, struct store_req *r)
 {
     REQUIRE(a != NULL && r != NULL);
@@ -148,6 +156,8 @@ enum err apply_request(struct apply *a, struct store_req *r)
         return results(a, r);
     case STORE_MARK:
         return mark(a, r);
+    case STORE_PAUSE:
+        return pause_batch(a, r);
     case STORE_AGENT_EMPTY:
         return sqlite_agent_empty(a->db, r->agent.name, r->agent.at);
     case STORE_AGENT_SEEN:

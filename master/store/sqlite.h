@@ -52,6 +52,7 @@ MUST_USE enum err sqlite_batch_progress(struct sqlite_db *d, const struct batch_
                                         uint64_t last_seq);
 MUST_USE enum err sqlite_batch_mark(struct sqlite_db *d, uint32_t num, enum batch_mark mark,
                                     enum cause cause);
+MUST_USE enum err sqlite_batch_pause(struct sqlite_db *d, uint32_t num, bool paused);
 MUST_USE enum err sqlite_batch_delete(struct sqlite_db *d, uint32_t num);
 MUST_USE enum err sqlite_task_insert(struct sqlite_db *d, uint64_t task,
                                      const struct store_row *row);

@@ -8,7 +8,7 @@
 #define BATCH_COLUMNS                                                                              \
     "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
     "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
-    "expired, cancelled, low_water, mark, mark_cause"
+    "expired, cancelled, low_water, mark, mark_cause, paused"
 
 /* X(id, who prepares it: W writer, R reader, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
@@ -23,6 +23,7 @@
       "cancelled = ?7, low_water = ?8, last_seq = ?9, ended_at = ?10, state = ?11 "                \
       "WHERE num = ?1")                                                                            \
     X(SQL_BATCH_MARK, W, "UPDATE batches SET mark = ?2, mark_cause = ?3 WHERE num = ?1")           \
+    X(SQL_BATCH_PAUSE, W, "UPDATE batches SET paused = ?2 WHERE num = ?1")                         \
     X(SQL_BATCH_DELETE, W, "DELETE FROM batches WHERE num = ?1 AND state = 0")                     \
     X(SQL_TASK_INSERT, W, "INSERT INTO tasks(task, host, user_id, spec) VALUES(?1, ?2, ?3, ?4)")   \
     X(SQL_TASKS_DELETE, W,                                                                         \

@@ -48,6 +48,7 @@ static const char *const STEPS[] = {
     " digest BLOB NOT NULL, batch INTEGER NOT NULL, created_at INTEGER NOT NULL,"
     " answer TEXT NOT NULL, UNIQUE(token, key));"
     "CREATE INDEX idempotency_age ON idempotency(created_at);",
+    "ALTER TABLE batches ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

@@ -71,6 +71,14 @@ enum err sqlite_batch_mark(struct sqlite_db *d, uint32_t num, enum batch_mark ma
     return sqlite_run(d, st);
 }
 
+enum err sqlite_batch_pause(struct sqlite_db *d, uint32_t num, bool paused)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_PAUSE);
+    sqlite3_bind_int64(st, 1, num);
+    sqlite3_bind_int(st, 2, paused);
+    return sqlite_run(d, st);
+}
+
 enum err sqlite_batch_delete(struct sqlite_db *d, uint32_t num)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_DELETE);

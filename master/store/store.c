@@ -135,6 +135,7 @@ static void members_free(struct store_req *r)
         store_idempotency_free(&r->idempotency.first);
         break;
     case STORE_MARK:
+    case STORE_PAUSE:
     case STORE_TASK_GET:
         break;
     }

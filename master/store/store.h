@@ -55,6 +55,7 @@ struct batch_info {
         MARK_EXPIRE
     } mark; /* committed; the sweep may be under way */
     enum cause mark_cause;
+    bool paused; /* nothing of it is dispatched */
 };
 void batch_info_fini(struct batch_info *b);
 uint64_t batch_info_ended(const struct batch_info *b); /* sum over outcomes */
@@ -89,7 +90,8 @@ enum store_op {
                           */
     STORE_UPLOAD_ABORT,  /* forgets it; rows are deleted in chunks */
     STORE_RESULTS,       /* results: verdict of each given back */
-    STORE_MARK, /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
+    STORE_MARK,  /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
+    STORE_PAUSE, /* pause: committed; nothing changes when the batch has ended */
     STORE_AGENT_EMPTY, /* agent.name, at: it is gone and holds no task any more */
     STORE_AGENT_SEEN,  /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
     /* readers */
@@ -163,6 +165,11 @@ struct store_req {
             enum batch_mark mark;
             enum cause cause;
         } mark;
+        struct {
+            uint32_t batch;
+            bool paused;
+            void *waiter; /* the poster's own */
+        } pause;
         struct {
             char *name, *tags_json, *instance;
             struct wall at;

@@ -188,6 +188,18 @@ static void cancel_one(struct storm *st)
         core_cancel(st->w->core, num, st->w->now);
 }
 
+static void pause_one(struct storm *st)
+{
+    uint32_t num = 1 + (uint32_t)rng_below(&st->rng, BATCHES);
+    core_pause(st->w->core, num, rng_below(&st->rng, 2), NULL, st->w->now);
+}
+
+static void resume_all(struct storm *st)
+{
+    for (uint32_t num = 1; num <= BATCHES; num++)
+        core_pause(st->w->core, num, false, NULL, st->w->now);
+}
+
 static void die(struct storm *st, unsigned i)
 {
     struct w_agent *a = slot(st, i);
@@ -281,6 +293,7 @@ static void step(struct storm *st)
         break;
     case 8:
         cancel_one(st);
+        pause_one(st);
         break;
     case 9:
     case 10:
@@ -311,6 +324,7 @@ static void finish(struct storm *st)
     struct world *w = st->w;
     w->store_stalled = w->refill_stalled = false;
     w->refill_scan = w->sweep_rows = 0;
+    resume_all(st);
     for (unsigned i = 0; i < 2 * AGENTS; i++)
         cut(st, i % AGENTS); /* those that drain would get nothing */
     uint64_t before = left(st);

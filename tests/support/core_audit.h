@@ -34,7 +34,7 @@ static void audit_batch(const struct batch *b, struct audit *sum)
         running += t->running;
         unproved += t->state == TASK_LEASED && !t->spec;
         waiting += t->state == TASK_WAITING;
-        sum->ready += t->state == TASK_READY;
+        sum->ready += t->state == TASK_READY && !b->paused;
         leased += t->state == TASK_LEASED;
         sum->bytes += t->spec_len;
     }
@@ -43,7 +43,10 @@ static void audit_batch(const struct batch *b, struct audit *sum)
     REQUIRE(leased == b->leased);
     REQUIRE(running == b->running && unproved == b->unproved && waiting == b->waiting);
     REQUIRE(batch_ended(b) + running <= b->total);
-    REQUIRE(list_linked(&b->active) == (!list_empty(&b->ready) || !list_empty(&b->retry)));
+    bool turns = !b->paused && (!list_empty(&b->ready) || !list_empty(&b->retry));
+    REQUIRE(list_linked(&b->active) == turns);
+    REQUIRE(!b->paused || waiting == 0);
+    REQUIRE(b->paused || b->passed == 0);
     REQUIRE(b->refilling || list_empty(&b->tombs));
     REQUIRE(b->refilling == (b->asked > 0));
 }

@@ -30,6 +30,10 @@ struct w_task {
 };
 struct w_batch {
     bool open, marked;
+    bool paused;       /* as the store has it; a pause that is not committed yet waits … */
+    int pausing;       /* … here: 0 none, 1 pause, −1 resume */
+    bool held_back;    /* as the core has it: nothing may be sent */
+    unsigned n_paused; /* waiters told */
     enum cause mark_cause;
     uint64_t total;
     unsigned pad; /* bytes by which each spec is longer than it need be */
@@ -158,6 +162,12 @@ static void w_mark(void *arg, uint32_t batch, bool cancel, enum cause cause)
     w->batches[batch].marked = true;
     w->batches[batch].mark_cause = cause;
 }
+static void w_pause(void *arg, uint32_t batch, bool paused, void *waiter)
+{
+    struct world *w = arg;
+    w->batches[batch].pausing = paused ? 1 : -1;
+    w->batches[batch].held_back = paused;
+}
 static void w_holder(struct world *w, const char *name, bool holds)
 {
     unsigned i = 0;
@@ -190,8 +200,8 @@ static void w_ended(void *arg, uint32_t batch, void *waiter)
 
 static void world_boot(struct world *w)
 {
-    w->ops = (struct core_ops){w_want_write, w_close,       w_refill, w_store, w_mark,
-                               w_agent_seen, w_agent_empty, w_event,  w_ended};
+    w->ops = (struct core_ops){w_want_write, w_close,      w_refill,      w_store, w_mark,
+                               w_pause,      w_agent_seen, w_agent_empty, w_event, w_ended};
     const char *holders[W_SESSIONS];
     for (unsigned i = 0; i < w->n_holders; i++)
         holders[i] = w->holders[i];
@@ -285,6 +295,16 @@ static void w_sweep(struct world *w, uint32_t num)
     core_swept(w->core, num, cause_outcome(b->mark_cause), n, !b->marked, w->now);
 }
 
+static bool w_commit_pause(struct w_batch *b)
+{
+    if (b->pausing == 0)
+        return false;
+    b->paused = b->pausing > 0;
+    b->pausing = 0;
+    b->n_paused++;
+    return true;
+}
+
 static void w_on_line(struct world *w, struct w_agent *a, const char *line, size_t len);
 static void w_forget(struct w_agent *a, uint64_t task);
 
@@ -323,9 +343,11 @@ static bool w_store_turn(struct world *w)
         if (n)
             memmove(w->pending, w->pending + n, (w->n_pending - n) * sizeof(*w->pending));
         w->n_pending -= n;
-        for (uint32_t b = 1; b < W_BATCHES; b++)
+        for (uint32_t b = 1; b < W_BATCHES; b++) {
+            any |= w_commit_pause(&w->batches[b]);
             if (w->batches[b].marked && (any = true))
                 w_sweep(w, b);
+        }
     }
     return any;
 }
@@ -389,6 +411,8 @@ static void world_restart(struct world *w)
     world_boot(w);
     for (uint32_t num = 1; num < W_BATCHES; num++) {
         struct w_batch *b = &w->batches[num];
+        b->pausing = 0;
+        b->held_back = b->paused;
         if (!b->open)
             continue;
         struct core_batch def = b->def;
@@ -396,6 +420,7 @@ static void world_restart(struct world *w)
             continue;
         def.resumed = true;
         def.marked = b->marked;
+        def.paused = b->paused;
         core_batch_open(w->core, &def, w->now);
     }
     world_settle(w);
@@ -518,8 +543,9 @@ static void world_tick(struct world *w, int64_t ms, bool heartbeats)
         world_settle(w);
     }
 }
-static void w_on_task(struct w_agent *a, const struct msg_task *m, size_t len)
+static void w_on_task(struct world *w, struct w_agent *a, const struct msg_task *m, size_t len)
 {
+    REQUIRE(!w->batches[m->task >> 32].held_back);
     REQUIRE(a->received < a->granted.count && a->received_bytes < a->granted.bytes);
     a->received++;
     a->received_bytes += len + 1;
@@ -552,7 +578,7 @@ static void w_on_line(struct world *w, struct w_agent *a, const char *line, size
         abort();
     }
     if (m.type == MSG_TASK)
-        w_on_task(a, &m.task, len);
+        w_on_task(w, a, &m.task, len);
     if (m.type == MSG_WELCOME)
         a->welcomed = true;
     if (m.type == MSG_GOAWAY)

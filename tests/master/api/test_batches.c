@@ -148,6 +148,40 @@ START_TEST(test_cancel_of_an_open_batch_is_202_and_of_an_ended_one_says_so)
 }
 END_TEST
 
+static void change(const char *id, const char *call, int status, const char *words)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/api/v1/batches/%s/%s", id, call);
+    expect(ask_as(w.token, "POST", path, "", "", 0), status, words);
+}
+
+START_TEST(test_pause_shows_until_resume_and_is_too_late_for_an_ended_batch)
+{
+    world_start();
+    char id[UUID_TEXT_MAX];
+    struct answer a = post("/api/v1/batches", "text/plain", GOOD);
+    id_of(&a, id);
+    change(id, "resume", 202, "\"state\":\"running\"");
+    change(id, "pause", 202, "\"state\":\"paused\"");
+    change(id, "pause", 202, "\"state\":\"paused\"");
+    expect(batch(id, ""), 200, "\"state\":\"paused\"");
+    expect(get("/api/v1/batches"), 200, "\"state\":\"paused\"");
+    change(id, "resume", 202, "\"state\":\"running\"");
+    expect(batch(id, ""), 200, "\"state\":\"running\"");
+    change(id, "cancel", 202, "cancelling");
+    change(id, "pause", 409, "\"code\":\"batch_ending\"");
+    expect(batch(id, "?wait=30s"), 200, "ended");
+    change(id, "pause", 409, "has ended: there is nothing to pause");
+    change(id, "resume", 409, "has ended: there is nothing to resume");
+    change("0190b5f0-0000-7000-8000-0000000000ff", "pause", 404, "no_such_batch");
+    change(id, "pause?for=ever", 400, "'for'");
+    char path[100];
+    snprintf(path, sizeof(path), "/api/v1/batches/%s/pause", id);
+    expect(ask_as(w.read_token, "POST", path, "", "", 0), 403, "submit");
+    world_stop();
+}
+END_TEST
+
 START_TEST(test_pages_ndjson_and_csv_show_the_same_results)
 {
     world_start();
@@ -503,6 +537,7 @@ TESTS(refusals, test_a_body_over_the_limit_is_413_and_opens_nothing,
       test_per_host_0_is_for_admins, test_bad_bodies_get_one_clear_sentence)
 TESTS(reads, test_counts_of_an_open_batch_are_the_cores, test_wait_answers_when_the_batch_has_ended,
       test_cancel_of_an_open_batch_is_202_and_of_an_ended_one_says_so,
+      test_pause_shows_until_resume_and_is_too_late_for_an_ended_batch,
       test_pages_ndjson_and_csv_show_the_same_results, test_a_task_is_shown_with_its_result,
       test_a_probe_answers_with_its_result, test_a_bad_probe_says_what_is_wrong_with_its_target,
       test_bad_targets_are_counted_in_grammatical_sentences, test_lists_go_on_by_their_cursor)

@@ -30,7 +30,7 @@ struct world {
     struct {
         uint32_t num;
         uint64_t total;
-        bool ended, marked;
+        bool ended, marked, paused;
     } open[FAKE_BATCHES];
 };
 static struct world w;
@@ -84,13 +84,16 @@ static void core_serve(struct core_req *r)
         return;
     } else {
         w.open[i].marked |= r->op == REQ_CANCEL;
-        r->found = true;
+        r->found = r->op != REQ_PAUSE || !w.open[i].marked;
+        if (r->op == REQ_PAUSE && r->found)
+            w.open[i].paused = r->pause;
         r->counts = (struct core_counts){.total = w.open[i].total,
                                          .queued = w.open[i].total - 1,
                                          .running = 1,
                                          .eta_s = -1,
                                          .waits_for = "no agent is connected",
-                                         .marked = w.open[i].marked};
+                                         .marked = w.open[i].marked,
+                                         .paused = w.open[i].paused};
     }
     r->done(r);
 }

@@ -265,6 +265,43 @@ START_TEST(test_cancel_of_an_unknown_batch_is_not_found)
 }
 END_TEST
 
+static void pause_is(uint32_t batch, bool pause)
+{
+    struct core_req r = {.op = REQ_PAUSE, .batch = batch, .pause = pause};
+    ck_assert(core_ask(&r));
+    ck_assert(r.found);
+    ck_assert_int_eq(r.counts.paused, pause);
+}
+
+START_TEST(test_paused_batch_waits_until_it_is_resumed)
+{
+    struct peer p;
+    uint32_t batch = submit(1), other;
+    pause_is(batch, true);
+    peer_join(&p);
+    other = submit(1); /* what came later goes first */
+    const char *task = peer_wait(&p, "task");
+    ck_assert_ptr_nonnull(task);
+    peer_answer(&p, task);
+    ck_assert_ptr_nonnull(peer_wait(&p, "results_ack"));
+    struct core_req wait = {.op = REQ_WAIT, .batch = other, .wait_ms = PATIENCE_MS};
+    ck_assert(core_ask(&wait));
+    ck_assert(wait.found);
+    ck_assert_uint_eq(counts_of(batch).queued, 1);
+    pause_is(batch, false);
+    ck_assert_ptr_nonnull(peer_wait(&p, "task"));
+    peer_close(&p);
+}
+END_TEST
+
+START_TEST(test_pause_of_an_unknown_batch_is_not_found)
+{
+    struct core_req r = {.op = REQ_PAUSE, .batch = 999, .pause = true};
+    ck_assert(core_ask(&r));
+    ck_assert(!r.found);
+}
+END_TEST
+
 START_TEST(test_selection_keeps_tasks_from_other_agents)
 {
     struct peer other, chosen;
@@ -415,6 +452,18 @@ START_TEST(test_batch_is_open_after_a_restart)
 }
 END_TEST
 
+START_TEST(test_pause_that_was_answered_outlives_a_restart)
+{
+    rig_start(10);
+    uint32_t batch = submit(2);
+    pause_is(batch, true);
+    rig_close();
+    rig_open(10);
+    ck_assert(counts_of(batch).paused);
+    rig_stop();
+}
+END_TEST
+
 static TCase *wire(void)
 {
     TCase *tc = tcase_create("wire");
@@ -442,6 +491,8 @@ static TCase *work(void)
     tcase_add_test(tc, test_counts_of_an_open_batch);
     tcase_add_test(tc, test_cancel_ends_a_batch);
     tcase_add_test(tc, test_cancel_of_an_unknown_batch_is_not_found);
+    tcase_add_test(tc, test_paused_batch_waits_until_it_is_resumed);
+    tcase_add_test(tc, test_pause_of_an_unknown_batch_is_not_found);
     tcase_add_test(tc, test_selection_keeps_tasks_from_other_agents);
     tcase_add_test(tc, test_tag_selection_finds_its_agent);
     tcase_add_test(tc, test_agents_are_listed);
@@ -453,5 +504,5 @@ static TCase *work(void)
 }
 
 TESTS(life, test_stop_says_goaway_and_closes_with_1001, test_stop_answers_those_who_wait,
-      test_batch_is_open_after_a_restart)
+      test_batch_is_open_after_a_restart, test_pause_that_was_answered_outlives_a_restart)
 CHECK_MAIN("hub", wire, work, life)

@@ -103,6 +103,39 @@ START_TEST(sweep_goes_on_after_a_restart)
 }
 END_TEST
 
+static void pause_batch(uint32_t num, bool paused)
+{
+    struct store_req *r = fx_req(STORE_PAUSE);
+    r->pause.batch = num;
+    r->pause.paused = paused;
+    ck_assert_int_eq(fx_run_free(r), ERR_NONE);
+}
+
+START_TEST(pause_is_known_after_a_restart_and_outlives_results)
+{
+    uint32_t num = fx_batch(10), other = fx_batch(10);
+    pause_batch(num, true);
+    ck_assert_uint_eq(fx_results(num, 0, 3, CAUSE_NONE, ACK_STORED), 3);
+    fx_reopen();
+    ck_assert_uint_eq(fx_boot.n_open, 2);
+    ck_assert(fx_boot.open[0].paused && fx_boot.open[0].num == num);
+    ck_assert(!fx_boot.open[1].paused && fx_boot.open[1].num == other);
+    pause_batch(num, false);
+    ck_assert(!fx_info(num).paused);
+    fx_check_green();
+}
+END_TEST
+
+START_TEST(pause_of_an_ended_batch_changes_nothing)
+{
+    uint32_t num = fx_batch(1);
+    ck_assert_uint_eq(fx_results(num, 0, 1, CAUSE_NONE, ACK_STORED), 1);
+    pause_batch(num, true);
+    pause_batch(999, true);
+    ck_assert(!fx_info(num).paused);
+}
+END_TEST
+
 START_TEST(close_answers_everything)
 {
     uint32_t num = fx_begin(CLASS_BULK);
@@ -337,7 +370,8 @@ static TCase *fixed(TCase *tc)
 
 TESTS(mark_tests, mark_ends_every_task_without_a_result, results_that_race_a_sweep_count_once,
       second_mark_does_not_change_the_first, mark_of_an_ended_batch_reports_that_nothing_is_left,
-      sweep_goes_on_after_a_restart)
+      sweep_goes_on_after_a_restart, pause_is_known_after_a_restart_and_outlives_results,
+      pause_of_an_ended_batch_changes_nothing)
 TESTS(bound_tests, close_answers_everything, question_from_an_answer_while_closing_is_refused,
       foreign_lock_on_the_file_delays_and_loses_nothing,
       uploads_are_refused_at_half_of_the_bound_and_results_are_not, result_overtakes_bulk_rows,

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/core.h"
+
+#include "master/core/state.h"
+
+/*
+ * Batches that are held back. A paused batch gives its share of the window to the others: tasks
+ * that were never leased leave memory and are read again on resume; those with a history stay, at
+ * most as many as agents held. It takes no turn, and waits for no host: a place there that its task
+ * was woken for would be lost to the others.
+ */
+
+void pause_pass(struct batch *b, uint64_t id)
+{
+    if (b->passed == 0 || id < b->passed)
+        b->passed = id;
+}
+
+static bool has_history(const struct task *t)
+{
+    return t->attempts > 0 || t->deaths > 0;
+}
+
+/* Out of turns and hosts' queues while it still counts as running, so that hosts wake others. */
+static void hold_back(struct core *c, struct batch *b)
+{
+    struct list kept;
+    list_init(&kept);
+    LIST_EACH_SAFE (&b->tasks, n, tmp) {
+        struct task *t = CONTAINER_OF(n, struct task, batch_node);
+        if (t->state != TASK_READY && t->state != TASK_WAITING)
+            continue;
+        task_unqueue(c, t);
+        if (has_history(t)) {
+            list_push_back(&kept, &t->node);
+            continue;
+        }
+        pause_pass(b, t->id);
+        task_free(c, t);
+    }
+    b->paused = true;
+    struct list_node *n;
+    while ((n = list_pop_front(&kept)))
+        batch_queue(c, CONTAINER_OF(n, struct task, node), false);
+}
+
+static void let_go(struct core *c, struct batch *b, struct mono now)
+{
+    uint64_t passed = b->passed;
+    LIST_EACH (&b->tasks, n) {
+        c->ready += CONTAINER_OF(n, struct task, batch_node)->state == TASK_READY;
+    }
+    b->paused = false;
+    b->passed = 0;
+    batch_activate(c, b);
+    if (passed != 0)
+        batch_rewind(c, b, passed, now);
+    else
+        batch_refill(c, b, now);
+    dispatch_wake(c);
+}
+
+bool core_pause(struct core *c, uint32_t num, bool paused, void *waiter, struct mono now)
+{
+    struct batch *b = batch_find(c, num);
+    if (!b || b->marked)
+        return false;
+    if (b->paused != paused) {
+        c->ops.event(c->arg, paused ? "batch_paused" : "batch_resumed", NULL, b->uuid);
+        if (paused)
+            hold_back(c, b);
+        else
+            let_go(c, b, now);
+    }
+    c->ops.pause(c->arg, num, paused, waiter);
+    return true;
+}
