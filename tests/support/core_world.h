@@ -29,11 +29,8 @@ struct w_task {
     uint64_t host;
 };
 struct w_batch {
-    bool open, marked;
-    bool paused;       /* as the store has it; a pause that is not committed yet waits … */
-    int pausing;       /* … here: 0 none, 1 pause, −1 resume */
-    bool held_back;    /* as the core has it: nothing may be sent */
-    unsigned n_paused; /* waiters told */
+    bool open, marked, paused, held_back; /* held_back: paused in the core */
+    int pausing; /* on its way to the store: 1 pause, −1 resume, 0 nothing */
     enum cause mark_cause;
     uint64_t total;
     unsigned pad; /* bytes by which each spec is longer than it need be */
@@ -297,16 +294,21 @@ static void w_sweep(struct world *w, uint32_t num)
 
 static bool w_commit_pause(struct w_batch *b)
 {
-    if (b->pausing == 0)
-        return false;
-    b->paused = b->pausing > 0;
+    bool any = b->pausing != 0;
+    b->paused = any ? b->pausing > 0 : b->paused;
     b->pausing = 0;
-    b->n_paused++;
-    return true;
+    return any;
 }
 
+static void w_forget(struct w_agent *a, uint64_t task)
+{
+    for (unsigned i = 0; i < a->n_held; i++)
+        if (a->held[i].task == task) {
+            a->held[i] = a->held[--a->n_held];
+            return;
+        }
+}
 static void w_on_line(struct world *w, struct w_agent *a, const char *line, size_t len);
-static void w_forget(struct w_agent *a, uint64_t task);
 
 static bool w_write(struct world *w, struct w_agent *a)
 {
@@ -425,7 +427,6 @@ static void world_restart(struct world *w)
     }
     world_settle(w);
 }
-static void world_tick(struct world *w, int64_t ms, bool heartbeats);
 
 static void w_say(struct world *w, struct w_agent *a, struct strbuf *b)
 {
@@ -559,14 +560,6 @@ static void w_on_task(struct world *w, struct w_agent *a, const struct msg_task 
     struct w_held *h = &a->held[k];
     h->cls = m->cls;
     snprintf(h->ticket, sizeof(h->ticket), "%s", m->ticket);
-}
-static void w_forget(struct w_agent *a, uint64_t task)
-{
-    for (unsigned i = 0; i < a->n_held; i++)
-        if (a->held[i].task == task) {
-            a->held[i] = a->held[--a->n_held];
-            return;
-        }
 }
 static void w_on_line(struct world *w, struct w_agent *a, const char *line, size_t len)
 {

@@ -46,16 +46,18 @@ START_TEST(nothing_of_a_paused_batch_goes_out_and_what_runs_ends)
 }
 END_TEST
 
-START_TEST(pausing_twice_is_fine_and_each_waiter_is_told)
+START_TEST(pausing_twice_is_fine_and_each_is_committed)
 {
     setup();
     world_batch(w, 1, 10, 0, 0);
     world_open(w, 1);
-    ck_assert(pause(1, false));
-    ck_assert(pause(1, true));
-    ck_assert(pause(1, true));
-    ck_assert_uint_eq(w->batches[1].n_paused, 3);
-    ck_assert(w->batches[1].paused);
+    static const bool asked[] = {false, true, true, false};
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        ck_assert(core_pause(w->core, 1, asked[i], NULL, w->now));
+        ck_assert_int_eq(w->batches[1].pausing, asked[i] ? 1 : -1);
+        world_settle(w);
+        ck_assert(w->batches[1].paused == asked[i]);
+    }
     done();
 }
 END_TEST
@@ -252,7 +254,7 @@ START_TEST(a_restart_keeps_the_pause_and_takes_up_what_runs)
 END_TEST
 
 TESTS(held_back, nothing_of_a_paused_batch_goes_out_and_what_runs_ends,
-      pausing_twice_is_fine_and_each_waiter_is_told, an_ended_or_cancelled_batch_cannot_be_paused,
+      pausing_twice_is_fine_and_each_is_committed, an_ended_or_cancelled_batch_cannot_be_paused,
       a_paused_batch_gives_its_window_to_the_others,
       a_refill_under_way_is_passed_over_and_read_again, resumed_while_the_refill_is_still_under_way,
       a_task_that_comes_back_waits_and_keeps_its_history, hosts_are_left_to_the_others,
