@@ -81,11 +81,10 @@ static void put_causes(struct json_out *w, const struct cause_count *causes, uns
     json_obj_end(w);
 }
 
-void batch_put(struct json_out *w, const struct batch_info *b, const struct core_counts *c,
-               const struct cause_count *causes, unsigned n_causes)
+static void put_members(struct json_out *w, const struct batch_info *b, const struct core_counts *c,
+                        const struct cause_count *causes, unsigned n_causes)
 {
     struct core_counts n = counts_of(b, c);
-    json_obj_begin(w);
     json_str(w, "id", b->uuid);
     json_str(w, "name", b->name);
     json_str(w, "state", state_word(b, &n));
@@ -111,6 +110,14 @@ void batch_put(struct json_out *w, const struct batch_info *b, const struct core
     put_time(w, "deadline_at", b->deadline_at);
     put_time(w, "ended_at", b->ended_at);
     json_str(w, "trace", b->trace);
+    json_str(w, "retry_of", b->retry_of[0] ? b->retry_of : NULL);
+}
+
+void batch_put(struct json_out *w, const struct batch_info *b, const struct core_counts *c,
+               const struct cause_count *causes, unsigned n_causes)
+{
+    json_obj_begin(w);
+    put_members(w, b, c, causes, n_causes);
     json_obj_end(w);
 }
 
@@ -183,13 +190,25 @@ static enum step get_begin(struct http_req *r)
     return batch_ask(r);
 }
 
+static void put_retries(struct json_out *w, const struct store_req *s)
+{
+    json_key(w, "retried_by");
+    json_arr_begin(w);
+    for (unsigned i = 0; i < s->batch_get.n_retries; i++)
+        json_put_str(w, s->batch_get.retries[i]);
+    json_arr_end(w);
+}
+
 static enum step get_reply(struct http_req *r, const struct core_counts *c)
 {
     struct json_out w;
     struct store_req *s = r->sreq;
     reply_begin(r, MHD_HTTP_OK, "application/json");
     json_out_init(&w, &r->reply.body);
-    batch_put(&w, &s->batch_get.info, c, s->batch_get.causes, s->batch_get.n_causes);
+    json_obj_begin(&w);
+    put_members(&w, &s->batch_get.info, c, s->batch_get.causes, s->batch_get.n_causes);
+    put_retries(&w, s);
+    json_obj_end(&w);
     return STEP_DONE;
 }
 

@@ -4,13 +4,11 @@
 #include "master/api/batches.h"
 #include "master/api/handlers.h"
 #include "master/api/upload_body.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #define OPTIONS_TEXT_MAX (64u << 10)
-#define OPEN_TASKS_MAX   10000000 /* beyond it the start of an upload is refused with 429 */
 #define TYPES_TAKEN                                                                                \
     "application/json, text/plain (one URI a line), application/x-ndjson or text/csv"
 
@@ -72,32 +70,6 @@ static bool encoding_of(struct http_req *r, bool *gzip)
     return false;
 }
 
-/* What can be known before the first byte of the body. */
-static bool may_upload(struct http_req *r)
-{
-    struct core_stats *s = r->api->conf.core_stats;
-    int64_t length = 0;
-    const char *h = http_header(r, "Content-Length");
-    if (atomic_load(&r->api->draining)) {
-        reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
-                      "the master is shutting down and takes no new work; try again");
-        return false;
-    }
-    if (s && gauge_get(&s->queued_tasks) + gauge_get(&s->running_tasks) > OPEN_TASKS_MAX) {
-        reply_problem(r, MHD_HTTP_TOO_MANY_REQUESTS, "too_many_open_tasks",
-                      "more than %d tasks are open; wait until some have ended", OPEN_TASKS_MAX);
-        return false;
-    }
-    if (h && i64_parse(h, strlen(h), &length) == ERR_NONE && length > r->api->conf.body_max_bytes) {
-        reply_problem(r, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
-                      "the body of %" PRId64 " bytes is larger than the limit of %" PRId64
-                      " bytes; split the batch",
-                      length, r->api->conf.body_max_bytes);
-        return false;
-    }
-    return true;
-}
-
 /* What the answer depends on besides the body. wait is no part of it. */
 static void hash_options(struct post *p, bool strict, const char *text, size_t len)
 {
@@ -126,7 +98,7 @@ enum step batches_post_begin(struct http_req *r)
 {
     enum body_format f;
     bool gzip;
-    if (!may_upload(r) || !format_of(r, &f) || !encoding_of(r, &gzip))
+    if (!upload_may_begin(r) || !format_of(r, &f) || !encoding_of(r, &gzip))
         return STEP_DONE;
     struct post *p = mem_zalloc(sizeof(*p));
     r->state = p;
@@ -159,14 +131,6 @@ enum step batches_post_body(struct http_req *r, const char *bytes, size_t *n)
     return s == STEP_MORE ? upload_body_feed(p->body, bytes, n) : s;
 }
 
-static void accepted(struct http_req *r, const char *uuid)
-{
-    char location[sizeof("/api/v1/batches/") + UUID_TEXT_MAX];
-    snprintf(location, sizeof(location), "/api/v1/batches/%s", uuid);
-    reply_begin(r, MHD_HTTP_ACCEPTED, "application/json");
-    reply_header(r, "Location", location);
-}
-
 static bool has_ended(const struct http_req *r)
 {
     return r->core_ok && r->creq->op == REQ_WAIT && r->creq->found;
@@ -175,7 +139,7 @@ static bool has_ended(const struct http_req *r)
 static enum step post_reply(struct http_req *r, struct post *p)
 {
     struct json_out w;
-    accepted(r, upload_info(p->upload)->uuid);
+    reply_accepted(r, upload_info(p->upload)->uuid);
     json_out_init(&w, &r->reply.body);
     json_obj_begin(&w);
     upload_put(p->upload, &w);
@@ -191,7 +155,7 @@ static enum step repeat_reply(struct http_req *r, struct post *p)
     const char *answer = idempotency_answer(p->idempotency);
     size_t n = strlen(answer);
     REQUIRE(n > 2 && answer[n - 1] == '}');
-    accepted(r, idempotency_uuid(p->idempotency));
+    reply_accepted(r, idempotency_uuid(p->idempotency));
     strbuf_append(&r->reply.body, answer, p->wait_ms ? n - 1 : n);
     if (p->wait_ms)
         strbuf_printf(&r->reply.body, ",\"ended\":%s}", has_ended(r) ? "true" : "false");

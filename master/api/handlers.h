@@ -17,6 +17,7 @@ enum step batches_get(struct http_req *r);
 enum step batches_cancel(struct http_req *r);
 enum step batches_pause(struct http_req *r);
 enum step batches_resume(struct http_req *r);
+enum step batches_retry(struct http_req *r);
 
 enum step results_by_accept(struct http_req *r); /* JSON pages unless Accept says NDJSON or CSV */
 enum step results_ndjson(struct http_req *r);

@@ -101,6 +101,8 @@ void reply_problem_open(struct http_req *r, struct json_out *w, int status, cons
                         const char *detail);
 /* The answer for what went wrong in the store: 507, 503 or 500. */
 enum step reply_store_error(struct http_req *r, enum err e, const char *why);
+/* 202 with the Location of the batch; the body is the caller's. */
+void reply_accepted(struct http_req *r, const char *uuid);
 enum step reply_bad_query(struct http_req *r);
 enum MHD_Result reply_send(struct http_req *r);
 void reply_fini(struct reply *p);

@@ -93,6 +93,14 @@ enum step reply_store_error(struct http_req *r, enum err e, const char *why)
     }
 }
 
+void reply_accepted(struct http_req *r, const char *uuid)
+{
+    char location[sizeof("/api/v1/batches/") + UUID_TEXT_MAX];
+    snprintf(location, sizeof(location), "/api/v1/batches/%s", uuid);
+    reply_begin(r, MHD_HTTP_ACCEPTED, "application/json");
+    reply_header(r, "Location", location);
+}
+
 enum step reply_bad_query(struct http_req *r)
 {
     REQUIRE(r->query.err != ERR_NONE);

@@ -16,6 +16,7 @@ static const struct route routes[] = {
     {"POST", "/api/v1/batches/{}/cancel",             SCOPE_SUBMIT, NULL, NULL, batches_cancel},
     {"POST", "/api/v1/batches/{}/pause",              SCOPE_SUBMIT, NULL, NULL, batches_pause},
     {"POST", "/api/v1/batches/{}/resume",             SCOPE_SUBMIT, NULL, NULL, batches_resume},
+    {"POST", "/api/v1/batches/{}/retry-failed",       SCOPE_SUBMIT, NULL, NULL, batches_retry},
     {"GET",  "/api/v1/batches/{}/results",            SCOPE_READ,   NULL, NULL, results_by_accept},
     {"GET",  "/api/v1/batches/{}/results.ndjson",     SCOPE_READ,   NULL, NULL, results_ndjson},
     {"GET",  "/api/v1/batches/{}/results.csv",        SCOPE_READ,   NULL, NULL, results_csv},

@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FULL_UPLOADS 4 /* at the same time, with all of API_DUPLICATES_MAX */
+#define OPEN_TASKS_MAX 10000000 /* beyond it the start of an upload is refused with 429 */
+#define FULL_UPLOADS   4        /* at the same time, with all of API_DUPLICATES_MAX */
 
 /*
  * NEW ──first group──► BEGINNING ──num──► OPEN ──all rows committed──► COMMITTING ──► OPENING ──►
@@ -40,6 +41,31 @@ struct upload {
     struct line_error errors[API_ERRORS_MAX];
     unsigned n_errors;
 };
+
+bool upload_may_begin(struct http_req *r)
+{
+    struct core_stats *s = r->api->conf.core_stats;
+    int64_t length = 0;
+    const char *h = http_header(r, "Content-Length");
+    if (atomic_load(&r->api->draining)) {
+        reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
+                      "the master is shutting down and takes no new work; try again");
+        return false;
+    }
+    if (s && gauge_get(&s->queued_tasks) + gauge_get(&s->running_tasks) > OPEN_TASKS_MAX) {
+        reply_problem(r, MHD_HTTP_TOO_MANY_REQUESTS, "too_many_open_tasks",
+                      "more than %d tasks are open; wait until some have ended", OPEN_TASKS_MAX);
+        return false;
+    }
+    if (h && i64_parse(h, strlen(h), &length) == ERR_NONE && length > r->api->conf.body_max_bytes) {
+        reply_problem(r, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
+                      "the body of %" PRId64 " bytes is larger than the limit of %" PRId64
+                      " bytes; split the batch",
+                      length, r->api->conf.body_max_bytes);
+        return false;
+    }
+    return true;
+}
 
 /* The more uploads there are, the less each may remember: all together stay bounded. */
 static size_t hashes_max(struct api *a)
@@ -111,6 +137,24 @@ enum err upload_options(struct upload *u, const struct json_node *options, struc
     return batch_options_parse(
         options, token_grant_allows(&(struct token_grant){.scope = u->req->scope}, SCOPE_ADMIN),
         &u->main->upload.info, &u->defaults, p);
+}
+
+static char *dup_text(const char *text)
+{
+    return text ? mem_strdup(text) : NULL;
+}
+
+void upload_options_of(struct upload *u, const struct batch_info *of)
+{
+    struct batch_info *b = &u->main->upload.info;
+    REQUIRE(u->state == NEW && u->accepted == 0 && !b->name && !b->labels && !b->agents);
+    b->cls = of->cls;
+    b->deadline_s = of->deadline_s;
+    b->per_host = of->per_host;
+    b->name = dup_text(of->name);
+    b->labels = dup_text(of->labels);
+    b->agents = dup_text(of->agents);
+    memcpy(b->retry_of, of->uuid, sizeof(b->retry_of));
 }
 
 /* ---- targets in */
@@ -210,6 +254,17 @@ void upload_add(struct upload *u, enum upload_kind kind, uint64_t line, const ch
     take(u, line, e, &t, &p);
 }
 
+void upload_add_rows(struct upload *u, struct store_req *page)
+{
+    unsigned n = page->ended_tasks.n;
+    REQUIRE(u->state <= OPEN && !u->group);
+    if (n == 0)
+        return;
+    u->group = group_take(page);
+    u->accepted += n;
+    counter_add(&u->req->api->stats.upload_lines, n);
+}
+
 /* ---- rows out */
 
 static enum step refuse(struct upload *u)
@@ -225,6 +280,7 @@ static enum step main_answer(struct upload *u, enum state again, enum state next
     REQUIRE(u->req->sreq == u->main);
     if (u->main->err == ERR_NONE) {
         u->state = next;
+        u->req->sreq = NULL; /* the handler may ask for more */
         return STEP_MORE;
     }
     if (u->main->err == ERR_EXISTS && u->main->upload.first)
@@ -283,6 +339,12 @@ enum step upload_pump(struct upload *u)
 {
     REQUIRE(u->state <= OPEN);
     return pump(u, false);
+}
+
+enum step upload_pump_rows(struct upload *u)
+{
+    REQUIRE(u->state <= OPEN);
+    return pump(u, true);
 }
 
 /* ---- the end */
@@ -384,8 +446,6 @@ static enum step open_in_core(struct upload *u)
 static enum step wait_for_core(struct upload *u)
 {
     struct http_req *r = u->req;
-    if (r->sreq == u->main)
-        r->sreq = NULL;
     struct store_req *s = http_store_req(r, STORE_BATCH_GET);
     memcpy(s->batch_get.uuid, upload_info(u)->uuid, UUID_TEXT_MAX);
     u->state = PAUSING;
@@ -425,8 +485,6 @@ enum step upload_finish(struct upload *u)
         /* Not even when the master stops: it is committed, and will be taken up at the next start.
          */
         u->state = DONE;
-        if (u->req->sreq == u->main)
-            u->req->sreq = NULL; /* the handler may ask for more */
         counter_add(&u->req->api->stats.uploads, 1);
         return STEP_MORE;
     case DONE:

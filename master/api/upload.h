@@ -14,6 +14,9 @@
 #define UPLOAD_PIPELINE    4
 #define UPLOAD_GROUP_BYTES (1u << 20)
 
+/* False: the refusal is set. What can be known before anything of it is read. */
+bool upload_may_begin(struct http_req *r);
+
 struct upload;
 struct upload *upload_create(struct http_req *r, bool strict);
 void upload_destroy(struct upload **up);
@@ -26,12 +29,19 @@ void upload_set_class(struct upload *u, enum task_class c);
 /* The request is one target: what is wrong with it is what the answer says. */
 void upload_set_single(struct upload *u);
 
+/* Instead: all that of asked for, and a note that this batch retries it. */
+void upload_options_of(struct upload *u, const struct batch_info *of);
+
 enum upload_kind { UPLOAD_TEXT, UPLOAD_JSON };
 /* line: its number for errors. A blank or comment line of text is passed over. */
 void upload_add(struct upload *u, enum upload_kind kind, uint64_t line, const char *text,
                 size_t len);
 void upload_add_node(struct upload *u, uint64_t line, const struct json_node *n);
 void upload_reject(struct upload *u, uint64_t line, const char *code, const char *detail);
+
+/* Tasks of another batch, as they were read; then upload_pump_rows() until it says STEP_MORE. */
+void upload_add_rows(struct upload *u, struct store_req *ended_tasks);
+enum step upload_pump_rows(struct upload *u);
 
 /* Before upload_finish: taken, and kept in the commit that opens the batch, with its answer. */
 void upload_keep_answer(struct upload *u, struct store_idempotency *first);

@@ -8,6 +8,7 @@
 /* ---- groups */
 
 struct group {
+    bool fixed;            /* the rows point where they should */
     struct store_req *req; /* rows point into its arena by offset until it is posted: the arena
                               moves as it grows */
     struct {
@@ -20,8 +21,25 @@ static void rows_done(struct store_req *s);
 struct group *group_create(void)
 {
     struct group *g = mem_alloc(sizeof(*g));
+    g->fixed = false;
     g->req = store_req_create(STORE_UPLOAD_ROWS, rows_done, NULL);
     g->req->upload.rows = mem_array(STORE_COMMIT_ROWS, sizeof(struct store_row));
+    return g;
+}
+
+struct group *group_take(struct store_req *s)
+{
+    REQUIRE(s->op == STORE_ENDED_TASKS && s->ended_tasks.n > 0);
+    struct group *g = mem_alloc(sizeof(*g));
+    g->fixed = true;
+    g->req = store_req_create(STORE_UPLOAD_ROWS, rows_done, NULL);
+    g->req->upload.rows = s->ended_tasks.rows;
+    g->req->upload.n_rows = s->ended_tasks.n;
+    strbuf_fini(&g->req->arena);
+    g->req->arena = s->arena;
+    strbuf_init(&s->arena, STORE_ARENA_BYTES);
+    s->ended_tasks.rows = NULL;
+    s->ended_tasks.n = 0;
     return g;
 }
 
@@ -67,6 +85,8 @@ bool group_add(struct group *g, const struct target *t, const char **spec, size_
 static void group_fix(struct group *g)
 {
     struct store_req *s = g->req;
+    if (g->fixed)
+        return;
     for (unsigned i = 0; i < s->upload.n_rows; i++) {
         s->upload.rows[i].spec = s->arena.data + g->at[i].spec;
         s->upload.rows[i].user_id =

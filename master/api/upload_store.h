@@ -18,6 +18,8 @@ void group_destroy(struct group **gp);
  */
 bool group_add(struct group *g, const struct target *t, const char **spec, size_t *len);
 bool group_full(const struct group *g);
+/* The rows that the store has read (STORE_ENDED_TASKS), as a group; s has none afterwards. */
+struct group *group_take(struct store_req *s);
 
 #define TALLY_WHY_MAX 160
 struct tally;

@@ -23,6 +23,7 @@ enum {
     HELP = 1 << 7,
     PAUSE = 1 << 8,
     RESUME = 1 << 9,
+    RETRY = 1 << 10,
     ANY = ~0
 };
 
@@ -54,6 +55,9 @@ static const struct verb verbs[] = {
      BATCH_REF "\nWhat agents have already goes on to its end, and so does the deadline.", PAUSE,
      pause_run},
     {"resume", "BATCH", 1, 1, "lets a paused batch go on", BATCH_REF, RESUME, resume_run},
+    {"retry", "BATCH", 1, 1, "probes once more what failed in a batch that has ended",
+     BATCH_REF "\nA new batch of the same targets, options and agents; the old one stays as it is.",
+     RETRY, retry_run},
     {"agents", "[NAME]", 0, 1, "shows the agents, or all figures of one", NULL, AGENTS, agents_run},
     {"help", "[VERB]", 0, 1, "explains a verb", NULL, HELP, help_run},
 };
@@ -104,14 +108,14 @@ struct verb_flag {
     }
 
 static const struct verb_flag flags[] = {
-    SECTION(SUBMIT, "Watching"),
-    FLAG(SUBMIT, "watch", 'w', watch,
+    SECTION(SUBMIT | RETRY, "Watching"),
+    FLAG(SUBMIT | RETRY, "watch", 'w', watch,
          "shows the progress until the batch has ended, then its results"),
-    TEXT(SUBMIT, "wait", wait, "TIME",
+    TEXT(SUBMIT | RETRY, "wait", wait, "TIME",
          "watches for this long at most (like 90s, 5m), then ends with 5"),
-    NUMBER(SUBMIT, "results", rows, "N", 0, 10000, "20",
+    NUMBER(SUBMIT | RETRY, "results", rows, "N", 0, 10000, "20",
            "rows of results shown at the end, failures first"),
-    SECTION(SUBMIT, "The batch"),
+    SECTION(SUBMIT | RETRY, "The batch"),
     TEXT(SUBMIT, "name", name, "TEXT", "a name for people"),
     TEXT(SUBMIT, "deadline", deadline, "TIME",
          "what has not ended by then expires (like 90s, 15m, 2h, 7d)"),
@@ -120,9 +124,10 @@ static const struct verb_flag flags[] = {
          "probes in flight per host of the URLs; 0 = no limit (admins)"),
     LIST(SUBMIT, "label", labels, "KEY=VALUE", "a label of yours on the batch"),
     TEXT(SUBMIT, "priority", priority, "CLASS", "interactive or bulk"),
+    TEXT(RETRY, "outcomes", outcomes, "WORD,…", "what to retry (failed,undetermined,expired)"),
     FLAG(SUBMIT, "strict", 0, strict, "any bad line refuses all"),
-    TEXT(SUBMIT, "idempotency-key", idempotency_key, "KEY",
-         "the same key and file again give the same batch (24 h)"),
+    TEXT(SUBMIT | RETRY, "idempotency-key", idempotency_key, "KEY",
+         "the same key and request again give the same batch (24 h)"),
     SECTION(SUBMIT | PROBE, "Agents and probes"),
     LIST(SUBMIT | PROBE, "agent", agents, "NAME", "only this agent"),
     LIST(SUBMIT | PROBE, "tag", tags, "KEY=VALUE", "only agents with this tag"),

@@ -17,7 +17,7 @@ static void put_line(struct strbuf *out, const char *label, const char *value)
 {
     if (!value || !*value)
         return;
-    strbuf_printf(out, "%-10s", label);
+    strbuf_printf(out, "%-11s", label);
     text_clean(out, value);
     strbuf_putc(out, '\n');
 }
@@ -34,6 +34,12 @@ static void put_flow(struct strbuf *out, const struct progress *p)
     put_line(out, "waits for", p->waits_for);
 }
 
+static void put_retries(struct strbuf *out, const struct json_node *batch)
+{
+    for (const struct json_node *n = node_first(batch, "retried_by"); n; n = json_next(n))
+        put_line(out, "retried by", node_str(n, ""));
+}
+
 static void print_batch(const struct json_node *batch)
 {
     struct table_style style = screen_style(stdout);
@@ -46,6 +52,8 @@ static void print_batch(const struct json_node *batch)
     put_line(&out, "name", node_str(batch, "name"));
     put_line(&out, "state", node_str(batch, "state"));
     put_line(&out, "counts", counts.data);
+    put_line(&out, "retry of", node_str(batch, "retry_of"));
+    put_retries(&out, batch);
     put_flow(&out, &p);
     put_line(&out, "created", node_str(batch, "created_at"));
     put_line(&out, "ended", node_str(batch, "ended_at"));

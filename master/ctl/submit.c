@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "master/ctl/submit.h"
 #include "common/clock.h"
 #include "master/ctl/batch_view.h"
 #include "common/human.h"
@@ -83,7 +84,7 @@ static int no_rewind(const struct client_reply *r)
 }
 
 /* Checked here too: what is no header's value must not become one. */
-static int check_key(const char *key)
+int submit_check_key(const char *key)
 {
     size_t n = key ? strlen(key) : 1;
     bool clean = n > 0 && n <= CTL_KEY_MAX;
@@ -243,7 +244,7 @@ static int print_end(struct ctl *c, const char *id, struct answer *a)
     return code != EXIT_ALL_OK ? code : batch_view_exit_code(&p);
 }
 
-static int after_upload(struct ctl *c, int64_t wait_s, struct answer *a)
+int submit_accepted(struct ctl *c, int64_t wait_s, struct answer *a)
 {
     char id[UUID_TEXT_MAX];
     const char *got = node_str(answer_root(a), "id");
@@ -265,15 +266,20 @@ static int after_upload(struct ctl *c, int64_t wait_s, struct answer *a)
 
 /* ---- the verb */
 
+int submit_wait(const struct ctl *c, int64_t *wait_s)
+{
+    *wait_s = 0;
+    if (c->o.wait && human_parse_duration(c->o.wait, wait_s) != ERR_NONE)
+        return ctl_fail(EXIT_USAGE, "--wait must be " DURATION_FORMS ", got '%s'", c->o.wait);
+    return EXIT_ALL_OK;
+}
+
 /* out "" when no deadline was given. */
-static int take_times(const struct ctl *c, char out[24], int64_t *wait_s)
+static int take_deadline(const struct ctl *c, char out[24])
 {
     int64_t s;
     const struct ctl_options *o = &c->o;
     out[0] = '\0';
-    *wait_s = 0;
-    if (o->wait && human_parse_duration(o->wait, wait_s) != ERR_NONE)
-        return ctl_fail(EXIT_USAGE, "--wait must be " DURATION_FORMS ", got '%s'", o->wait);
     if (o->deadline && o->deadline_s)
         return ctl_fail(EXIT_USAGE, "--deadline and --deadline-s say the same; give one of them");
     const char *given = o->deadline ? o->deadline : o->deadline_s;
@@ -291,9 +297,11 @@ int submit_run(struct ctl *c)
     struct answer a;
     char deadline[24];
     int64_t wait_s;
-    int code = take_times(c, deadline, &wait_s);
+    int code = submit_wait(c, &wait_s);
     if (code == EXIT_ALL_OK)
-        code = check_key(c->o.idempotency_key);
+        code = take_deadline(c, deadline);
+    if (code == EXIT_ALL_OK)
+        code = submit_check_key(c->o.idempotency_key);
     if (code != EXIT_ALL_OK)
         return code;
     if (source_open(&s, c->words[0]) != ERR_NONE)
@@ -305,7 +313,7 @@ int submit_run(struct ctl *c)
     if (code == EXIT_ALL_OK)
         code = upload(c, &s, deadline_s, &a);
     if (code == EXIT_ALL_OK)
-        code = after_upload(c, wait_s, &a);
+        code = submit_accepted(c, wait_s, &a);
     answer_fini(&a);
     source_close(&s);
     return code;

@@ -30,6 +30,8 @@ static enum err dispatch(struct sqlite_db *d, struct store_req *r)
         return sqlite_refill(d, r);
     case STORE_BATCH_GET:
         return sqlite_batch_get(d, r);
+    case STORE_ENDED_TASKS:
+        return sqlite_ended_tasks(d, r);
     case STORE_BATCH_LIST:
         return sqlite_batch_list(d, r);
     case STORE_RESULTS_PAGE:
@@ -118,7 +120,8 @@ void readers_destroy(struct readers **rp)
 
 enum err readers_post(struct readers *r, struct store_req *req)
 {
-    return mailbox_post(r->all[req->op == STORE_RESULTS_PAGE].box, &req->letter);
+    bool page = req->op == STORE_RESULTS_PAGE || req->op == STORE_ENDED_TASKS;
+    return mailbox_post(r->all[page].box, &req->letter);
 }
 
 void readers_mailbox_stats(struct readers *r, struct mailbox_stats *out)

@@ -80,6 +80,7 @@ MUST_USE enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
 /* ---- readers (sqlite_read.c): fill the out-members of a request; ERR_NOT_FOUND is an answer */
 MUST_USE enum err sqlite_refill(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r);
+MUST_USE enum err sqlite_ended_tasks(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_results_page(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r);

@@ -8,13 +8,13 @@
 #define BATCH_COLUMNS                                                                              \
     "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
     "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
-    "expired, cancelled, low_water, mark, mark_cause, paused"
+    "expired, cancelled, low_water, mark, mark_cause, paused, retry_of"
 
 /* X(id, who prepares it: W writer, R reader, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
     X(SQL_BATCH_INSERT, W,                                                                         \
       "INSERT INTO batches(uuid, trace, cls, deadline_s, per_host, name, labels, agents, "         \
-      "created_at, state) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)")                          \
+      "created_at, retry_of, state) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)")           \
     X(SQL_BATCH_OPEN, W,                                                                           \
       "UPDATE batches SET state = ?2, total = ?3, rejected = ?4, duplicates = ?5, "                \
       "opened_at = ?6, deadline_at = ?7, ended_at = ?8 WHERE num = ?1")                            \
@@ -62,6 +62,12 @@
     X(SQL_BATCH_BY_UUID, R, "SELECT " BATCH_COLUMNS " FROM batches WHERE uuid = ?1 AND state > 0") \
     X(SQL_CAUSES, R,                                                                               \
       "SELECT cause, count FROM causes WHERE batch = ?1 ORDER BY count DESC, cause LIMIT ?2")      \
+    X(SQL_RETRIES, R,                                                                              \
+      "SELECT uuid FROM batches WHERE retry_of = ?1 AND state > 0 ORDER BY num DESC LIMIT ?2")     \
+    X(SQL_ENDED_TASKS, R,                                                                          \
+      "SELECT r.task, t.host, t.spec, t.user_id FROM results r CROSS JOIN tasks t "                \
+      "ON t.task = r.task WHERE r.task >= ?1 AND r.task < ?2 AND (?3 >> r.outcome) & 1 "           \
+      "ORDER BY r.task LIMIT ?4")                                                                  \
     X(SQL_BATCH_LIST, R,                                                                           \
       "SELECT " BATCH_COLUMNS                                                                      \
       " FROM batches WHERE num < ?1 AND state > 0 ORDER BY num DESC LIMIT ?2")                     \

@@ -123,6 +123,20 @@ static enum err read_causes(struct sqlite_db *d, struct store_req *r)
     return e;
 }
 
+static enum err read_retries(struct sqlite_db *d, struct store_req *r)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_RETRIES);
+    sqlite_bind_str(st, 1, r->batch_get.info.uuid);
+    sqlite3_bind_int64(st, 2, STORE_RETRIES_MAX);
+    bool row = false;
+    enum err e;
+    while (!(e = sqlite_step(d, st, &row)) && row)
+        snprintf(r->batch_get.retries[r->batch_get.n_retries++], UUID_TEXT_MAX, "%s",
+                 (const char *)sqlite3_column_text(st, 0));
+    sqlite3_reset(st);
+    return e;
+}
+
 enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_BY_UUID);
@@ -134,7 +148,9 @@ enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r)
     if (!e)
         sqlite_batch_row(st, &r->batch_get.info);
     sqlite3_reset(st);
-    return e ? e : read_causes(d, r);
+    if (!e)
+        e = read_causes(d, r);
+    return e ? e : read_retries(d, r);
 }
 
 enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r)
@@ -150,6 +166,54 @@ enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r)
     while (!(e = sqlite_step(d, st, &row)) && row)
         sqlite_batch_row(st, &r->batch_list.infos[r->batch_list.n++]);
     sqlite3_reset(st);
+    return e;
+}
+
+/* ---- tasks that have ended */
+
+static enum err ended_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st,
+                           unsigned limit, uint64_t *last)
+{
+    bool row = false;
+    enum err e;
+    while (!(e = sqlite_step(d, st, &row)) && row) {
+        *last = (uint64_t)sqlite3_column_int64(st, 0);
+        r->ended_tasks.rows[r->ended_tasks.n++] = (struct store_row){
+            .host_hash = (uint64_t)sqlite3_column_int64(st, 1),
+            .spec = put_column(&r->arena, st, 2),
+            .spec_len = (uint32_t)sqlite3_column_bytes(st, 2),
+            .user_id = put_column(&r->arena, st, 3),
+        };
+        if (r->ended_tasks.n == limit || r->arena.len >= STORE_PAGE_BYTES / 4)
+            break;
+    }
+    sqlite3_reset(st);
+    for (unsigned i = 0; i < r->ended_tasks.n; i++) {
+        rebase(&r->arena, &r->ended_tasks.rows[i].spec);
+        rebase(&r->arena, &r->ended_tasks.rows[i].user_id);
+    }
+    return e;
+}
+
+enum err sqlite_ended_tasks(struct sqlite_db *d, struct store_req *r)
+{
+    uint64_t total = 0, after = r->ended_tasks.after, last = 0;
+    enum err e = batch_total(d, r->ended_tasks.batch, &total);
+    if (e)
+        return e;
+    uint64_t first = task_id(r->ended_tasks.batch, 0);
+    uint64_t to = after >= total ? after : total - after > SCAN_ROWS ? after + SCAN_ROWS : total;
+    unsigned limit = bounded(r->ended_tasks.limit);
+    r->ended_tasks.rows = mem_array(limit, sizeof(*r->ended_tasks.rows));
+    sqlite3_stmt *st = sqlite_use(d, SQL_ENDED_TASKS);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)(first + after));
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)(first + to));
+    sqlite3_bind_int64(st, 3, r->ended_tasks.outcomes);
+    sqlite3_bind_int64(st, 4, limit);
+    e = ended_rows(d, r, st, limit, &last);
+    bool cut = r->ended_tasks.n == limit || r->arena.len >= STORE_PAGE_BYTES / 4;
+    r->ended_tasks.next = cut ? last - first + 1 : to;
+    r->ended_tasks.exhausted = r->ended_tasks.next >= total;
     return e;
 }
 

@@ -49,6 +49,8 @@ static const char *const STEPS[] = {
     " answer TEXT NOT NULL, UNIQUE(token, key));"
     "CREATE INDEX idempotency_age ON idempotency(created_at);",
     "ALTER TABLE batches ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE batches ADD COLUMN retry_of TEXT;"
+    "CREATE INDEX batches_retries ON batches(retry_of, num) WHERE retry_of IS NOT NULL;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

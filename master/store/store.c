@@ -122,6 +122,9 @@ static void members_free(struct store_req *r)
     case STORE_REFILL:
         free(r->refill.tasks);
         break;
+    case STORE_ENDED_TASKS:
+        free(r->ended_tasks.rows);
+        break;
     case STORE_BATCH_GET:
         batch_info_fini(&r->batch_get.info);
         break;

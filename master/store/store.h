@@ -55,7 +55,8 @@ struct batch_info {
         MARK_EXPIRE
     } mark; /* committed; the sweep may be under way */
     enum cause mark_cause;
-    bool paused; /* nothing of it is dispatched */
+    bool paused;                  /* nothing of it is dispatched */
+    char retry_of[UUID_TEXT_MAX]; /* the batch whose tasks these are once more; "" = none */
 };
 void batch_info_fini(struct batch_info *b);
 uint64_t batch_info_ended(const struct batch_info *b); /* sum over outcomes */
@@ -97,6 +98,7 @@ enum store_op {
     /* readers */
     STORE_REFILL,         /* refill */
     STORE_BATCH_GET,      /* by uuid: batch_get */
+    STORE_ENDED_TASKS,    /* what the user gave, of tasks that ended so: ended_tasks */
     STORE_BATCH_LIST,     /* newest first: batch_list */
     STORE_RESULTS_PAGE,   /* results_page */
     STORE_TASK_GET,       /* task_get: spec, user_id and the result if there is one */
@@ -104,7 +106,7 @@ enum store_op {
                            */
 };
 
-struct store_row { /* one accepted target of an upload; strings in one arena of the request */
+struct store_row { /* one accepted target, going in or read; strings in one arena of the request */
     const char *spec;
     uint32_t spec_len;
     const char *user_id; /* NULL = none */
@@ -136,7 +138,8 @@ struct cause_count {
     char cause[CAUSE_MAX];
     uint64_t count;
 };
-#define CAUSE_COUNTS_MAX 64
+#define CAUSE_COUNTS_MAX  64
+#define STORE_RETRIES_MAX 16 /* newest retries of a batch that are told with it */
 
 struct store_req {
     struct letter letter; /* weight_bytes is set by store_post */
@@ -189,7 +192,19 @@ struct store_req {
             struct batch_info info;                      /* out */
             struct cause_count causes[CAUSE_COUNTS_MAX]; /* out, by count descending */
             unsigned n_causes;
+            char retries[STORE_RETRIES_MAX]
+                        [UUID_TEXT_MAX]; /* out: batches that retry it, newest first */
+            unsigned n_retries;
         } batch_get;
+        struct {
+            uint32_t batch;
+            uint64_t after;           /* ordinal to begin at */
+            unsigned outcomes, limit; /* outcomes: bits 1 << enum outcome */
+            struct store_row *rows;   /* out: by ordinal; in the arena of this request */
+            unsigned n;
+            uint64_t next;  /* out: the ordinal to go on from … */
+            bool exhausted; /* … unless there is nothing more. As with pages, n = 0 is an answer */
+        } ended_tasks;
         struct {
             uint32_t before; /* batches with a smaller number; 0 = from the newest */
             unsigned limit;
