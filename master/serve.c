@@ -152,8 +152,13 @@ static bool make_dir(const char *dir, char *why)
 
 static bool build_store(struct master *m, char *why)
 {
-    struct store_config c = {
-        .dir = m->dir, .on_swept = on_swept, .on_room = on_room, .arg = &m->relay};
+    struct store_config c = {.dir = m->dir,
+                             .on_swept = on_swept,
+                             .on_room = on_room,
+                             .arg = &m->relay,
+                             .retention_days = m->o->retention_days,
+                             .retention_bytes = m->o->retention_bytes,
+                             .retention_grace_s = m->o->retention_grace_s};
     return store_open(&c, &m->store, &m->boot, why, WHY_MAX) == ERR_NONE &&
            token_first_admin(m->dir, why, WHY_MAX) == ERR_NONE;
 }

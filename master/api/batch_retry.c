@@ -138,6 +138,8 @@ static enum step may_retry(struct http_req *r, const struct retry *x)
                              " tasks of batch %s have not ended; wait for its end, or cancel it "
                              "first",
                              left, b->total, r->param);
+    if (b->purged_at.us != 0)
+        return batch_purged(r, b);
     if (n == 0)
         return nothing_to_retry(r, x->outcomes);
     if (b->per_host == 0 &&

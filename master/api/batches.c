@@ -109,6 +109,7 @@ static void put_members(struct json_out *w, const struct batch_info *b, const st
     put_time(w, "opened_at", b->opened_at);
     put_time(w, "deadline_at", b->deadline_at);
     put_time(w, "ended_at", b->ended_at);
+    put_time(w, "purged_at", b->purged_at);
     json_str(w, "trace", b->trace);
     json_str(w, "retry_of", b->retry_of[0] ? b->retry_of : NULL);
 }
@@ -144,6 +145,18 @@ enum step batch_answer(struct http_req *r)
     if (r->sreq->err == ERR_NOT_FOUND)
         return no_such_batch(r);
     return r->sreq->err ? reply_store_error(r, r->sreq->err, r->sreq->why) : STEP_MORE;
+}
+
+enum step batch_purged(struct http_req *r, const struct batch_info *b)
+{
+    char text[WALL_TEXT_MAX] = "now";
+    if (b->purged_at.us)
+        wall_format(b->purged_at, text);
+    return reply_problem(r, MHD_HTTP_GONE, "purged",
+                         "the targets and results of batch %s were purged (%s): this master keeps "
+                         "them as long as --retention-days and --retention-bytes say; its counts "
+                         "are kept, see GET /api/v1/batches/%s",
+                         b->uuid, text, b->uuid);
 }
 
 enum step batch_ask_core(struct http_req *r, enum core_req_op op, uint32_t batch)

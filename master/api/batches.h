@@ -20,6 +20,9 @@ enum step batch_ask(struct http_req *r);
 /* STEP_MORE: it is there. STEP_DONE: the refusal is set. */
 enum step batch_answer(struct http_req *r);
 
+/* 410: only its row is left. */
+enum step batch_purged(struct http_req *r, const struct batch_info *b);
+
 /* Asks the core about it; the answer is r->creq. */
 enum step batch_ask_core(struct http_req *r, enum core_req_op op, uint32_t batch);
 

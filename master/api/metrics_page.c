@@ -77,6 +77,9 @@ static void put_store(struct strbuf *b, struct store *store)
         COUNTER("store_rows_total", "Tasks written", s->rows),
         COUNTER("store_results_total", "Results written", s->results),
         COUNTER("store_duplicates_total", "Results refused by their key", s->duplicates),
+        COUNTER("store_batches_purged_total", "Ended batches purged", s->batches_purged),
+        COUNTER("store_tasks_purged_total", "Their tasks", s->tasks_purged),
+        GAUGE("store_used_bytes", "Size of the store without its free pages", s->used_bytes),
         GAUGE("store_disk_full", "1 while the disk is full", s->disk_full),
     };
     put_rows(b, rows, ARRAY_LEN(rows));

@@ -126,6 +126,11 @@ static enum step page_reply(struct http_req *r)
     struct reading *x = r->state;
     struct store_req *s = r->sreq;
     struct json_out w;
+    if (s->err == ERR_NOT_FOUND) { /* meanwhile */
+        struct batch_info gone = {0};
+        memcpy(gone.uuid, x->uuid, sizeof(gone.uuid));
+        return batch_purged(r, &gone);
+    }
     if (s->err != ERR_NONE)
         return reply_store_error(r, s->err, s->why);
     reply_begin(r, MHD_HTTP_OK, "application/json");
@@ -252,6 +257,8 @@ static enum step read_results(struct http_req *r, enum format f)
     if (batch_answer(r) == STEP_DONE)
         return STEP_DONE;
     const struct batch_info *b = &r->sreq->batch_get.info;
+    if (b->purged_at.us != 0)
+        return batch_purged(r, b);
     x->batch = b->num;
     memcpy(x->uuid, b->uuid, sizeof(x->uuid));
     memcpy(x->trace, b->trace, sizeof(x->trace));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
+#include "master/api/batches.h"
 #include "master/api/handlers.h"
 #include "master/api/http.h"
 #include "master/api/result_put.h"
@@ -45,6 +46,8 @@ static enum step take_batch(struct http_req *r)
         return reply_store_error(r, s->err, s->why);
     if (s->batch_list.n == 0 || s->batch_list.infos[0].num != task_batch(t->task))
         return no_such_task(r);
+    if (s->batch_list.infos[0].purged_at.us != 0)
+        return batch_purged(r, &s->batch_list.infos[0]);
     memcpy(t->uuid, s->batch_list.infos[0].uuid, sizeof(t->uuid));
     memcpy(t->trace, s->batch_list.infos[0].trace, sizeof(t->trace));
     s = http_store_req(r, STORE_TASK_GET);

@@ -5,6 +5,7 @@
 #include "common/random.h"
 #include "common/utf8.h"
 #include "master/api/batch_options.h"
+#include "master/api/batches.h"
 #include "master/api/hash_set.h"
 #include "master/api/upload_store.h"
 #include <inttypes.h>
@@ -287,6 +288,11 @@ static enum step main_answer(struct upload *u, enum state again, enum state next
         return reply_problem(u->req, MHD_HTTP_CONFLICT, "idempotency_conflict",
                              "another upload with this Idempotency-Key was accepted meanwhile; "
                              "repeat this one to have its answer");
+    if (u->main->err == ERR_NOT_FOUND && upload_info(u)->retry_of[0]) {
+        struct batch_info gone = {0};
+        memcpy(gone.uuid, upload_info(u)->retry_of, sizeof(gone.uuid));
+        return batch_purged(u->req, &gone);
+    }
     if (u->main->err != ERR_FULL || atomic_load(&u->req->api->stopping))
         return reply_store_error(u->req, u->main->err, u->main->why);
     u->state = again;

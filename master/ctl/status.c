@@ -57,6 +57,7 @@ static void print_batch(const struct json_node *batch)
     put_flow(&out, &p);
     put_line(&out, "created", node_str(batch, "created_at"));
     put_line(&out, "ended", node_str(batch, "ended_at"));
+    put_line(&out, "purged", node_str(batch, "purged_at"));
     put_line(&out, "deadline", p.over ? NULL : node_str(batch, "deadline_at"));
     if (node_at(batch, "causes") && json_count(node_at(batch, "causes")) > 0)
         strbuf_putc(&out, '\n');

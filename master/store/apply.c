@@ -26,7 +26,13 @@ static enum err upload_begin(struct apply *a, struct store_req *r)
     REQUIRE(uuid_valid(info->uuid));
     if (info->created_at.us == 0)
         info->created_at = a->now;
-    enum err e = sqlite_batch_insert(a->db, info);
+    bool kept = true;
+    enum err e = info->retry_of[0] ? sqlite_batch_kept(a->db, info->retry_of, &kept) : ERR_NONE;
+    if (e)
+        return e;
+    if (!kept)
+        return refuse(r, ERR_NOT_FOUND, "the batch that is to be retried was purged");
+    e = sqlite_batch_insert(a->db, info);
     if (e == ERR_EXISTS)
         return refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
     if (!e)
@@ -84,6 +90,8 @@ static enum err apply_late(struct apply *a, struct store_result *x)
 {
     bool there = false;
     enum err e = sqlite_result_exists(a->db, x->task, &there);
+    if (!e && !there)
+        e = sqlite_task_purged(a->db, x->task, &there);
     if (!e)
         x->verdict = there ? ACK_DUPLICATE : ACK_REJECTED;
     return e;

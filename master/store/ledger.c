@@ -231,8 +231,9 @@ static void count_since_low_water(struct entry *e)
         e->since_low_water = 0;
 }
 
-void ledger_committed(struct ledger *l)
+unsigned ledger_committed(struct ledger *l)
 {
+    unsigned ended = 0;
     l->seq = l->next_seq;
     struct list_node *n;
     while ((n = list_pop_front(&l->touched))) {
@@ -241,9 +242,12 @@ void ledger_committed(struct ledger *l)
         e->b.info = e->next;
         if (e->opened)
             e->b.receiving = false;
-        if (!e->b.receiving && e->b.info.ended_at.us != 0)
+        if (!e->b.receiving && e->b.info.ended_at.us != 0) {
             entry_free(l, e);
+            ended++;
+        }
     }
+    return ended;
 }
 
 void ledger_rolled_back(struct ledger *l)

@@ -40,6 +40,7 @@ bool ledger_mark(struct ledger *l, struct ledger_batch *b, enum batch_mark mark,
 /* One UPDATE for each batch with new results, one upsert for each of its causes. */
 MUST_USE enum err ledger_write(struct ledger *l, struct sqlite_db *d, struct wall now);
 
-/* Exactly one of the two ends a transaction. Batches that have ended are forgotten. */
-void ledger_committed(struct ledger *l);
+/* Exactly one of the two ends a transaction. Batches that have ended are forgotten; their number.
+ */
+unsigned ledger_committed(struct ledger *l);
 void ledger_rolled_back(struct ledger *l);

@@ -194,6 +194,7 @@ void sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
         .duplicates = (uint64_t)sqlite3_column_int64(st, 15),
         .low_water = (uint64_t)sqlite3_column_int64(st, 22),
         .mark = (enum batch_mark)sqlite3_column_int(st, 23),
+        .purged_at = {sqlite3_column_int64(st, 27)},
         .paused = sqlite3_column_int(st, 25) != 0,
     };
     for (int o = 0; o < OUTCOME_COUNT; o++)

@@ -13,7 +13,7 @@
 struct sqlite_db;
 
 /* The states of a batch row; they only grow, but an upload's row is deleted with it. */
-enum batch_state { BATCH_RECEIVING, BATCH_OPEN, BATCH_ENDED };
+enum batch_state { BATCH_RECEIVING, BATCH_OPEN, BATCH_ENDED, BATCH_PURGING, BATCH_PURGED };
 
 /* Creates DIR/sonde.db when it is not there, refuses what is not ours, migrates forward. */
 MUST_USE enum err sqlite_open_writer(const char *dir, struct sqlite_db **out, char *why,
@@ -76,6 +76,22 @@ MUST_USE enum err sqlite_agent_empty(struct sqlite_db *d, const char *name, stru
 MUST_USE enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
                                          const struct store_idempotency *x, struct wall now,
                                          bool *added);
+
+/* It is there, and was not purged. */
+MUST_USE enum err sqlite_batch_kept(struct sqlite_db *d, const char *uuid, bool *out);
+/* The task had a result, which has been purged. */
+MUST_USE enum err sqlite_task_purged(struct sqlite_db *d, uint64_t task, bool *out);
+
+/* ---- retention (sqlite_purge.c) */
+MUST_USE enum err sqlite_used_bytes(struct sqlite_db *d, uint64_t *out);
+/* A batch whose purge has begun, else the one that ended first and by then; 0 = none. Not one that
+ * is just being retried. */
+MUST_USE enum err sqlite_purge_pick(struct sqlite_db *d, struct wall ended_by, uint32_t *num);
+MUST_USE enum err sqlite_purge_begin(struct sqlite_db *d, uint32_t num, struct wall now);
+/* *n of its tasks and their results, at most `limit`, are gone; fewer: there are no more. */
+MUST_USE enum err sqlite_purge_tasks(struct sqlite_db *d, uint32_t num, unsigned limit,
+                                     unsigned *n);
+MUST_USE enum err sqlite_purge_end(struct sqlite_db *d, uint32_t num, char uuid[UUID_TEXT_MAX]);
 
 /* ---- readers (sqlite_read.c): fill the out-members of a request; ERR_NOT_FOUND is an answer */
 MUST_USE enum err sqlite_refill(struct sqlite_db *d, struct store_req *r);

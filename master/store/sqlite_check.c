@@ -14,18 +14,18 @@
     "SELECT 'batch ' || b.uuid || ': counts " #column " = ' || b." #column                         \
     " || ', but its results say ' || n FROM (SELECT b.*, (SELECT count(*) FROM results r "         \
     "WHERE r.task BETWEEN " FIRST " AND " LAST " AND r.outcome = " #number ") AS n "               \
-    "FROM batches b WHERE b.state > 0) b WHERE b." #column " <> n"
+    "FROM batches b WHERE b.state BETWEEN 1 AND 2) b WHERE b." #column " <> n"
 
 static const char *const RULES[] = {
     "SELECT 'integrity: ' || integrity_check FROM pragma_integrity_check(20) "
     "WHERE integrity_check <> 'ok'",
     "SELECT 'batch ' || uuid || ': total = ' || total || ', but it has ' || n || ' tasks' FROM "
     "(SELECT b.*, (SELECT count(*) FROM tasks t WHERE t.task BETWEEN " FIRST " AND " LAST
-    ") AS n FROM batches b WHERE b.state > 0) WHERE total <> n",
+    ") AS n FROM batches b WHERE b.state BETWEEN 1 AND 2) WHERE total <> n",
     "SELECT 'task ' || t.task || ': belongs to no batch' FROM tasks t "
     "WHERE NOT EXISTS (SELECT 1 FROM batches b WHERE b.num = t.task >> 32)",
     "SELECT 'batch ' || b.uuid || ': its tasks are not numbered 0 to ' || (b.total - 1) "
-    "FROM batches b WHERE b.state > 0 AND b.total > 0 AND "
+    "FROM batches b WHERE b.state BETWEEN 1 AND 2 AND b.total > 0 AND "
     "(SELECT max(task) FROM tasks t WHERE t.task BETWEEN " FIRST " AND " LAST ") <> " FIRST
     " + b.total - 1",
     "SELECT 'task ' || r.task || ': has a result, but does not exist' FROM results r "
@@ -51,13 +51,25 @@ static const char *const RULES[] = {
     "FROM batches b WHERE b.state = 2) b WHERE n > 0",
     "SELECT 'batch ' || uuid || ': is open, but all of its tasks have ended' FROM batches "
     "WHERE state = 1 AND ok + failed + undetermined + refused + expired + cancelled = total",
+    /* Of a purged batch the row is all there is: its counts must still add up. */
+    "SELECT 'batch ' || uuid || ': was purged, but its counts make ' || "
+    "(ok + failed + undetermined + refused + expired + cancelled) || ' of total = ' || total "
+    "FROM batches WHERE state > 2 AND "
+    "ok + failed + undetermined + refused + expired + cancelled <> total",
+    "SELECT 'batch ' || uuid || ': was purged, but some of its tasks or results are left' "
+    "FROM batches b WHERE state = 4 AND "
+    "(EXISTS (SELECT 1 FROM tasks t WHERE t.task BETWEEN " FIRST " AND " LAST
+    ") OR EXISTS (SELECT 1 FROM results r WHERE r.task BETWEEN " FIRST " AND " LAST "))",
+    "SELECT 'batch ' || uuid || ': purged_at does not fit its state ' || state FROM batches "
+    "WHERE (purged_at <> 0) <> (state > 2)",
     "SELECT 'batch ' || uuid || ': low_water = ' || low_water || ', but only ' || n || "
     "' tasks below it have ended' FROM (SELECT b.*, (SELECT count(*) FROM results r "
     "WHERE r.task >= " FIRST " AND r.task < " FIRST " + b.low_water) AS n "
-    "FROM batches b WHERE b.state > 0) WHERE n <> low_water",
+    "FROM batches b WHERE b.state BETWEEN 1 AND 2) WHERE n <> low_water",
     "SELECT 'batch number ' || c.batch || ': counts ' || c.count || ' times ' || c.cause || "
     "', but its results say ' || n FROM (SELECT c.*, (SELECT count(*) FROM results r "
-    "WHERE r.batch = c.batch AND r.cause = c.cause) AS n FROM causes c) c WHERE c.count <> n",
+    "WHERE r.batch = c.batch AND r.cause = c.cause) AS n FROM causes c WHERE NOT EXISTS "
+    "(SELECT 1 FROM batches b WHERE b.num = c.batch AND b.state > 2)) c WHERE c.count <> n",
     "SELECT 'batch number ' || r.batch || ': does not count the cause ' || r.cause FROM "
     "(SELECT DISTINCT batch, cause FROM results WHERE cause <> '') r WHERE NOT EXISTS "
     "(SELECT 1 FROM causes c WHERE c.batch = r.batch AND c.cause = r.cause)",

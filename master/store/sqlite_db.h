@@ -8,7 +8,7 @@
 #define BATCH_COLUMNS                                                                              \
     "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
     "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
-    "expired, cancelled, low_water, mark, mark_cause, paused, retry_of"
+    "expired, cancelled, low_water, mark, mark_cause, paused, retry_of, purged_at"
 
 /* X(id, who prepares it: W writer, R reader, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
@@ -43,6 +43,21 @@
       "VALUES(?1, ?2, ?3, ?4, ?4, 1) ON CONFLICT(name) DO UPDATE SET holds = 1, "                  \
       "instance = excluded.instance, tags = excluded.tags, last_seen = excluded.last_seen")        \
     X(SQL_AGENT_EMPTY, W, "UPDATE agents SET holds = 0, last_seen = ?2 WHERE name = ?1")           \
+    X(SQL_BATCH_KEPT, W, "SELECT 1 FROM batches WHERE uuid = ?1 AND state BETWEEN 1 AND 2")        \
+    X(SQL_BATCH_OVER, W, "SELECT 1 FROM batches WHERE num = ?1 AND total > ?2 AND state > 2")      \
+    X(SQL_PURGE_BEGUN, W, "SELECT num FROM batches WHERE state = 3 AND num > 0 LIMIT 1")           \
+    X(SQL_PURGE_PICK, W,                                                                           \
+      "SELECT num FROM batches b WHERE state = 2 AND ended_at <= ?1 AND NOT EXISTS "               \
+      "(SELECT 1 FROM batches r WHERE r.retry_of = b.uuid AND r.state = 0) "                       \
+      "ORDER BY ended_at, num LIMIT 1")                                                            \
+    X(SQL_PURGE_BEGIN, W,                                                                          \
+      "UPDATE batches SET state = 3, purged_at = ?2 WHERE num = ?1 AND state = 2")                 \
+    X(SQL_PURGE_END, W,                                                                            \
+      "UPDATE batches SET state = 4 WHERE num = ?1 AND state = 3 RETURNING uuid")                  \
+    X(SQL_TASK_FIRST, W,                                                                           \
+      "SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 ORDER BY task LIMIT 1")              \
+    X(SQL_RESULTS_PURGE, W, "DELETE FROM results WHERE task >= ?1 AND task < ?2")                  \
+    X(SQL_TASKS_PURGE, W, "DELETE FROM tasks WHERE task >= ?1 AND task < ?2")                      \
     X(SQL_IDEMPOTENCY_PURGE, W,                                                                    \
       "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency "                           \
       "WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)")                                      \
@@ -58,7 +73,7 @@
     X(SQL_REFILL, R,                                                                               \
       "SELECT t.task, t.host, t.spec FROM tasks t WHERE t.task > ?1 AND t.task <= ?2 AND "         \
       "NOT EXISTS (SELECT 1 FROM results r WHERE r.task = t.task) ORDER BY t.task LIMIT ?3")       \
-    X(SQL_BATCH_TOTAL, R, "SELECT total FROM batches WHERE num = ?1 AND state > 0")                \
+    X(SQL_BATCH_TOTAL, R, "SELECT total FROM batches WHERE num = ?1 AND state BETWEEN 1 AND 2")    \
     X(SQL_BATCH_BY_UUID, R, "SELECT " BATCH_COLUMNS " FROM batches WHERE uuid = ?1 AND state > 0") \
     X(SQL_CAUSES, R,                                                                               \
       "SELECT cause, count FROM causes WHERE batch = ?1 ORDER BY count DESC, cause LIMIT ?2")      \

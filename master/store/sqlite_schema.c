@@ -51,6 +51,9 @@ static const char *const STEPS[] = {
     "ALTER TABLE batches ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE batches ADD COLUMN retry_of TEXT;"
     "CREATE INDEX batches_retries ON batches(retry_of, num) WHERE retry_of IS NOT NULL;",
+    "ALTER TABLE batches ADD COLUMN purged_at INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX batches_kept ON batches(ended_at, num) WHERE state = 2;"
+    "CREATE INDEX batches_purging ON batches(num) WHERE state = 3;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

@@ -136,6 +136,25 @@ enum err sqlite_result_exists(struct sqlite_db *d, uint64_t task, bool *out)
     return e;
 }
 
+enum err sqlite_batch_kept(struct sqlite_db *d, const char *uuid, bool *out)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_KEPT);
+    sqlite_bind_str(st, 1, uuid);
+    enum err e = sqlite_step(d, st, out);
+    sqlite3_reset(st);
+    return e;
+}
+
+enum err sqlite_task_purged(struct sqlite_db *d, uint64_t task, bool *out)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_OVER);
+    sqlite3_bind_int64(st, 1, task_batch(task));
+    sqlite3_bind_int64(st, 2, (uint32_t)task);
+    enum err e = sqlite_step(d, st, out);
+    sqlite3_reset(st);
+    return e;
+}
+
 enum err sqlite_cause_add(struct sqlite_db *d, uint32_t num, const char *cause, uint64_t n)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_CAUSE_ADD);

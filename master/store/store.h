@@ -46,6 +46,7 @@ struct batch_info {
     char *labels; /* JSON object text, NULL = none */
     char *agents; /* JSON object text of the selection {"names":[…],"tags":{…}}, NULL = any agent */
     struct wall created_at, opened_at, deadline_at, ended_at; /* unset = not yet */
+    struct wall purged_at;                                    /* set: only this row is left of it */
     uint64_t total, rejected, duplicates;
     uint64_t ended[OUTCOME_COUNT]; /* terminal counts by outcome */
     uint64_t low_water;            /* every ordinal under it has ended */
@@ -260,6 +261,10 @@ struct store_config {
      * store_open has returned. */
     void (*on_room)(void *arg);
     void *arg;
+    /* Ended batches are purged, oldest first, when they ended so long ago, and while the store
+     * holds more than so many bytes. 0 = never for that. For its size none goes that ended within
+     * the grace: who waited for its end can read it. */
+    int64_t retention_days, retention_bytes, retention_grace_s;
 };
 /* What a starting master needs, read synchronously by store_open. */
 struct store_boot {
@@ -286,7 +291,9 @@ void store_close(struct store **sp);
 struct store_stats {
     struct histogram commit_ms;
     struct counter commits, rows, results, duplicates; /* rows: tasks of uploads */
-    struct gauge disk_full; /* 1 while the disk is full; it clears by itself */
+    struct counter batches_purged, tasks_purged;
+    struct gauge used_bytes; /* as of the last look of the retention; free pages do not count */
+    struct gauge disk_full;  /* 1 while the disk is full; it clears by itself */
 };
 struct store_stats *store_stats(struct store *s); /* atomics: any thread */
 void store_mailbox_stats(struct store *s, struct mailbox_stats *writer,

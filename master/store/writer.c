@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/store/apply.h"
+#include "master/store/retention.h"
 #include "master/store/sweep.h"
 
 /* A commit is also bounded in bytes, so that a thousand large records do not hold up the others. */
@@ -38,11 +39,11 @@ struct writer {
     struct sqlite_db *db;
     struct ledger *ledger;
     struct sweep *sweep;
+    struct retention *retention;
     struct list urgent, interactive, bulk; /* waiting, by priority */
     struct list taken;                     /* part of the transaction under way */
     unsigned bulk_allowed;                 /* rows that bulk may take while others wait */
     unsigned sweep_passed;
-    bool swept;     /* this transaction has a chunk of the sweep */
     enum err stuck; /* ERR_NO_SPACE or ERR_BUSY: nothing can be committed until retry_at */
     struct mono retry_at;
 };
@@ -240,18 +241,25 @@ static enum err take_bulk(struct writer *w, struct apply *a, struct plan *p, boo
     return e;
 }
 
+/* Work of the writer's own. */
+static bool has_chores(const struct writer *w)
+{
+    return !sweep_idle(w->sweep) || retention_due(w->retention, mono_now());
+}
+
 static enum err take_sweep(struct writer *w, struct apply *a, unsigned rows, bool others)
 {
-    if (sweep_idle(w->sweep))
+    if (!has_chores(w))
         return ERR_NONE;
     if (rows < SWEEP_MIN) {
         w->sweep_passed++;
         return ERR_NONE;
     }
     w->sweep_passed = 0;
-    w->swept = true;
     unsigned most = others ? BULK_SHARE : STORE_COMMIT_ROWS;
-    return sweep_run(w->sweep, a, rows < most ? rows : most);
+    rows = rows < most ? rows : most;
+    return sweep_idle(w->sweep) ? retention_run(w->retention, a, rows)
+                                : sweep_run(w->sweep, a, rows);
 }
 
 static enum err fill(struct writer *w, struct apply *a)
@@ -302,15 +310,26 @@ static void checkpoint(struct writer *w, bool all)
 static void report_sweep(struct writer *w)
 {
     struct sweep_report rep = sweep_committed(w->sweep);
-    w->swept = false;
     counter_add(&w->stats->results, rep.count);
     if (rep.batch != 0 && w->c.on_swept)
         w->c.on_swept(w->c.arg, rep.batch, rep.outcome, rep.count, rep.finished);
 }
 
+static void report_retention(struct writer *w)
+{
+    struct retention_report rep = retention_committed(w->retention, mono_now());
+    gauge_set(&w->stats->used_bytes, (int64_t)retention_used_bytes(w->retention));
+    counter_add(&w->stats->batches_purged, rep.batches);
+    counter_add(&w->stats->tasks_purged, rep.tasks);
+    if (rep.batches > 0)
+        LOG(LOG_INFO, "store", "batches_purged", LU("batches", rep.batches), LU("tasks", rep.tasks),
+            LS("last", rep.last), LS("why", rep.by_size ? "size" : "age"));
+}
+
 static void committed(struct writer *w, double took_ms)
 {
-    ledger_committed(w->ledger);
+    if (ledger_committed(w->ledger) > 0)
+        retention_hint(w->retention, mono_now());
     histogram_add(&w->stats->commit_ms, took_ms);
     counter_add(&w->stats->commits, 1);
     if (w->stuck)
@@ -318,6 +337,7 @@ static void committed(struct writer *w, double took_ms)
     w->stuck = ERR_NONE;
     gauge_set(&w->stats->disk_full, 0);
     report_sweep(w);
+    report_retention(w);
     struct list_node *n;
     while ((n = list_pop_front(&w->taken))) {
         struct store_req *r = req_of(n);
@@ -384,7 +404,7 @@ static void rolled_back(struct writer *w, enum err e)
     sqlite_rollback(w->db);
     ledger_rolled_back(w->ledger);
     sweep_rolled_back(w->sweep);
-    w->swept = false;
+    retention_rolled_back(w->retention);
     put_back(w);
     if (e != ERR_NO_SPACE && e != ERR_BUSY)
         die(w, e);
@@ -423,7 +443,9 @@ static int wait_ms(const struct writer *w)
         int64_t left = mono_diff_ms(w->retry_at, mono_now()) + 1;
         return left > 0 ? (int)left : 0;
     }
-    return has_requests(w) || !sweep_idle(w->sweep) ? 0 : -1;
+    if (has_requests(w) || !sweep_idle(w->sweep))
+        return 0;
+    return (int)retention_wait_ms(w->retention, mono_now());
 }
 
 static void sort_letters(struct writer *w)
@@ -449,7 +471,7 @@ static void *writer_main(void *arg)
             return NULL;
         if (w->stuck && mono_before(mono_now(), w->retry_at))
             continue;
-        if (w->stuck || has_requests(w) || !sweep_idle(w->sweep))
+        if (w->stuck || has_requests(w) || has_chores(w))
             commit_round(w);
     }
 }
@@ -478,6 +500,7 @@ struct writer *writer_start(const struct store_config *c, struct store_stats *st
     w->db = db;
     w->ledger = ledger_create(last_seq);
     w->sweep = sweep_create();
+    w->retention = retention_create(c, mono_now());
     list_init(&w->urgent);
     list_init(&w->interactive);
     list_init(&w->bulk);
@@ -499,6 +522,7 @@ void writer_stop(struct writer **wp)
     checkpoint(w, true);
     mailbox_destroy(&w->box);
     sweep_destroy(&w->sweep);
+    retention_destroy(&w->retention);
     ledger_destroy(&w->ledger);
     sqlite_close(&w->db);
     free((char *)w->c.dir);

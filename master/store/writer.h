@@ -6,9 +6,9 @@
  * writer - the one thread that writes: what waits when the last commit ends goes into the next.
  *
  * Order within a commit: results, interactive uploads, other uploads (at most half of the rows
- * while others wait), sweeps last. A request stays counted against the bounds until it is answered.
- * A full disk answers uploads with ERR_NO_SPACE and keeps the rest until there is room; a disk that
- * fails ends the process.
+ * while others wait), sweeps last, and behind them the retention. A request stays counted against
+ * the bounds until it is answered. A full disk answers uploads with ERR_NO_SPACE and keeps the rest
+ * until there is room; a disk that fails ends the process.
  */
 struct writer;
 

@@ -26,6 +26,7 @@ struct world {
     struct api *api;
     struct mailbox *box;
     pthread_t core;
+    int64_t retention_bytes; /* set before world_start() */
     unsigned n_open;
     struct {
         uint32_t num;
@@ -136,7 +137,10 @@ static void world_start_with(int64_t body_max, const char *proxies)
     ck_assert_int_eq(token_add(w.dir, SCOPE_ADMIN, NULL, w.token, why, sizeof(why)), 0);
     ck_assert_int_eq(token_add(w.dir, SCOPE_READ, NULL, w.read_token, why, sizeof(why)), 0);
     ck_assert_int_eq(token_add(w.dir, SCOPE_SUBMIT, NULL, w.submit_token, why, sizeof(why)), 0);
-    struct store_config sc = {.dir = w.dir, .on_swept = on_swept, .on_room = on_room};
+    struct store_config sc = {.dir = w.dir,
+                              .on_swept = on_swept,
+                              .on_room = on_room,
+                              .retention_bytes = w.retention_bytes};
     ck_assert_msg(store_open(&sc, &w.store, &boot, why, sizeof(why)) == 0, "%s", why);
     store_boot_fini(&boot);
     w.box = mailbox_create("core", 1000, SIZE_MAX, NULL, NULL);

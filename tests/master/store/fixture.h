@@ -30,6 +30,7 @@ static char fx_dir[64];
 static struct store *fx;
 static struct store_boot fx_boot;
 static char fx_why[512];
+static int64_t fx_days, fx_bytes, fx_grace_s; /* retention of the next fx_open() */
 static _Atomic unsigned fx_rooms;
 
 static pthread_mutex_t fx_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -86,7 +87,12 @@ static FIXTURE_UNUSED void fx_wait(unsigned *counter, unsigned n)
 static FIXTURE_UNUSED enum err fx_try_open(const char *dir, struct store **out,
                                            struct store_boot *boot)
 {
-    struct store_config c = {.dir = dir, .on_swept = fx_on_swept, .on_room = fx_on_room};
+    struct store_config c = {.dir = dir,
+                             .on_swept = fx_on_swept,
+                             .on_room = fx_on_room,
+                             .retention_days = fx_days,
+                             .retention_bytes = fx_bytes,
+                             .retention_grace_s = fx_grace_s};
     return store_open(&c, out, boot, fx_why, sizeof(fx_why));
 }
 

@@ -135,6 +135,30 @@ START_TEST(cause_that_is_not_counted_is_found)
 }
 END_TEST
 
+#define PURGE_1                                                                                    \
+    "DELETE FROM results WHERE batch = 1; DELETE FROM tasks WHERE task >> 32 = 1; "                \
+    "UPDATE batches SET state = 4, purged_at = 5 WHERE num = 1;"
+
+START_TEST(purged_batch_must_still_add_up)
+{
+    planted(PURGE_1 "UPDATE batches SET ok = ok - 1 WHERE num = 1",
+            "was purged, but its counts make 29 of total = 30");
+}
+END_TEST
+
+START_TEST(rest_of_a_purged_batch_is_found)
+{
+    planted(PURGE_1 "INSERT INTO tasks(task, host, spec) VALUES((1 << 32) + 3, 0, '{}')",
+            "some of its tasks or results are left");
+}
+END_TEST
+
+START_TEST(purge_of_what_has_not_ended_is_found)
+{
+    planted("UPDATE batches SET purged_at = 5 WHERE num = 2", "purged_at does not fit its state 1");
+}
+END_TEST
+
 START_TEST(damaged_page_is_found)
 {
     three_batches();
@@ -166,7 +190,8 @@ TESTS(check_tests, whole_store_is_green_beside_the_writer, directory_without_a_s
       seq_used_twice_is_found, seq_past_the_last_is_found, unknown_outcome_is_found,
       wrong_count_is_found, batch_that_should_have_ended_is_found,
       low_water_above_an_open_task_is_found, wrong_count_of_a_cause_is_found,
-      cause_that_is_not_counted_is_found, damaged_page_is_found)
+      cause_that_is_not_counted_is_found, purged_batch_must_still_add_up,
+      rest_of_a_purged_batch_is_found, purge_of_what_has_not_ended_is_found, damaged_page_is_found)
 
 static TCase *checks(void)
 {
