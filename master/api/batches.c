@@ -44,18 +44,24 @@ static struct core_counts counts_of(const struct batch_info *b, const struct cor
     return n;
 }
 
+static const char *const phase_words[PHASE_COUNT] = {[PHASE_RUNNING] = "running",
+                                                     [PHASE_PAUSED] = "paused",
+                                                     [PHASE_CANCELLING] = "cancelling",
+                                                     [PHASE_EXPIRING] = "expiring",
+                                                     [PHASE_ENDED] = "ended"};
+
 static const char *state_word(const struct batch_info *b, const struct core_counts *n)
 {
     uint64_t ended = 0;
     for (int o = 0; o < OUTCOME_COUNT; o++)
         ended += n->ended[o];
     if (b->ended_at.us != 0 || ended >= n->total)
-        return "ended";
+        return phase_words[PHASE_ENDED];
     if (b->mark == MARK_EXPIRE)
-        return "expiring";
+        return phase_words[PHASE_EXPIRING];
     if (b->mark == MARK_CANCEL || n->marked)
-        return "cancelling";
-    return n->paused ? "paused" : "running";
+        return phase_words[PHASE_CANCELLING];
+    return phase_words[n->paused ? PHASE_PAUSED : PHASE_RUNNING];
 }
 
 static void put_counts(struct json_out *w, const struct core_counts *n)
@@ -279,6 +285,48 @@ static void list_answered(struct core_req *c)
         http_resume(l->req);
 }
 
+/* "state" may be given many times: any of them. */
+static unsigned take_phases(struct query *q)
+{
+    unsigned at = 0, phases = 0;
+    for (const char *word; (word = query_next(q, "state", &at)) != NULL;) {
+        int p = 0;
+        while (p < PHASE_COUNT && strcmp(word, phase_words[p]) != 0)
+            p++;
+        if (p < PHASE_COUNT)
+            phases |= 1u << p;
+        else
+            query_fail(q,
+                       "query parameter 'state' must be running, paused, cancelling, expiring or "
+                       "ended, got \"%.40s\"",
+                       word);
+    }
+    return phases;
+}
+
+/* "label" too: all of them. */
+static void take_labels(struct query *q, struct store_req *s)
+{
+    unsigned at = 0;
+    for (const char *text; (text = query_next(q, "label", &at)) != NULL;) {
+        const char *eq = strchr(text, '=');
+        if (!eq || eq == text) {
+            query_fail(q, "query parameter 'label' must be KEY=VALUE, got \"%.60s\"", text);
+            return;
+        }
+        if (s->batch_list.n_labels == STORE_LABELS_MAX) {
+            query_fail(q, "query parameter 'label' may be given %d times at most",
+                       STORE_LABELS_MAX);
+            return;
+        }
+        s->batch_list.labels[s->batch_list.n_labels++] =
+            (struct store_label){.key = text,
+                                 .key_len = (size_t)(eq - text),
+                                 .value = eq + 1,
+                                 .value_len = strlen(eq + 1)};
+    }
+}
+
 static enum step list_begin(struct http_req *r)
 {
     struct list_state *l = mem_zalloc(sizeof(*l));
@@ -287,11 +335,15 @@ static enum step list_begin(struct http_req *r)
     l->req = r;
     l->limit = (unsigned)query_int(&r->query, "limit", 1, LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT);
     int64_t before = query_int(&r->query, "cursor", 1, UINT32_MAX, 0);
-    if (query_end(&r->query) != ERR_NONE)
-        return reply_bad_query(r);
     struct store_req *s = http_store_req(r, STORE_BATCH_LIST);
     s->batch_list.before = (uint32_t)before;
     s->batch_list.limit = l->limit;
+    s->batch_list.phases = take_phases(&r->query);
+    take_labels(&r->query, s);
+    if (query_end(&r->query) != ERR_NONE) {
+        store_req_destroy(&s);
+        return reply_bad_query(r);
+    }
     r->phase = LIST_ROWS;
     return http_ask_store(r, s);
 }
@@ -335,8 +387,8 @@ static enum step list_reply(struct http_req *r)
         batch_put(&w, &s->batch_list.infos[i], l->asks[i].found ? &l->asks[i].counts : NULL, NULL,
                   0);
     json_arr_end(&w);
-    if (s->batch_list.n == l->limit)
-        json_id(&w, "next_cursor", s->batch_list.infos[s->batch_list.n - 1].num);
+    if (s->batch_list.more)
+        json_id(&w, "next_cursor", s->batch_list.last);
     else
         json_null(&w, "next_cursor");
     json_obj_end(&w);

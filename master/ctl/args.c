@@ -141,6 +141,8 @@ static const struct verb_flag flags[] = {
     TEXT(RESULTS, "host", host, "HOST", "of targets on this host"),
     NUMBER(RESULTS, "limit", limit, "N", 1, 100000, "100", "rows of the table"),
     SECTION(BATCHES, "Selection"),
+    TEXT(BATCHES, "state", state, "WORD", "running, paused, cancelling, expiring or ended"),
+    LIST(BATCHES, "label", labels, "KEY=VALUE", "with this label"),
     NUMBER(BATCHES, "limit", limit, "N", 1, 500, "20", "how many"),
     SECTION(ANY, "The master"),
     {ANY,

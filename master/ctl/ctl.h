@@ -30,7 +30,7 @@ struct ctl_options {
     bool help, version;
     bool watch, strict;
     char *wait, *name, *per_host, *deadline, *deadline_s, *priority;
-    char *outcome, *outcomes, *cause, *host, *idempotency_key;
+    char *outcome, *outcomes, *state, *cause, *host, *idempotency_key;
     struct option_list agents, tags, labels;
     int64_t rows, limit, timeout_ms;
     struct target_flags target; /* of the probe */

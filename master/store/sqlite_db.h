@@ -86,6 +86,9 @@
     X(SQL_BATCH_LIST, R,                                                                           \
       "SELECT " BATCH_COLUMNS                                                                      \
       " FROM batches WHERE num < ?1 AND state > 0 ORDER BY num DESC LIMIT ?2")                     \
+    X(SQL_BATCH_LIST_OPEN, R,                                                                      \
+      "SELECT " BATCH_COLUMNS                                                                      \
+      " FROM batches WHERE num < ?1 AND state < 2 AND state > 0 ORDER BY num DESC LIMIT ?2")       \
     X(SQL_RESULTS_PAGE, R,                                                                         \
       "SELECT seq, task, attempt, outcome, agent, cause, record FROM results "                     \
       "WHERE batch = ?1 AND seq > ?2 ORDER BY seq")                                                \

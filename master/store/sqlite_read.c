@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/json.h"
 #include "common/mem.h"
 
 /* One request looks at no more than this many ids or rows, whatever its filter lets through: read
@@ -153,19 +155,64 @@ enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r)
     return e ? e : read_retries(d, r);
 }
 
+/* ---- the list */
+
+static bool same(const char *text, const char *p, size_t n)
+{
+    return text && strlen(text) == n && memcmp(text, p, n) == 0;
+}
+
+static bool has_label(const struct json_node *labels, const struct store_label *wanted)
+{
+    for (const struct json_node *n = json_first(labels); n; n = json_next(n))
+        if (same(json_node_key(n), wanted->key, wanted->key_len))
+            return json_type(n) == JSON_STRING &&
+                   same(json_node_str(n), wanted->value, wanted->value_len);
+    return false;
+}
+
+static bool has_labels(const struct store_req *r, const struct batch_info *b)
+{
+    struct json_doc *d = NULL;
+    if (r->batch_list.n_labels == 0)
+        return true;
+    if (!b->labels || json_parse(b->labels, strlen(b->labels), &d, NULL, 0) != ERR_NONE)
+        return false;
+    bool all = json_type(json_root(d)) == JSON_OBJECT;
+    for (unsigned i = 0; all && i < r->batch_list.n_labels; i++)
+        all = has_label(json_root(d), &r->batch_list.labels[i]);
+    json_free(&d);
+    return all;
+}
+
+static void list_row(struct store_req *r, sqlite3_stmt *st)
+{
+    struct batch_info *b = &r->batch_list.infos[r->batch_list.n];
+    sqlite_batch_row(st, b);
+    r->batch_list.last = b->num;
+    bool phase = r->batch_list.phases == 0 || (r->batch_list.phases & 1u << batch_info_phase(b));
+    if (phase && has_labels(r, b))
+        r->batch_list.n++;
+    else
+        batch_info_fini(b);
+}
+
 enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r)
 {
-    unsigned limit = bounded(r->batch_list.limit);
+    unsigned limit = bounded(r->batch_list.limit), scanned = 0;
+    bool open = r->batch_list.phases != 0 && !(r->batch_list.phases & 1u << PHASE_ENDED);
+    REQUIRE(r->batch_list.n_labels <= STORE_LABELS_MAX);
     r->batch_list.infos = mem_array(limit, sizeof(*r->batch_list.infos));
-    sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_LIST);
+    sqlite3_stmt *st = sqlite_use(d, open ? SQL_BATCH_LIST_OPEN : SQL_BATCH_LIST);
     sqlite3_bind_int64(st, 1,
                        r->batch_list.before ? (sqlite3_int64)r->batch_list.before : INT64_MAX);
-    sqlite3_bind_int64(st, 2, limit);
+    sqlite3_bind_int64(st, 2, SCAN_ROWS);
     bool row = false;
     enum err e;
-    while (!(e = sqlite_step(d, st, &row)) && row)
-        sqlite_batch_row(st, &r->batch_list.infos[r->batch_list.n++]);
+    for (; r->batch_list.n < limit && !(e = sqlite_step(d, st, &row)) && row; scanned++)
+        list_row(r, st);
     sqlite3_reset(st);
+    r->batch_list.more = r->batch_list.n == limit || scanned == SCAN_ROWS;
     return e;
 }
 

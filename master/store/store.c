@@ -36,6 +36,15 @@ uint64_t batch_info_ended(const struct batch_info *b)
     return n;
 }
 
+enum batch_phase batch_info_phase(const struct batch_info *b)
+{
+    if (b->ended_at.us != 0)
+        return PHASE_ENDED;
+    if (b->mark != MARK_NONE)
+        return b->mark == MARK_CANCEL ? PHASE_CANCELLING : PHASE_EXPIRING;
+    return b->paused ? PHASE_PAUSED : PHASE_RUNNING;
+}
+
 void store_idempotency_free(struct store_idempotency **ip)
 {
     if (!*ip)

@@ -62,6 +62,17 @@ struct batch_info {
 void batch_info_fini(struct batch_info *b);
 uint64_t batch_info_ended(const struct batch_info *b); /* sum over outcomes */
 
+/* What its row says of it; bits 1 << phase select. */
+enum batch_phase {
+    PHASE_RUNNING,
+    PHASE_PAUSED,
+    PHASE_CANCELLING,
+    PHASE_EXPIRING,
+    PHASE_ENDED,
+    PHASE_COUNT
+};
+enum batch_phase batch_info_phase(const struct batch_info *b);
+
 static inline uint64_t task_id(uint32_t batch, uint32_t ordinal)
 {
     return (uint64_t)batch << 32 | ordinal;
@@ -135,6 +146,11 @@ struct store_result_row {
     uint32_t record_len, spec_len, attempt;
     enum outcome outcome;
 };
+struct store_label { /* not terminated */
+    const char *key, *value;
+    size_t key_len, value_len;
+};
+#define STORE_LABELS_MAX 8 /* in the filter of a list */
 struct cause_count {
     char cause[CAUSE_MAX];
     uint64_t count;
@@ -209,8 +225,13 @@ struct store_req {
         struct {
             uint32_t before; /* batches with a smaller number; 0 = from the newest */
             unsigned limit;
+            unsigned phases;                             /* of these; 0 = of any */
+            struct store_label labels[STORE_LABELS_MAX]; /* with all of these, borrowed */
+            unsigned n_labels;
             struct batch_info *infos; /* out */
             unsigned n;
+            uint32_t last; /* out: the lowest number looked at … */
+            bool more; /* … and there may be more below it. As with pages, n = 0 is an answer */
         } batch_list;
         struct {
             uint32_t batch;

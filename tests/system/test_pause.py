@@ -106,6 +106,9 @@ def test_pause_and_resume_of_the_command_line(w):
     expect(f"batch {batch} is paused" in r.stdout, r.stdout)
     r = w.cli("status", batch)
     expect("paused" in r.stdout and "it is paused" in r.stdout, r.stdout)
+    for state, there in (("paused", True), ("running", False)):
+        r = w.cli("batches", "--state", state, "-o", "ndjson")
+        equal((r.returncode, batch in r.stdout), (0, there), f"the list of those that are {state}")
     r = w.cli("resume", "latest", "-o", "csv")
     equal((r.returncode, r.stdout), (0, f"id,state\n{batch},running\n"), "the answer")
     w.wait_batch(batch, 60)

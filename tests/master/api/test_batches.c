@@ -148,6 +148,27 @@ START_TEST(test_cancel_of_an_open_batch_is_202_and_of_an_ended_one_says_so)
 }
 END_TEST
 
+START_TEST(test_lists_are_filtered_by_state_and_label)
+{
+    world_start();
+    char id[UUID_TEXT_MAX], ended[80];
+    struct answer a = post("/api/v1/batches?label=team%3Dnet&label=env%3Dprod", "text/plain", GOOD);
+    id_of(&a, id);
+    expect(batch(id, "?wait=30s"), 200, "ended");
+    snprintf(ended, sizeof(ended), "{\"batches\":[{\"id\":\"%s\"", id);
+    a = post("/api/v1/batches?label=team%3Dnet", "text/plain", GOOD);
+    id_of(&a, id);
+    expect(get("/api/v1/batches?state=ended"), 200, ended);
+    expect(get("/api/v1/batches?label=team%3Dnet&label=env%3Dprod"), 200, ended);
+    expect(get("/api/v1/batches?state=running&label=env%3Dprod"), 200, "{\"batches\":[],");
+    snprintf(ended, sizeof(ended), "{\"batches\":[{\"id\":\"%s\"", id);
+    expect(get("/api/v1/batches?state=running&state=ended&limit=1"), 200, ended);
+    expect(get("/api/v1/batches?state=gone"), 400, "running, paused");
+    expect(get("/api/v1/batches?label=team"), 400, "KEY=VALUE");
+    world_stop();
+}
+END_TEST
+
 static void change(const char *id, const char *call, int status, const char *words)
 {
     char path[100];
@@ -537,6 +558,7 @@ TESTS(refusals, test_a_body_over_the_limit_is_413_and_opens_nothing,
       test_per_host_0_is_for_admins, test_bad_bodies_get_one_clear_sentence)
 TESTS(reads, test_counts_of_an_open_batch_are_the_cores, test_wait_answers_when_the_batch_has_ended,
       test_cancel_of_an_open_batch_is_202_and_of_an_ended_one_says_so,
+      test_lists_are_filtered_by_state_and_label,
       test_pause_shows_until_resume_and_is_too_late_for_an_ended_batch,
       test_pages_ndjson_and_csv_show_the_same_results, test_a_task_is_shown_with_its_result,
       test_a_probe_answers_with_its_result, test_a_bad_probe_says_what_is_wrong_with_its_target,

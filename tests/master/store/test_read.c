@@ -159,95 +159,6 @@ START_TEST(batch_is_found_by_uuid_with_its_causes)
 }
 END_TEST
 
-static uint32_t retry_of(const char *uuid)
-{
-    struct store_req *r = fx_begin_req(CLASS_BULK);
-    snprintf(r->upload.info.retry_of, UUID_TEXT_MAX, "%s", uuid);
-    ck_assert_int_eq(fx_run(r), ERR_NONE);
-    uint32_t num = r->upload.info.num;
-    store_req_destroy(&r);
-    fx_rows(num, 0, 1);
-    return num;
-}
-
-START_TEST(retries_are_told_with_the_batch_newest_first)
-{
-    uint32_t num = fx_batch(1), open[2] = {0};
-    struct batch_info old = fx_info(num);
-    ck_assert_str_eq(old.retry_of, "");
-    for (int i = 0; i < 2; i++) {
-        open[i] = retry_of(old.uuid);
-        ck_assert_int_eq(fx_end_upload(open[i], STORE_UPLOAD_COMMIT), ERR_NONE);
-    }
-    retry_of(old.uuid); /* still received: invisible */
-    ck_assert_str_eq(fx_info(open[0]).retry_of, old.uuid);
-    struct store_req *r = fx_req(STORE_BATCH_GET);
-    memcpy(r->batch_get.uuid, old.uuid, UUID_TEXT_MAX);
-    ck_assert_int_eq(fx_run(r), ERR_NONE);
-    ck_assert_uint_eq(r->batch_get.n_retries, 2);
-    ck_assert_str_eq(r->batch_get.retries[0], fx_info(open[1]).uuid);
-    ck_assert_str_eq(r->batch_get.retries[1], fx_info(open[0]).uuid);
-    store_req_destroy(&r);
-}
-END_TEST
-
-static struct store_req *ended_tasks(uint32_t num, uint64_t after, unsigned outcomes)
-{
-    struct store_req *r = fx_req(STORE_ENDED_TASKS);
-    r->ended_tasks.batch = num;
-    r->ended_tasks.after = after;
-    r->ended_tasks.outcomes = outcomes;
-    r->ended_tasks.limit = 7;
-    ck_assert_int_eq(fx_run(r), ERR_NONE);
-    return r;
-}
-
-START_TEST(ended_tasks_are_read_by_ordinal_whatever_the_order_of_their_ends)
-{
-    uint32_t num = fx_batch(30);
-    fx_results(num, 20, 10, CAUSE_connect_refused, ACK_STORED);
-    fx_results(num, 0, 10, CAUSE_connect_refused, ACK_STORED);
-    fx_results(num, 10, 5, CAUSE_NONE, ACK_STORED);
-    unsigned seen = 0;
-    uint64_t at = 0;
-    for (bool exhausted = false; !exhausted;) {
-        struct store_req *r = ended_tasks(num, at, 1u << OUTCOME_FAILED);
-        for (unsigned i = 0; i < r->ended_tasks.n; i++, seen++) {
-            const struct store_row *row = &r->ended_tasks.rows[i];
-            unsigned ordinal = seen < 10 ? seen : seen + 10;
-            char user_id[16];
-            snprintf(user_id, sizeof(user_id), "row-%u", ordinal);
-            ck_assert_str_eq(row->user_id, user_id);
-            ck_assert_uint_eq(row->host_hash, UINT64_MAX - ordinal);
-            ck_assert_uint_eq(strlen(row->spec), row->spec_len);
-        }
-        at = r->ended_tasks.next;
-        exhausted = r->ended_tasks.exhausted;
-        store_req_destroy(&r);
-    }
-    ck_assert_uint_eq(seen, 20);
-}
-END_TEST
-
-START_TEST(few_ended_tasks_are_sought_in_bounded_steps)
-{
-    uint32_t num = fx_batch(45000);
-    fx_results(num, 44990, 1, CAUSE_connect_refused, ACK_STORED);
-    unsigned steps = 1;
-    struct store_req *r = ended_tasks(num, 0, 1u << OUTCOME_FAILED);
-    for (; !r->ended_tasks.exhausted; steps++) {
-        ck_assert_uint_eq(r->ended_tasks.n, 0);
-        uint64_t next = r->ended_tasks.next;
-        store_req_destroy(&r);
-        r = ended_tasks(num, next, 1u << OUTCOME_FAILED);
-    }
-    ck_assert_uint_eq(steps, 3);
-    ck_assert_uint_eq(r->ended_tasks.n, 1);
-    ck_assert_str_eq(r->ended_tasks.rows[0].user_id, "row-44990");
-    store_req_destroy(&r);
-}
-END_TEST
-
 START_TEST(unknown_uuid_is_not_found)
 {
     struct store_req *r = fx_req(STORE_BATCH_GET);
@@ -556,10 +467,7 @@ TESTS(refill_tests, refill_reads_every_task_once_in_order, refill_skips_what_has
       refill_that_meets_the_limit_exactly_at_the_end_is_exhausted,
       refill_of_a_long_ended_stretch_goes_on_by_its_cursor, refill_is_bounded_in_bytes,
       refill_of_an_unknown_batch_is_not_found)
-TESTS(batch_tests, batch_is_found_by_uuid_with_its_causes,
-      retries_are_told_with_the_batch_newest_first,
-      ended_tasks_are_read_by_ordinal_whatever_the_order_of_their_ends,
-      few_ended_tasks_are_sought_in_bounded_steps, unknown_uuid_is_not_found,
+TESTS(batch_tests, batch_is_found_by_uuid_with_its_causes, unknown_uuid_is_not_found,
       batches_are_listed_newest_first_by_cursor)
 TESTS(page_tests, pages_give_every_result_once_in_seq_order,
       full_last_page_says_that_there_is_no_more, what_is_stored_behind_a_cursor_is_seen_later,
