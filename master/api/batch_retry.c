@@ -27,8 +27,8 @@ struct retry {
     unsigned outcomes;
     struct idempotency *idempotency; /* NULL = without a key */
     struct upload *upload;
-    uint32_t batch;
-    uint64_t next; /* ordinal to read on from */
+    struct batch_info of; /* without its strings */
+    uint64_t next;        /* ordinal to read on from */
     bool exhausted, kept;
 };
 
@@ -167,7 +167,7 @@ static enum step look_up(struct http_req *r, struct retry *x)
 static enum step ask_page(struct http_req *r, const struct retry *x)
 {
     struct store_req *s = http_store_req(r, STORE_ENDED_TASKS);
-    s->ended_tasks.batch = x->batch;
+    s->ended_tasks.batch = x->of.num;
     s->ended_tasks.after = x->next;
     s->ended_tasks.outcomes = x->outcomes;
     s->ended_tasks.limit = STORE_COMMIT_ROWS;
@@ -180,7 +180,8 @@ static enum step found(struct http_req *r, struct retry *x)
     if (batch_answer(r) == STEP_DONE || may_retry(r, x) == STEP_DONE)
         return STEP_DONE;
     const struct batch_info *b = &r->sreq->batch_get.info;
-    x->batch = b->num;
+    x->of = *b;
+    x->of.name = x->of.labels = x->of.agents = NULL;
     x->upload = upload_create(r, false);
     upload_options_of(x->upload, b);
     return ask_page(r, x);
@@ -189,6 +190,8 @@ static enum step found(struct http_req *r, struct retry *x)
 static enum step take_page(struct http_req *r, struct retry *x)
 {
     struct store_req *s = r->sreq;
+    if (s->err == ERR_NOT_FOUND) /* meanwhile */
+        return batch_purged(r, &x->of);
     if (s->err != ERR_NONE)
         return reply_store_error(r, s->err, s->why);
     x->next = s->ended_tasks.next;

@@ -169,7 +169,7 @@ void core_batch_open(struct core *c, const struct core_batch *in, struct mono no
 
 /* ---- the window */
 
-size_t batch_queued(const struct batch *b)
+static size_t batch_queued(const struct batch *b)
 {
     return b->ready.count + b->retry.count + b->waiting;
 }

@@ -21,7 +21,7 @@ static bool has_history(const struct task *t)
     return t->attempts > 0 || t->deaths > 0;
 }
 
-/* Out of turns and hosts' queues while it still counts as running, so that hosts wake others. */
+/* First out of all queues, by which hosts wake others, then paused: so every count stays true. */
 static void hold_back(struct core *c, struct batch *b)
 {
     struct list kept;

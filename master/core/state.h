@@ -255,7 +255,6 @@ void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now)
 void batch_destroy_all(struct core *c);
 void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause);
 void batch_tick(struct core *c, struct mono now);
-size_t batch_queued(const struct batch *b);
 bool batch_matches(const struct batch *b, const struct agent *a);
 uint64_t batch_ended(const struct batch *b);
 
