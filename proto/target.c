@@ -415,11 +415,18 @@ enum err target_from_json(const struct json_node *n, const struct target_default
     return ERR_NONE;
 }
 
+const char *target_host(const struct target *t)
+{
+    if (t->kind == TARGET_HTTP)
+        return t->http.host;
+    return t->dns.resolver != NULL ? t->dns.resolver : t->dns.name;
+}
+
 uint64_t target_host_hash(const struct target *t)
 {
     if (t->kind == TARGET_HTTP)
         return hash64(t->http.host, strlen(t->http.host));
-    const char *key = t->dns.resolver != NULL ? t->dns.resolver : t->dns.name;
+    const char *key = target_host(t);
     return hash64(key, strlen(key)) ^ DNS_HASH_SALT;
 }
 

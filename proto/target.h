@@ -180,6 +180,7 @@ MUST_USE enum err target_encode(const struct target *t, struct strbuf *b);
 /* The key of the per-host budget: URL host, or the resolver that a DNS target names, or its name's
  * own when none is named. */
 uint64_t target_host_hash(const struct target *t);
+const char *target_host(const struct target *t); /* the text of that key */
 
 /* Of whom an agent talks to: the proxy that an http target names, else as above. */
 uint64_t target_peer_hash(const struct target *t);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/api/batches.h"
 #include "common/mem.h"
+#include "master/api/failed_hosts.h"
 #include "master/api/handlers.h"
 #include <stdlib.h>
 #include <string.h>
@@ -194,15 +195,28 @@ enum step batch_wait(struct http_req *r, struct batch_wait *w, uint32_t batch, i
 struct get_state {
     int64_t wait_ms;
     struct batch_wait wait;
+    bool by_host;
+    struct failed_hosts *hosts; /* once they are counted */
 };
-enum { GET_BEGIN, GET_FOUND, GET_WAIT, GET_COUNTS, GET_AGAIN };
+enum { GET_BEGIN, GET_FOUND, GET_WAIT, GET_HOSTS, GET_COUNTS, GET_AGAIN };
+
+static void get_free(void *state)
+{
+    struct get_state *g = state;
+    failed_hosts_destroy(&g->hosts);
+    free(g);
+}
 
 static enum step get_begin(struct http_req *r)
 {
     struct get_state *g = mem_zalloc(sizeof(*g));
     r->state = g;
-    r->state_free = free;
+    r->state_free = get_free;
     g->wait_ms = query_ms(&r->query, "wait", BATCH_WAIT_MAX_MS);
+    const char *by = query_str(&r->query, "by");
+    g->by_host = by && strcmp(by, "host") == 0;
+    if (by && !g->by_host)
+        query_fail(&r->query, "query parameter 'by' must be host, got \"%.40s\"", by);
     if (query_end(&r->query) != ERR_NONE)
         return reply_bad_query(r);
     r->phase = GET_FOUND;
@@ -221,12 +235,15 @@ static void put_retries(struct json_out *w, const struct store_req *s)
 static enum step get_reply(struct http_req *r, const struct core_counts *c)
 {
     struct json_out w;
-    struct store_req *s = r->sreq;
+    const struct store_req *s = r->sreq;
+    const struct get_state *g = r->state;
     reply_begin(r, MHD_HTTP_OK, "application/json");
     json_out_init(&w, &r->reply.body);
     json_obj_begin(&w);
     put_members(&w, &s->batch_get.info, c, s->batch_get.causes, s->batch_get.n_causes);
     put_retries(&w, s);
+    if (g->hosts)
+        failed_hosts_put(g->hosts, &w);
     json_obj_end(&w);
     return STEP_DONE;
 }
@@ -240,23 +257,50 @@ static enum step get_counts(struct http_req *r)
     return batch_ask(r);
 }
 
-enum step batches_get(struct http_req *r)
+/* Then the row is read again: it is older than what was counted. */
+static enum step get_hosts(struct http_req *r)
 {
     struct get_state *g = r->state;
-    if (r->phase == GET_BEGIN)
-        return get_begin(r);
-    if (r->phase == GET_COUNTS)
-        return get_counts(r);
-    if (batch_answer(r) == STEP_DONE)
-        return STEP_DONE;
+    enum step s = failed_hosts_step(g->hosts, r);
+    if (s != STEP_MORE)
+        return s;
+    r->phase = GET_FOUND;
+    return batch_ask(r);
+}
+
+static enum step get_found(struct http_req *r)
+{
+    struct get_state *g = r->state;
     const struct batch_info *b = &r->sreq->batch_get.info;
-    if (r->phase == GET_AGAIN || batch_is_ended(b))
+    bool over = r->phase == GET_AGAIN || batch_is_ended(b);
+    if (!over) {
+        r->phase = GET_WAIT;
+        if (g->wait_ms && batch_wait(r, &g->wait, b->num, g->wait_ms) == STEP_WAIT)
+            return STEP_WAIT;
+    }
+    if (g->by_host && !g->hosts) {
+        g->hosts = failed_hosts_create(b->num, over ? b->ended[OUTCOME_FAILED] : b->total);
+        r->phase = GET_HOSTS;
+        return get_hosts(r);
+    }
+    if (over)
         return get_reply(r, NULL);
-    r->phase = GET_WAIT;
-    if (g->wait_ms && batch_wait(r, &g->wait, b->num, g->wait_ms) == STEP_WAIT)
-        return STEP_WAIT;
     r->phase = GET_COUNTS;
     return batch_ask_core(r, REQ_BATCH_COUNTS, b->num);
+}
+
+enum step batches_get(struct http_req *r)
+{
+    switch (r->phase) {
+    case GET_BEGIN:
+        return get_begin(r);
+    case GET_HOSTS:
+        return get_hosts(r);
+    case GET_COUNTS:
+        return get_counts(r);
+    default:
+        return batch_answer(r) == STEP_DONE ? STEP_DONE : get_found(r);
+    }
 }
 
 /* ---- GET /batches */

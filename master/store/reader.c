@@ -32,6 +32,8 @@ static enum err dispatch(struct sqlite_db *d, struct store_req *r)
         return sqlite_batch_get(d, r);
     case STORE_ENDED_TASKS:
         return sqlite_ended_tasks(d, r);
+    case STORE_FAILED_HOSTS:
+        return sqlite_failed_hosts(d, r);
     case STORE_BATCH_LIST:
         return sqlite_batch_list(d, r);
     case STORE_RESULTS_PAGE:
@@ -120,7 +122,8 @@ void readers_destroy(struct readers **rp)
 
 enum err readers_post(struct readers *r, struct store_req *req)
 {
-    bool page = req->op == STORE_RESULTS_PAGE || req->op == STORE_ENDED_TASKS;
+    bool page = req->op == STORE_RESULTS_PAGE || req->op == STORE_ENDED_TASKS ||
+                req->op == STORE_FAILED_HOSTS;
     return mailbox_post(r->all[page].box, &req->letter);
 }
 

@@ -97,6 +97,7 @@ MUST_USE enum err sqlite_purge_end(struct sqlite_db *d, uint32_t num, char uuid[
 MUST_USE enum err sqlite_refill(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_ended_tasks(struct sqlite_db *d, struct store_req *r);
+MUST_USE enum err sqlite_failed_hosts(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_results_page(struct sqlite_db *d, struct store_req *r);
 MUST_USE enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r);

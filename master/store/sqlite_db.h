@@ -83,6 +83,10 @@
       "SELECT r.task, t.host, t.spec, t.user_id FROM results r CROSS JOIN tasks t "                \
       "ON t.task = r.task WHERE r.task >= ?1 AND r.task < ?2 AND (?3 >> r.outcome) & 1 "           \
       "ORDER BY r.task LIMIT ?4")                                                                  \
+    X(SQL_FAILED_HOSTS, R,                                                                         \
+      "SELECT t.host, count(*), min(r.task) FROM results r CROSS JOIN tasks t "                    \
+      "ON t.task = r.task WHERE r.task >= ?1 AND r.task < ?2 AND r.outcome = ?3 "                  \
+      "GROUP BY t.host")                                                                           \
     X(SQL_BATCH_LIST, R,                                                                           \
       "SELECT " BATCH_COLUMNS                                                                      \
       " FROM batches WHERE num < ?1 AND state > 0 ORDER BY num DESC LIMIT ?2")                     \

@@ -218,6 +218,14 @@ enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r)
 
 /* ---- tasks that have ended */
 
+/* Where a look that begins at an ordinal ends. */
+static uint64_t stretch_end(uint64_t after, uint64_t total)
+{
+    if (after >= total)
+        return after;
+    return total - after > SCAN_ROWS ? after + SCAN_ROWS : total;
+}
+
 static enum err ended_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st,
                            unsigned limit, uint64_t *last)
 {
@@ -249,7 +257,7 @@ enum err sqlite_ended_tasks(struct sqlite_db *d, struct store_req *r)
     if (e)
         return e;
     uint64_t first = task_id(r->ended_tasks.batch, 0);
-    uint64_t to = after >= total ? after : total - after > SCAN_ROWS ? after + SCAN_ROWS : total;
+    uint64_t to = stretch_end(after, total);
     unsigned limit = bounded(r->ended_tasks.limit);
     r->ended_tasks.rows = mem_array(limit, sizeof(*r->ended_tasks.rows));
     sqlite3_stmt *st = sqlite_use(d, SQL_ENDED_TASKS);
@@ -262,6 +270,44 @@ enum err sqlite_ended_tasks(struct sqlite_db *d, struct store_req *r)
     r->ended_tasks.next = cut ? last - first + 1 : to;
     r->ended_tasks.exhausted = r->ended_tasks.next >= total;
     return e;
+}
+
+static enum err failed_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st)
+{
+    bool row = false;
+    unsigned cap = 0;
+    enum err e;
+    while (!(e = sqlite_step(d, st, &row)) && row) {
+        if (r->failed_hosts.n == cap) {
+            cap = cap ? cap * 2 : 64;
+            r->failed_hosts.hosts =
+                mem_realloc(r->failed_hosts.hosts, cap * sizeof(*r->failed_hosts.hosts));
+        }
+        r->failed_hosts.hosts[r->failed_hosts.n++] = (struct store_host){
+            .hash = (uint64_t)sqlite3_column_int64(st, 0),
+            .failed = (uint64_t)sqlite3_column_int64(st, 1),
+            .task = (uint64_t)sqlite3_column_int64(st, 2),
+        };
+    }
+    sqlite3_reset(st);
+    return e;
+}
+
+enum err sqlite_failed_hosts(struct sqlite_db *d, struct store_req *r)
+{
+    uint64_t total = 0, after = r->failed_hosts.after;
+    enum err e = batch_total(d, r->failed_hosts.batch, &total);
+    if (e)
+        return e;
+    sqlite3_int64 first = first_task(r->failed_hosts.batch);
+    uint64_t to = stretch_end(after, total);
+    sqlite3_stmt *st = sqlite_use(d, SQL_FAILED_HOSTS);
+    sqlite3_bind_int64(st, 1, first + (sqlite3_int64)after);
+    sqlite3_bind_int64(st, 2, first + (sqlite3_int64)to);
+    sqlite3_bind_int(st, 3, OUTCOME_FAILED);
+    r->failed_hosts.next = to;
+    r->failed_hosts.exhausted = to >= total;
+    return failed_rows(d, r, st);
 }
 
 /* ---- results */

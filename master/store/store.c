@@ -134,6 +134,9 @@ static void members_free(struct store_req *r)
     case STORE_ENDED_TASKS:
         free(r->ended_tasks.rows);
         break;
+    case STORE_FAILED_HOSTS:
+        free(r->failed_hosts.hosts);
+        break;
     case STORE_BATCH_GET:
         batch_info_fini(&r->batch_get.info);
         break;

@@ -111,6 +111,7 @@ enum store_op {
     STORE_REFILL,         /* refill */
     STORE_BATCH_GET,      /* by uuid: batch_get */
     STORE_ENDED_TASKS,    /* what the user gave, of tasks that ended so: ended_tasks */
+    STORE_FAILED_HOSTS,   /* how many failed of each host, in a stretch of tasks: failed_hosts */
     STORE_BATCH_LIST,     /* newest first: batch_list */
     STORE_RESULTS_PAGE,   /* results_page */
     STORE_TASK_GET,       /* task_get: spec, user_id and the result if there is one */
@@ -145,6 +146,9 @@ struct store_result_row {
     const char *agent, *cause, *record, *spec, *user_id; /* agent, user_id may be NULL */
     uint32_t record_len, spec_len, attempt;
     enum outcome outcome;
+};
+struct store_host {
+    uint64_t hash, failed, task; /* task: the first of them */
 };
 struct store_label { /* not terminated */
     const char *key, *value;
@@ -222,6 +226,14 @@ struct store_req {
             uint64_t next;  /* out: the ordinal to go on from … */
             bool exhausted; /* … unless there is nothing more. As with pages, n = 0 is an answer */
         } ended_tasks;
+        struct {
+            uint32_t batch;
+            uint64_t after;           /* ordinal to begin at: 20,000 are looked at */
+            struct store_host *hosts; /* out: each once */
+            unsigned n;
+            uint64_t next;  /* out: the ordinal to go on from … */
+            bool exhausted; /* … unless there is nothing more */
+        } failed_hosts;
         struct {
             uint32_t before; /* batches with a smaller number; 0 = from the newest */
             unsigned limit;

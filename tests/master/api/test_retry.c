@@ -185,7 +185,30 @@ START_TEST(test_the_same_key_makes_one_batch)
 }
 END_TEST
 
-TESTS(retries, test_failed_and_undetermined_tasks_become_a_batch,
+/* Here because it needs results that failed: row i is of host h(i % 7), and every third failed. */
+START_TEST(test_failures_by_host_name_the_worst_first)
+{
+    world_start();
+    char id[UUID_TEXT_MAX], path[100];
+    submit(TASKS, id);
+    snprintf(path, sizeof(path), "/api/v1/batches/%s?by=host", id);
+    expect(get(path), 200, "\"failures_by_host\":[],\"failures_by_host_exact\":true");
+    end_all(1, TASKS);
+    expect(get(path), 200,
+           "\"failures_by_host\":[{\"host\":\"h0.test\",\"failed\":120},"
+           "{\"host\":\"h3.test\",\"failed\":119},{\"host\":\"h6.test\",\"failed\":119},");
+    expect(get(path), 200, "\"failed\":119}],\"failures_by_host_exact\":true");
+    struct answer a = batch(id);
+    ck_assert(a.status == 200 && !has(&a, "failures_by_host"));
+    answer_free(&a);
+    snprintf(path, sizeof(path), "/api/v1/batches/%s?by=agent", id);
+    expect(get(path), 400, "'by' must be host");
+    world_stop();
+}
+END_TEST
+
+TESTS(retries, test_failures_by_host_name_the_worst_first,
+      test_failed_and_undetermined_tasks_become_a_batch,
       test_targets_are_the_same_in_the_same_order, test_what_cannot_be_retried_is_said,
       test_unlimited_hosts_are_for_admins_again, test_the_same_key_makes_one_batch)
 CHECK_MAIN("retry", retries)

@@ -158,7 +158,42 @@ START_TEST(few_ended_tasks_are_sought_in_bounded_steps)
 }
 END_TEST
 
-TESTS(list_tests, retries_are_told_with_the_batch_newest_first, list_by_what_the_rows_say,
+START_TEST(failures_are_counted_by_host_in_stretches)
+{
+    uint32_t num = fx_batch(45000);
+    fx_results(num, 5, 3, CAUSE_connect_refused, ACK_STORED);
+    fx_results(num, 100, 3, CAUSE_NONE, ACK_STORED);
+    fx_results(num, 44000, 1, CAUSE_http_5xx, ACK_STORED);
+    fx_results(num, 44001, 1, CAUSE_agent_lost, ACK_STORED); /* undetermined */
+    fx_sql("UPDATE tasks SET host = 7 WHERE task IN ((1 << 32) + 5, (1 << 32) + 7)");
+    unsigned stretches = 0, hosts = 0;
+    uint64_t failed = 0, of_7 = 0;
+    struct store_req *r = NULL;
+    do {
+        uint64_t next = r ? r->failed_hosts.next : 0;
+        store_req_destroy(&r);
+        r = fx_req(STORE_FAILED_HOSTS);
+        r->failed_hosts.batch = num;
+        r->failed_hosts.after = next;
+        ck_assert_int_eq(fx_run(r), ERR_NONE);
+        for (unsigned i = 0; i < r->failed_hosts.n; i++, hosts++) {
+            const struct store_host *h = &r->failed_hosts.hosts[i];
+            failed += h->failed;
+            of_7 += h->hash == 7 ? h->failed : 0;
+            ck_assert(h->hash != 7 || h->task == task_id(num, 5));
+        }
+        stretches++;
+    } while (!r->failed_hosts.exhausted);
+    store_req_destroy(&r);
+    ck_assert_uint_eq(stretches, 3);
+    ck_assert_uint_eq(hosts, 3);
+    ck_assert_uint_eq(failed, 4);
+    ck_assert_uint_eq(of_7, 2);
+}
+END_TEST
+
+TESTS(list_tests, failures_are_counted_by_host_in_stretches,
+      retries_are_told_with_the_batch_newest_first, list_by_what_the_rows_say,
       list_by_label_is_exact, ended_tasks_are_read_by_ordinal_whatever_the_order_of_their_ends,
       few_ended_tasks_are_sought_in_bounded_steps)
 static TCase *lists(void)
