@@ -147,9 +147,12 @@ START_TEST(a_task_that_comes_back_waits_and_keeps_its_history)
         msg_put_nack(&b, &(struct msg_nack){h.task, h.ticket, "agent_memory", "full"});
         w_forget(a, h.task);
         w_say(w, a, &b);
+        core_audit(w->core);
         world_tick(w, 60000, true);
         ck_assert_uint_eq(a->n_held, 0);
         ck_assert_uint_eq(counts(1).queued, 1);
+        ck_assert(core_pause(w->core, 1, false, NULL, w->now));
+        ck_assert(core_pause(w->core, 1, true, NULL, w->now)); /* it waits, and is paused again */
         ck_assert(pause(1, false));
     }
     for (int i = 0; i < 60 && a->n_held == 0; i++)
