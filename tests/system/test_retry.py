@@ -41,6 +41,9 @@ def test_what_failed_is_probed_again(w):
         equal(now["retried_by"], [new], "retried_by")
         equal({**now, "retried_by": []}, before, "the old batch")
         w.one_result_each(old, 70)
+    with w.case("by host"):
+        by = w.api.must("GET", f"batches/{old}?by=host").json
+        equal(by["failures_by_host"], [{"host": "127.0.0.1", "failed": 30}], "failures_by_host")
     with w.case("others by outcome, and a retry of a retry"):
         again = retry(w, old, "?outcomes=ok,failed")
         equal(again["accepted"], 70, "accepted")
