@@ -63,6 +63,15 @@ static bool has_room(const struct mailbox *m, const struct letter *l)
            l->weight_bytes <= m->max_bytes - m->bytes;
 }
 
+/* Under the lock, before the first letter is in. The wake that is due, or NULL. */
+static mailbox_wake_f *note_arrival(struct mailbox *m)
+{
+    if (!list_empty(&m->letters))
+        return NULL;
+    PTOK(pthread_cond_signal(&m->arrived));
+    return m->wake;
+}
+
 static enum err post(struct mailbox *m, struct letter *l, bool bounded)
 {
     REQUIRE(m != NULL && l != NULL);
@@ -78,10 +87,7 @@ static enum err post(struct mailbox *m, struct letter *l, bool bounded)
         m->refused++;
         e = ERR_FULL;
     } else {
-        if (list_empty(&m->letters)) {
-            wake = m->wake;
-            PTOK(pthread_cond_signal(&m->arrived));
-        }
+        wake = note_arrival(m);
         list_push_back(&m->letters, &l->node);
         m->bytes += l->weight_bytes;
         m->posted++;
@@ -101,6 +107,37 @@ enum err mailbox_post(struct mailbox *m, struct letter *l)
 enum err mailbox_post_reply(struct mailbox *m, struct letter *l)
 {
     return post(m, l, false);
+}
+
+static size_t weight_of(const struct list *letters)
+{
+    size_t bytes = 0;
+    LIST_EACH (letters, n)
+        bytes += CONTAINER_OF(n, struct letter, node)->weight_bytes;
+    return bytes;
+}
+
+enum err mailbox_post_replies(struct mailbox *m, struct list *letters)
+{
+    REQUIRE(m != NULL && !list_empty(letters));
+    size_t bytes = weight_of(letters);
+    mailbox_wake_f *wake = NULL; /* as in post() */
+    void *arg = m->arg;
+    enum err e = ERR_CLOSED;
+
+    PTOK(pthread_mutex_lock(&m->lock));
+    if (!m->closed) {
+        wake = note_arrival(m);
+        m->bytes += bytes;
+        m->posted += letters->count;
+        list_splice_back(&m->letters, letters);
+        e = ERR_NONE;
+    }
+    PTOK(pthread_mutex_unlock(&m->lock));
+
+    if (wake)
+        wake(arg);
+    return e;
 }
 
 /* Under the lock. */

@@ -35,6 +35,9 @@ MUST_USE enum err mailbox_post(struct mailbox *m, struct letter *l);
  * ERR_FULL. */
 MUST_USE enum err mailbox_post_reply(struct mailbox *m, struct letter *l);
 
+/* The same for all letters of a list at once, with one wake; the list is empty after success. */
+MUST_USE enum err mailbox_post_replies(struct mailbox *m, struct list *letters);
+
 /* Detaches everything into *out (an initialised list of letter.node) without blocking. Receiver
  * only. */
 size_t mailbox_take_all(struct mailbox *m, struct list *out);

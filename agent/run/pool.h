@@ -21,6 +21,12 @@ enum job_end {
                       "expired") */
     JOB_CANCELLED, /* by pool_cancel: no result to report */
 };
+struct job_order { /* private to worker */
+    struct letter letter;
+    enum { ORDER_RUN, ORDER_CANCEL, ORDER_STOP } kind;
+    struct job *job;
+    uint64_t task;
+};
 /* Made by job_create, freed by job_destroy; in the pool's hands between submit and take_done. */
 struct job {
     struct letter letter;
@@ -32,6 +38,7 @@ struct job {
     enum job_end end;
     /* private to pool and worker */
     struct list_node queue_node;
+    struct job_order start;
     void *worker, *slot;
     struct mono started_at;
     bool cancel_sent;

@@ -20,11 +20,13 @@
 struct worker {
     struct worker_config c;
     pthread_t thread;
-    struct mailbox *inbox; /* struct order */
+    struct mailbox *inbox; /* struct job_order */
     struct list orders;    /* taken from the inbox, not yet obeyed */
     struct probe_env env;
     struct slot *slots;
     struct list idle, busy; /* slots */
+    struct list ended;      /* job.letter.node: of this turn, not yet handed back */
+    struct timer hand_back;
     bool stopping;
 };
 
@@ -38,14 +40,6 @@ struct slot {
     bool cancelled, capped; /* capped: the task's deadline comes before the probe's own time-out */
 };
 
-enum order_kind { ORDER_RUN, ORDER_CANCEL, ORDER_STOP };
-struct order {
-    struct letter letter;
-    enum order_kind kind;
-    struct job *job;
-    uint64_t task;
-};
-
 static void slot_release(struct slot *s)
 {
     struct worker *w = s->w;
@@ -57,15 +51,31 @@ static void slot_release(struct slot *s)
         loop_stop(w->env.loop);
 }
 
+/* Jobs go back together, once a turn: a wake of the owner for each would cost as much as its
+ * connect(). */
+static void hand_back(struct worker *w)
+{
+    if (list_empty(&w->ended))
+        return;
+    enum err e = mailbox_post_replies(w->c.ended, &w->ended); /* they are the owner's now */
+    REQUIRE(e == ERR_NONE);
+}
+
+static void on_hand_back(struct timer *t, struct mono now)
+{
+    hand_back(CONTAINER_OF(t, struct worker, hand_back));
+}
+
 static void slot_end(struct slot *s, enum job_end end)
 {
+    struct worker *w = s->w;
     struct job *j = s->job;
-    REQUIRE(j != NULL && s->w != NULL);
+    REQUIRE(j != NULL && w != NULL);
     j->end = end;
-    struct mailbox *ended = s->w->c.ended;
     slot_release(s);
-    enum err e = mailbox_post_reply(ended, &j->letter); /* j is the owner's from here on */
-    REQUIRE(e == ERR_NONE);
+    if (list_empty(&w->ended))
+        timer_arm(loop_timers(w->env.loop), &w->hand_back, loop_now(w->env.loop), on_hand_back);
+    list_push_back(&w->ended, &j->letter.node);
 }
 
 static bool is_timeout(enum cause c)
@@ -144,7 +154,7 @@ static void stop(struct worker *w)
         loop_stop(w->env.loop);
 }
 
-static void obey(struct worker *w, const struct order *o)
+static void obey(struct worker *w, const struct job_order *o)
 {
     switch (o->kind) {
     case ORDER_RUN:
@@ -162,9 +172,11 @@ static void obey(struct worker *w, const struct order *o)
 
 static void obey_first(struct worker *w)
 {
-    struct order *o = CONTAINER_OF(list_pop_front(&w->orders), struct order, letter.node);
+    struct job_order *o = CONTAINER_OF(list_pop_front(&w->orders), struct job_order, letter.node);
+    bool own = o->kind != ORDER_RUN; /* that of a run is the job's */
     obey(w, o);
-    free(o);
+    if (own)
+        free(o);
 }
 
 static void on_wake(void *arg)
@@ -184,6 +196,7 @@ static void *thread_main(void *arg)
     snprintf(name, sizeof(name), "worker-%u", w->c.index);
     pthread_setname_np(pthread_self(), name);
     loop_run(w->env.loop);
+    hand_back(w); /* what ended in the last turn */
     return NULL;
 }
 
@@ -234,6 +247,7 @@ static void slots_init(struct worker *w)
     list_init(&w->idle);
     list_init(&w->busy);
     list_init(&w->orders);
+    list_init(&w->ended);
     for (unsigned i = 0; i < w->c.slots; i++) {
         w->slots[i].w = w;
         list_push_back(&w->idle, &w->slots[i].node);
@@ -268,16 +282,20 @@ struct worker *worker_create(const struct worker_config *c)
     return NULL;
 }
 
-static void post(struct worker *w, struct order o)
+static void post(struct worker *w, struct job_order *o)
 {
-    struct order *copy = mem_dup(&o, sizeof(o));
-    enum err e = mailbox_post_reply(w->inbox, &copy->letter);
+    enum err e = mailbox_post_reply(w->inbox, &o->letter);
     REQUIRE(e == ERR_NONE);
+}
+
+static void post_copy(struct worker *w, struct job_order o)
+{
+    post(w, mem_dup(&o, sizeof(o)));
 }
 
 void worker_stop(struct worker *w)
 {
-    post(w, (struct order){.kind = ORDER_STOP});
+    post_copy(w, (struct job_order){.kind = ORDER_STOP});
     PTOK(pthread_join(w->thread, NULL));
     mailbox_take_all(w->inbox, &w->orders); /* what crossed with the stop */
     while (!list_empty(&w->orders))
@@ -293,12 +311,13 @@ void worker_destroy(struct worker **wp)
 
 void worker_run_job(struct worker *w, struct job *j)
 {
-    post(w, (struct order){.kind = ORDER_RUN, .job = j});
+    j->start = (struct job_order){.kind = ORDER_RUN, .job = j};
+    post(w, &j->start);
 }
 
 void worker_cancel(struct worker *w, uint64_t task)
 {
-    post(w, (struct order){.kind = ORDER_CANCEL, .task = task});
+    post_copy(w, (struct job_order){.kind = ORDER_CANCEL, .task = task});
 }
 
 unsigned worker_index(const struct worker *w)

@@ -6,8 +6,8 @@
  * worker - one thread with one loop and the slots for the probes that run on it.
  *
  * The functions belong to the pool's owner; the worker meets it in two mailboxes: its inbox, and
- * the pool's box of ended jobs. The owner never gives more jobs than there are slots, so neither
- * can be full.
+ * the pool's box of ended jobs, into which it puts those of a turn together. The owner never gives
+ * more jobs than there are slots, so neither can be full.
  */
 struct worker;
 struct worker_config {

@@ -167,8 +167,8 @@ static void on_done(void *arg)
     struct bench *b = arg;
     PTOK(pthread_mutex_lock(&b->lock));
     b->wake = true;
-    PTOK(pthread_cond_signal(&b->woken));
     PTOK(pthread_mutex_unlock(&b->lock));
+    PTOK(pthread_cond_signal(&b->woken)); /* behind the lock, or the woken would wait for it */
 }
 
 static void wait_wake(struct bench *b)

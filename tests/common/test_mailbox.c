@@ -111,6 +111,38 @@ START_TEST(test_reply_passes_the_bounds_and_posts_then_do_not)
 }
 END_TEST
 
+START_TEST(test_replies_of_a_list_come_in_order_past_the_bounds_with_one_wake)
+{
+    struct list many;
+    list_init(&many);
+    for (int i = 0; i < 5; i++) {
+        letters[i].weight_bytes = 40;
+        list_push_back(&many, &letters[i].node);
+    }
+    ck_assert_int_eq(mailbox_post_replies(box, &many), ERR_NONE);
+    ck_assert(list_empty(&many));
+    ck_assert_int_eq(atomic_load(&wakes), 1);
+    struct mailbox_stats s;
+    mailbox_stats(box, &s);
+    ck_assert_uint_eq(s.bytes, 200);
+    ck_assert_uint_eq(s.posted, 5);
+    ck_assert_uint_eq(mailbox_take_all(box, &got), 5);
+    for (int i = 0; i < 5; i++)
+        ck_assert_ptr_eq(list_pop_front(&got), &letters[i].node);
+}
+END_TEST
+
+START_TEST(test_closed_box_leaves_a_list_of_replies)
+{
+    struct list many;
+    list_init(&many);
+    list_push_back(&many, &letters[0].node);
+    mailbox_close(box);
+    ck_assert_int_eq(mailbox_post_replies(box, &many), ERR_CLOSED);
+    ck_assert_uint_eq(many.count, 1);
+}
+END_TEST
+
 START_TEST(test_wake_only_when_the_box_stops_being_empty)
 {
     ck_assert_int_eq(mailbox_post(box, &letters[0]), ERR_NONE);
@@ -267,9 +299,10 @@ TESTS(one_thread, test_letters_come_out_in_order, test_take_from_an_empty_box_is
       test_take_appends_to_what_the_list_has, test_full_by_count_leaves_the_letter,
       test_full_by_bytes_leaves_the_letter, test_weight_that_would_wrap_is_full,
       test_taking_frees_the_room, test_reply_passes_the_bounds_and_posts_then_do_not,
-      test_wake_only_when_the_box_stops_being_empty, test_closed_box_refuses_posts_and_replies,
-      test_close_keeps_letters_and_finishes_when_drained, test_closing_twice_wakes_once,
-      test_stats_count_posts_and_refusals, test_destroy_accepts_null)
+      test_replies_of_a_list_come_in_order_past_the_bounds_with_one_wake,
+      test_closed_box_leaves_a_list_of_replies, test_wake_only_when_the_box_stops_being_empty,
+      test_closed_box_refuses_posts_and_replies, test_close_keeps_letters_and_finishes_when_drained,
+      test_closing_twice_wakes_once, test_stats_count_posts_and_refusals, test_destroy_accepts_null)
 TESTS(many_threads, test_every_letter_of_every_sender_arrives_in_its_order,
       test_close_wakes_a_waiting_receiver)
 
