@@ -107,25 +107,32 @@ static void on_deadline(struct timer *t, struct mono now)
 
 /* A connect() to a free local port can meet itself (TCP simultaneous open): nobody listens there.
  */
-static bool met_itself(int fd)
+static bool met_itself(const struct connect_attempt *a)
 {
-    struct sockaddr_storage local = {0}, remote = {0};
-    socklen_t local_len = sizeof(local), remote_len = sizeof(remote);
-    if (getsockname(fd, (struct sockaddr *)&local, &local_len) != 0 ||
-        getpeername(fd, (struct sockaddr *)&remote, &remote_len) != 0)
-        return false;
-    return local_len == remote_len && memcmp(&local, &remote, local_len) == 0;
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    struct ip ip;
+    uint16_t port = a->owner->port, local_port;
+    return port >= FIRST_LOCAL_PORT && getsockname(a->f.fd, (struct sockaddr *)&sa, &len) == 0 &&
+           ip_from_sockaddr((struct sockaddr *)&sa, &ip, &local_port) && local_port == port &&
+           ip_equal(&ip, &a->ip);
 }
 
-static int socket_error(int fd, uint16_t port)
+static int socket_error(int fd)
 {
     int errnum = 0;
     socklen_t len = sizeof(errnum);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
         return errno;
-    if (errnum == 0 && port >= FIRST_LOCAL_PORT && met_itself(fd))
-        return ECONNREFUSED;
-    return errnum;
+    return errnum ? errnum : ECONNRESET; /* hung up between the handshake and our look */
+}
+
+/* 0, or an errno. Writable and nothing else: connected, and the socket need not be asked. */
+static int attempt_error(const struct connect_attempt *a, uint32_t events)
+{
+    if (events != EPOLLOUT)
+        return socket_error(a->f.fd);
+    return met_itself(a) ? ECONNREFUSED : 0;
 }
 
 static void win(struct connector *c, struct connect_attempt *a)
@@ -137,7 +144,7 @@ static void win(struct connector *c, struct connect_attempt *a)
     c->connected_at = loop_now_fresh(c->loop);
     c->silent = VITAL_NONE;
     vitals_good(c->vitals, vital_of(&a->ip), c->connected_at);
-    loop_remove(c->loop, &a->f);
+    loop_let_go(c->loop, &a->f);
     c->open--;
     finish(c);
 }
@@ -146,13 +153,11 @@ static void on_attempt(struct loop_fd *f, uint32_t events)
 {
     struct connect_attempt *a = CONTAINER_OF(f, struct connect_attempt, f);
     struct connector *c = a->owner;
-    int errnum = socket_error(f->fd, c->port);
-    if (errnum == 0 && (events & EPOLLOUT) && !(events & EPOLLERR)) {
+    int errnum = attempt_error(a, events);
+    if (errnum == 0) {
         win(c, a);
         return;
     }
-    if (errnum == 0)
-        errnum = ECONNRESET; /* hung up between the handshake and our look */
     enum cause cause = cause_of_errno(errnum, &a->ip);
     if (cause == CAUSE_connect_refused || cause == CAUSE_connect_reset)
         vitals_good(c->vitals, vital_of(&a->ip), loop_now_fresh(c->loop));
@@ -176,7 +181,7 @@ static int attempt_open(struct connector *c, struct connect_attempt *a, enum cau
         close(fd);
         return errnum;
     }
-    if (!loop_add(c->loop, &a->f, fd, EPOLLOUT, on_attempt)) {
+    if (!loop_add(c->loop, &a->f, fd, EPOLLOUT | EPOLLONESHOT, on_attempt)) {
         close(fd);
         return ENOBUFS;
     }

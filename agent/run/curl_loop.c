@@ -101,8 +101,9 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         s = sock_take(c);
         curl_multi_assign(c->multi, fd, s);
     }
-    bool watched = s->f.added ? loop_modify(c->loop, &s->f, epoll_events(what))
-                              : loop_add(c->loop, &s->f, fd, epoll_events(what), on_socket_event);
+    bool watched = s->f.added
+                       ? loop_modify(c->loop, &s->f, epoll_events(what))
+                       : loop_take_over(c->loop, &s->f, fd, epoll_events(what), on_socket_event);
     if (!watched)
         LOG(LOG_ERROR, "worker", "not_watched", LS("detail", strerror(errno)));
     return 0;

@@ -82,13 +82,25 @@ static bool control(struct loop *l, struct loop_fd *f, int op, int other_op)
     return tolerated(errno);
 }
 
-bool loop_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events, loop_fd_f *on_event)
+static void describe(struct loop_fd *f, int fd, uint32_t events, loop_fd_f *on_event)
 {
     REQUIRE(!f->added && on_event != NULL);
     f->fd = fd;
     f->events = events;
     f->on_event = on_event;
+}
+
+bool loop_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events, loop_fd_f *on_event)
+{
+    describe(f, fd, events, on_event);
     f->added = control(l, f, EPOLL_CTL_ADD, EPOLL_CTL_MOD);
+    return f->added;
+}
+
+bool loop_take_over(struct loop *l, struct loop_fd *f, int fd, uint32_t events, loop_fd_f *on_event)
+{
+    describe(f, fd, events, on_event);
+    f->added = control(l, f, EPOLL_CTL_MOD, EPOLL_CTL_ADD);
     return f->added;
 }
 
@@ -101,6 +113,13 @@ bool loop_modify(struct loop *l, struct loop_fd *f, uint32_t events)
     return control(l, f, EPOLL_CTL_MOD, EPOLL_CTL_ADD);
 }
 
+static void drop_events(struct loop *l, const struct loop_fd *f)
+{
+    for (int i = 0; i < l->n_events; i++)
+        if (l->events[i].data.ptr == f)
+            l->events[i].data.ptr = NULL;
+}
+
 void loop_remove(struct loop *l, struct loop_fd *f)
 {
     if (!f->added)
@@ -108,9 +127,14 @@ void loop_remove(struct loop *l, struct loop_fd *f)
     f->added = false;
     if (epoll_ctl(l->epfd, EPOLL_CTL_DEL, f->fd, NULL) != 0)
         REQUIRE(tolerated(errno));
-    for (int i = 0; i < l->n_events; i++)
-        if (l->events[i].data.ptr == f)
-            l->events[i].data.ptr = NULL;
+    drop_events(l, f);
+}
+
+void loop_let_go(struct loop *l, struct loop_fd *f)
+{
+    REQUIRE(f->added && (f->events & EPOLLONESHOT));
+    f->added = false;
+    drop_events(l, f);
 }
 
 struct timers *loop_timers(struct loop *l)

@@ -19,7 +19,7 @@ typedef void loop_fd_f(struct loop_fd *f, uint32_t events);
 
 struct loop_fd { /* caller-owned, zeroed before the first add */
     int fd;
-    uint32_t events;
+    uint32_t events; /* with EPOLLONESHOT: one event, then none until the next modify */
     loop_fd_f *on_event;
     bool added;
 };
@@ -32,6 +32,13 @@ void loop_destroy(struct loop **lp);
 bool loop_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events, loop_fd_f *on_event);
 bool loop_modify(struct loop *l, struct loop_fd *f, uint32_t events);
 void loop_remove(struct loop *l, struct loop_fd *f); /* does not close; no effect when not added */
+
+/* A descriptor goes from one owner to the next in one system call instead of two: after the event
+ * of a oneshot, let_go() leaves it asleep in the kernel's set, where take_over() finds it (or adds
+ * it, when it is not there). Whoever does not pass it on closes it. */
+void loop_let_go(struct loop *l, struct loop_fd *f);
+bool loop_take_over(struct loop *l, struct loop_fd *f, int fd, uint32_t events,
+                    loop_fd_f *on_event); /* as loop_add() */
 
 struct timers *loop_timers(struct loop *l);
 struct mono loop_now(const struct loop *l); /* of this turn */

@@ -120,6 +120,56 @@ START_TEST(test_modify_silences_readable)
 }
 END_TEST
 
+/* What the first owner was told, and who is told what comes next. */
+static struct pair heir;
+
+static void let_go(struct loop_fd *f, uint32_t events)
+{
+    struct pair *p = CONTAINER_OF(f, struct pair, f);
+    p->events++;
+    loop_let_go(p->l, f);
+}
+
+static void take_over(struct timer *t, struct mono now)
+{
+    ck_assert(loop_take_over(heir.l, &heir.f, heir.fds[0], EPOLLIN, count_and_stop));
+}
+
+START_TEST(test_descriptor_let_go_sleeps_until_it_is_taken_over)
+{
+    struct loop *l = loop_create(NULL, NULL);
+    struct timer t = {0};
+    struct pair p;
+    pair_open(&p, l);
+    heir = p;
+    ck_assert(loop_add(l, &p.f, p.fds[0], EPOLLIN | EPOLLONESHOT, let_go));
+    poke(&p);
+    run_for(l, 5);
+    ck_assert_int_eq(p.events, 1); /* although it is readable all the time */
+    timer_arm(loop_timers(l), &t, mono_add_ms(mono_now(), 1), take_over);
+    loop_run(l);
+    ck_assert_int_eq(p.events, 1);
+    ck_assert_int_eq(heir.events, 1);
+    loop_remove(l, &heir.f);
+    pair_close(&p);
+    loop_destroy(&l);
+}
+END_TEST
+
+START_TEST(test_taking_over_what_nobody_let_go_adds_it)
+{
+    struct loop *l = loop_create(NULL, NULL);
+    struct pair p;
+    pair_open(&p, l);
+    ck_assert(loop_take_over(l, &p.f, p.fds[0], EPOLLIN, count_and_stop));
+    poke(&p);
+    loop_run(l);
+    ck_assert_int_eq(p.events, 1);
+    pair_close(&p);
+    loop_destroy(&l);
+}
+END_TEST
+
 START_TEST(test_descriptor_closed_before_remove_is_tolerated)
 {
     struct loop *l = loop_create(NULL, NULL);
@@ -218,7 +268,9 @@ START_TEST(test_lag_shows_a_slow_turn)
 END_TEST
 
 TESTS(descriptors, test_delivers_readable, test_removed_in_same_turn_gets_no_event,
-      test_modify_silences_readable, test_descriptor_closed_before_remove_is_tolerated,
+      test_modify_silences_readable, test_descriptor_let_go_sleeps_until_it_is_taken_over,
+      test_taking_over_what_nobody_let_go_adds_it,
+      test_descriptor_closed_before_remove_is_tolerated,
       test_second_watch_of_one_descriptor_takes_it_over)
 TESTS(waking, test_wake_from_another_thread_runs_on_loop_thread,
       test_wakes_before_a_turn_are_coalesced, test_lag_shows_a_slow_turn)
