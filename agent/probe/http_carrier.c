@@ -15,62 +15,15 @@
 
 /*
  * libcurl gets a connected socket and nothing to decide: the URL's host and port lead to the
- * carrier's own name, that name is pinned to the address we connected to, everything unpinned is
- * denied, and the socket callback hands out our socket once. Without the empty PROXY,
- * the environment's proxy would hide the target; without the NULL CA paths, libcurl would add its
- * own authorities to our store; its CA cache
- * would give one probe's authorities to the next; a DNS cache time-out of 0 would let a pin fall
- * through.
+ * carrier's own name, that name is pinned for good to an address where nobody is, everything
+ * unpinned is denied, and the socket callback hands out our socket once. libcurl then calls
+ * connect() on it, which the kernel answers with "done", whatever the address. Without the empty
+ * PROXY, the environment's proxy would hide the target; without the NULL CA paths, libcurl would
+ * add its own authorities to our store; its CA cache would give one probe's authorities to the
+ * next; a DNS cache time-out of 0 would let a pin fall through.
  */
-
-bool http_carrier_take(struct probe *p)
-{
-    struct http_state *s = p->http;
-    struct list_node *n = list_pop_front(&s->idle);
-    REQUIRE(p->carrier == NULL);
-    if (n) {
-        p->carrier = CONTAINER_OF(n, struct http_carrier, node);
-        return true;
-    }
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        return false;
-    struct http_carrier *c = mem_zalloc(sizeof(*c));
-    c->easy = easy;
-    snprintf(c->name, sizeof(c->name), "s%u.slot", s->carriers++);
-    p->carrier = c;
-    return true;
-}
-
-static void free_lists(struct http_carrier *c)
-{
-    curl_slist_free_all(c->resolve);
-    curl_slist_free_all(c->connect_to);
-    curl_slist_free_all(c->headers);
-    curl_url_cleanup(c->named);
-    c->resolve = c->connect_to = c->headers = NULL;
-    c->named = NULL;
-}
-
-void http_carrier_give(struct probe *p)
-{
-    struct http_carrier *c = p->carrier;
-    REQUIRE(c != NULL && !p->transfer.added);
-    curl_easy_reset(c->easy);
-    free_lists(c);
-    list_push_front(&p->http->idle, &c->node);
-    p->carrier = NULL;
-    p->wire_fd = -1;
-}
-
-void http_carrier_destroy(struct http_carrier **cp)
-{
-    struct http_carrier *c = *cp;
-    curl_easy_cleanup(c->easy);
-    free_lists(c);
-    free(c);
-    *cp = NULL;
-}
+#define PIN_PORT    80
+#define PIN_ADDRESS "192.0.2.1" /* RFC 5737: of no host */
 
 static bool append(struct curl_slist **list, const char *text)
 {
@@ -81,24 +34,64 @@ static bool append(struct curl_slist **list, const char *text)
     return true;
 }
 
-/* The cache key of a pin is name:port; the last port's pin goes, so that one probe leaves one
- * entry. */
-static bool pin(struct probe *p)
+static bool make_pin(struct http_carrier *c, unsigned number)
+{
+    char text[64];
+    snprintf(text, sizeof(text), "s%u.slot:%d:" PIN_ADDRESS, number, PIN_PORT);
+    if (!append(&c->pin, text))
+        return false;
+    snprintf(text, sizeof(text), "::s%u.slot:%d", number, PIN_PORT);
+    return append(&c->connect_to, text);
+}
+
+static struct http_carrier *carrier_create(unsigned number)
+{
+    struct http_carrier *c = mem_zalloc(sizeof(*c));
+    c->easy = curl_easy_init();
+    if (!c->easy || !make_pin(c, number))
+        http_carrier_destroy(&c);
+    return c;
+}
+
+bool http_carrier_take(struct probe *p)
+{
+    struct http_state *s = p->http;
+    struct list_node *n = list_pop_front(&s->idle);
+    REQUIRE(p->carrier == NULL);
+    p->carrier = n ? CONTAINER_OF(n, struct http_carrier, node) : carrier_create(s->carriers);
+    if (!n && p->carrier)
+        s->carriers++;
+    return p->carrier != NULL;
+}
+
+static void forget_transfer(struct http_carrier *c)
+{
+    curl_slist_free_all(c->headers);
+    curl_url_cleanup(c->named);
+    c->headers = NULL;
+    c->named = NULL;
+}
+
+void http_carrier_give(struct probe *p)
 {
     struct http_carrier *c = p->carrier;
-    uint16_t port = http_hop(p)->port;
-    char addr[IP_TEXT_MAX], text[128];
-    if (c->pinned_port && c->pinned_port != port) {
-        snprintf(text, sizeof(text), "-%s:%u", c->name, c->pinned_port);
-        if (!append(&c->resolve, text))
-            return false;
-    }
-    snprintf(text, sizeof(text), "+%s:%u:%s", c->name, port, ip_format(&p->ip, addr));
-    if (!append(&c->resolve, text))
-        return false;
-    c->pinned_port = port;
-    snprintf(text, sizeof(text), "::%s:%u", c->name, port);
-    return append(&c->connect_to, text);
+    REQUIRE(c != NULL && !p->transfer.added);
+    curl_easy_reset(c->easy);
+    forget_transfer(c);
+    list_push_front(&p->http->idle, &c->node);
+    p->carrier = NULL;
+    p->wire_fd = -1;
+}
+
+void http_carrier_destroy(struct http_carrier **cp)
+{
+    struct http_carrier *c = *cp;
+    curl_easy_cleanup(c->easy);
+    forget_transfer(c);
+    curl_slist_free_all(c->pin);
+    curl_slist_free_all(c->connect_to);
+    free(c);
+    *cp = NULL;
 }
 
 /* libcurl takes the name for TLS from its URL, and the pin leads any host to our address. */
@@ -125,6 +118,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
         return CURL_SOCKET_BAD;
     p->fd = -1;
     p->wire_fd = fd;
+    p->carrier->pinned = true;
     return fd;
 }
 
@@ -141,7 +135,8 @@ static void set_network(struct probe *p)
     long timeout_ms = left_ms > 1 ? (long)left_ms : 1;
     curl_easy_setopt(e, CURLOPT_CURLU, p->carrier->named ? p->carrier->named : p->url);
     curl_easy_setopt(e, CURLOPT_CONNECT_TO, p->carrier->connect_to);
-    curl_easy_setopt(e, CURLOPT_RESOLVE, p->carrier->resolve);
+    if (!p->carrier->pinned)
+        curl_easy_setopt(e, CURLOPT_RESOLVE, p->carrier->pin);
     curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, -1L);
     curl_easy_setopt(e, CURLOPT_RESOLVER_START_FUNCTION, deny_unpinned);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -297,7 +292,7 @@ static void set_request(struct probe *p)
 bool http_carrier_prepare(struct probe *p)
 {
     REQUIRE(p->carrier != NULL && p->fd >= 0 && p->url != NULL);
-    if (!pin(p) || !name_for_tls(p) || !set_headers(p))
+    if (!name_for_tls(p) || !set_headers(p))
         return false;
     set_network(p);
     set_tls(p);

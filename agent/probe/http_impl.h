@@ -20,14 +20,13 @@
  *   http_title.c     the title of a page
  */
 
-/* An easy handle for one transfer at a time, with a host name of its own in libcurl's DNS cache:
- * pins never meet. */
+/* An easy handle for one transfer at a time. */
 struct http_carrier {
     struct list_node node; /* idle */
     CURL *easy;
-    char name[24];        /* "s12.slot" */
-    uint16_t pinned_port; /* 0 = none */
-    struct curl_slist *resolve, *connect_to, *headers;
+    struct curl_slist *pin, *connect_to; /* for all transfers */
+    bool pinned;                         /* libcurl has seen the pin */
+    struct curl_slist *headers;          /* of this transfer */
     CURLU *named; /* the probe's URL with the SNI name as its host; NULL = not needed */
     char error[CURL_ERROR_SIZE];
 };
