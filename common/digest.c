@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "common/mem.h"
@@ -14,12 +15,29 @@ struct sha256 {
     EVP_MD_CTX *ctx;
 };
 
+/* Fetched once, for as long as the process lives: with EVP_sha256() OpenSSL looks for its provider
+ * again, under locks, for each digest. */
+static EVP_MD *fetched_sha256;
+
+static void fetch_sha256(void)
+{
+    fetched_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    REQUIRE(fetched_sha256 != NULL);
+}
+
+static const EVP_MD *sha256_md(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    PTOK(pthread_once(&once, fetch_sha256));
+    return fetched_sha256;
+}
+
 struct sha256 *sha256_create(void)
 {
     struct sha256 *s = mem_alloc(sizeof(*s));
     s->ctx = EVP_MD_CTX_new();
     REQUIRE(s->ctx != NULL);
-    REQUIRE(EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) == 1);
+    REQUIRE(EVP_DigestInit_ex(s->ctx, sha256_md(), NULL) == 1);
     return s;
 }
 
@@ -40,7 +58,7 @@ void sha256_final(struct sha256 **sp, uint8_t out[SHA256_BYTES])
 
 void sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES])
 {
-    REQUIRE(EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL) == 1);
+    REQUIRE(EVP_Digest(p, n, out, NULL, sha256_md(), NULL) == 1);
 }
 
 struct hmac {

@@ -55,6 +55,15 @@ static bool is_control(const unsigned char *p, size_t len)
     return (len == 1 && (p[0] < 0x20 || p[0] == 0x7f)) || (len == 2 && p[0] == 0xc2 && p[1] < 0xa0);
 }
 
+/* How many bytes from p on are printable ASCII: most of all text, and needs no second look. */
+static size_t printable_run(const unsigned char *p, size_t n)
+{
+    size_t run = 0;
+    while (run < n && p[run] >= 0x20 && p[run] < 0x7f)
+        run++;
+    return run;
+}
+
 static bool is_layout(unsigned char c)
 {
     return c == '\n' || c == '\t' || c == '\r';
@@ -66,14 +75,15 @@ static void sanitize(struct strbuf *out, const char *p, size_t n, size_t max_byt
     REQUIRE(out != NULL && (p != NULL || n == 0));
     const unsigned char *at = (const unsigned char *)p;
     while (n > 0) {
-        size_t len = sequence(at, n);
+        size_t run = printable_run(at, n < max_bytes ? n : max_bytes);
+        size_t len = run ? run : sequence(at, n);
         const void *text = at;
         size_t text_len = len;
         if (len == 0) {
             text = REPLACEMENT;
             text_len = REPLACEMENT_BYTES;
             len = 1;
-        } else if (is_control(at, len) && !(keep_layout && is_layout(at[0]))) {
+        } else if (run == 0 && is_control(at, len) && !(keep_layout && is_layout(at[0]))) {
             text = " ";
             text_len = 1;
         }

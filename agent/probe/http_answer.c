@@ -12,6 +12,7 @@
 #include "common/utf8.h"
 
 #define HEADERS_BYTES_MAX  (256 * 1024) /* under libcurl's own 300 KB, so that the cause is ours */
+#define KEPT_HEADERS_FIRST 16
 #define KEPT_HEADERS_MAX   128
 #define KEPT_HEADERS_BYTES (48 * 1024)
 #define KEPT_NAME_BYTES    256
@@ -48,6 +49,7 @@ void http_answer_fini(struct http_answer *a)
     if (a->sha)
         sha256_final(&a->sha, digest);
     a->headers = NULL;
+    a->headers_room = 0;
 }
 
 bool http_is_redirect(int status)
@@ -99,8 +101,10 @@ static void keep_header(struct http_answer *a, const char *name, size_t name_len
         a->headers_cut = true;
         return;
     }
-    if (!a->headers)
-        a->headers = mem_array(KEPT_HEADERS_MAX, sizeof(*a->headers));
+    if (a->n_headers == a->headers_room) {
+        a->headers_room = a->headers_room ? 2 * a->headers_room : KEPT_HEADERS_FIRST;
+        a->headers = mem_realloc(a->headers, a->headers_room * sizeof(*a->headers));
+    }
     a->kept_header_bytes += bytes;
     a->headers[a->n_headers++] = (struct result_header){
         .name = sanitised(name, name_len, KEPT_NAME_BYTES),

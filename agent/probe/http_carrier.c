@@ -167,6 +167,8 @@ static void set_tls(struct probe *p)
 {
     CURL *e = p->carrier->easy;
     bool verify = p->tls.verify;
+    if (!http_hop(p)->https)
+        return;
     p->tls.identity = p->drop_secrets ? NULL : p->identity;
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
@@ -229,6 +231,16 @@ static bool add_host(struct probe *p)
     return append(&p->carrier->headers, line);
 }
 
+static bool method_has_body(const char *method)
+{
+    return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
+}
+
+static bool has_body(const struct probe *p)
+{
+    return p->send_body && (p->target->http.body || method_has_body(p->method));
+}
+
 static bool set_headers(struct probe *p)
 {
     const struct target_http *t = &p->target->http;
@@ -245,15 +257,10 @@ static bool set_headers(struct probe *p)
     /* The server closes first, so that no TIME_WAIT is left here; libcurl drops it on HTTP/2. */
     if (!has_connection && !append(&p->carrier->headers, "Connection: close"))
         return false;
-    if (!has_type && !append(&p->carrier->headers, "Content-Type:"))
+    if (has_body(p) && !has_type && !append(&p->carrier->headers, "Content-Type:"))
         return false;
     curl_easy_setopt(p->carrier->easy, CURLOPT_HTTPHEADER, p->carrier->headers);
     return true;
-}
-
-static bool method_has_body(const char *method)
-{
-    return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
 }
 
 static void set_auth(struct probe *p)
@@ -275,7 +282,7 @@ static void set_request(struct probe *p)
 {
     CURL *e = p->carrier->easy;
     const struct target_http *t = &p->target->http;
-    bool body = p->send_body && (t->body || method_has_body(p->method));
+    bool body = has_body(p);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, http_version(p));
     curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
     curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, t->compression ? "" : NULL);

@@ -45,7 +45,7 @@ struct http_answer { /* of one hop */
     bool wire_exceeded, headers_cut;
     char *location; /* raw, NULL = none */
     struct result_header *headers;
-    unsigned n_headers;
+    unsigned n_headers, headers_room;
     size_t header_bytes, kept_header_bytes;
     int64_t body_bytes;
     struct strbuf body; /* as much as somebody wants of it */

@@ -196,7 +196,7 @@ void http_record_last(struct probe *p)
     h->headers = a->headers;
     h->n_headers = a->n_headers;
     a->headers = NULL;
-    a->n_headers = 0;
+    a->n_headers = a->headers_room = 0;
     h->tls = tls_facts(&p->tls);
     record_body(p, h);
 }

@@ -11,12 +11,14 @@
 #define TITLE_BYTES_MAX 512
 #define ENTITY_MAX      10 /* "&#x10FFFF;" */
 
-static const char *find_nocase(const char *p, const char *end, const char *what)
+static const char *find_tag(const char *p, const char *end, const char *tag)
 {
-    size_t n = strlen(what);
-    for (; (size_t)(end - p) >= n; p++)
-        if (!strncasecmp(p, what, n))
+    size_t n = strlen(tag);
+    while ((p = memchr(p, '<', (size_t)(end - p))) && (size_t)(end - p) >= n) {
+        if (!strncasecmp(p, tag, n))
             return p;
+        p++;
+    }
     return NULL;
 }
 
@@ -24,7 +26,7 @@ static const char *find_nocase(const char *p, const char *end, const char *what)
 static const char *find_title(const char *html, size_t n, size_t *len)
 {
     const char *end = html + n;
-    for (const char *p = html; (p = find_nocase(p, end, "<title"));) {
+    for (const char *p = html; (p = find_tag(p, end, "<title"));) {
         p += strlen("<title");
         if (p == end || !strchr("> \t\r\n", *p))
             continue; /* <titlebar> */
@@ -32,7 +34,7 @@ static const char *find_title(const char *html, size_t n, size_t *len)
         if (!text)
             return NULL;
         text++;
-        const char *close = find_nocase(text, end, "</title");
+        const char *close = find_tag(text, end, "</title");
         *len = (size_t)((close ? close : end) - text);
         return text;
     }
