@@ -23,8 +23,7 @@
  * time-out is told by whoever it hits.
  */
 
-#define NO_URL   "libcurl could not read the URL"
-#define GUARD_MS 10 /* libcurl has this long after the deadline to say so itself */
+#define NO_URL "libcurl could not read the URL"
 /* Between tries, doubled each time: what was overloaded or restarted gets a moment. */
 #define RETRY_PAUSE_MS    100
 #define TRY_MS_MIN        1000
@@ -45,7 +44,7 @@ const char *http_sni(const struct probe *p)
 
 static void probe_free(struct probe *p)
 {
-    REQUIRE(!p->transfer.added && p->carrier == NULL && !timer_armed(&p->guard_timer));
+    REQUIRE(!p->transfer.added && p->carrier == NULL && !timer_armed(&p->deadline_timer));
     REQUIRE(!p->tunnel || !tunnel_under_way(p->tunnel));
     if (p->fd >= 0)
         close(p->fd);
@@ -169,7 +168,7 @@ static void on_transfer(CURL *easy, CURLcode rc, void *arg)
     struct probe *p = arg;
     char detail[256] = "";
     REQUIRE(p->carrier != NULL && p->carrier->easy == easy);
-    timer_disarm(loop_timers(p->env->loop), &p->guard_timer);
+    timer_disarm(loop_timers(p->env->loop), &p->deadline_timer);
     p->at.ended = loop_now_fresh(p->env->loop);
     enum cause c = http_transfer_cause(p, rc, detail, sizeof(detail));
     http_carrier_give(p);
@@ -180,14 +179,14 @@ static void on_transfer(CURL *easy, CURLcode rc, void *arg)
 }
 
 /*
- * libcurl 7.88 can lose a time-out, once in some ten thousand probes of silent servers: the
- * transfer stays, its timer is gone. As far as can be seen from outside, it arms the timer a moment
- * before the one from which it then counts, and a timer looked at between the two is used up in
- * vain.
+ * The deadline is ours to hold, libcurl is told of none: it would end all that are due in one call,
+ * in which everything else waits, and 7.88 can lose a time-out, once in some ten thousand probes of
+ * silent servers (as far as can be seen from outside, it arms the timer a moment before the one
+ * from which it then counts, and a timer looked at between the two is used up in vain).
  */
-static void on_guard(struct timer *t, struct mono now)
+static void on_deadline(struct timer *t, struct mono now)
 {
-    struct probe *p = CONTAINER_OF(t, struct probe, guard_timer);
+    struct probe *p = CONTAINER_OF(t, struct probe, deadline_timer);
     curl_loop_remove(p->env->curl, &p->transfer);
     on_transfer(p->transfer.easy, CURLE_OPERATION_TIMEDOUT, p);
 }
@@ -205,8 +204,7 @@ static void transfer_start(struct probe *p)
         fail(p, CAUSE_agent_memory, "libcurl could not take the request");
         return;
     }
-    timer_arm(loop_timers(p->env->loop), &p->guard_timer, mono_add_ms(p->deadline, GUARD_MS),
-              on_guard);
+    timer_arm(loop_timers(p->env->loop), &p->deadline_timer, p->deadline, on_deadline);
 }
 
 static void on_connected(struct connector *c)
@@ -448,7 +446,7 @@ static void http_cancel(struct probe *p)
         set_cause(p, CAUSE_cancelled_by_user, "");
         end_soon(p);
     } else if (p->transfer.added) {
-        timer_disarm(loop_timers(p->env->loop), &p->guard_timer);
+        timer_disarm(loop_timers(p->env->loop), &p->deadline_timer);
         curl_loop_remove(p->env->curl, &p->transfer);
         set_cause(p, CAUSE_cancelled_by_user, "");
         end_soon(p);

@@ -131,8 +131,6 @@ static int close_socket(void *arg, curl_socket_t fd)
 static void set_network(struct probe *p)
 {
     CURL *e = p->carrier->easy;
-    int64_t left_ms = mono_diff_ms(p->deadline, loop_now_fresh(p->env->loop)) + 1;
-    long timeout_ms = left_ms > 1 ? (long)left_ms : 1;
     curl_easy_setopt(e, CURLOPT_CURLU, p->carrier->named ? p->carrier->named : p->url);
     curl_easy_setopt(e, CURLOPT_CONNECT_TO, p->carrier->connect_to);
     if (!p->carrier->pinned)
@@ -147,8 +145,6 @@ static void set_network(struct probe *p)
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
-    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout_ms);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);

@@ -89,7 +89,7 @@ struct probe {
     struct tls_store *own_store;   /* owned, NULL = the worker's */
     struct tls_identity *identity; /* owned, NULL = none */
     struct http_answer answer;
-    struct timer end_timer, retry_timer, guard_timer;
+    struct timer end_timer, retry_timer, deadline_timer;
     struct mono wire_checked;
     int fd, wire_fd; /* fd: ours to close, −1 once libcurl has it; wire_fd: to look at only */
     bool cancelled;
