@@ -14,15 +14,19 @@
 #define HOST_LINE_MAX 300
 
 /*
- * libcurl gets a connected socket and nothing to decide: the URL's host and port lead to the
- * carrier's own name, that name is pinned for good to an address where nobody is, everything
+ * libcurl gets a connected socket and nothing to decide: the URL's host and port lead to a name
+ * of the carrier's, that name is pinned for good to an address where nobody is, everything
  * unpinned is denied, and the socket callback hands out our socket once. libcurl then calls
  * connect() on it, which the kernel answers with "done", whatever the address. Without the empty
  * PROXY, the environment's proxy would hide the target; without the NULL CA paths, libcurl would
  * add its own authorities to our store; its CA cache would give one probe's authorities to the
  * next; a DNS cache time-out of 0 would let a pin fall through.
  */
-#define PIN_PORT    80
+#define PIN_PORT 80
+/* libcurl keeps names, and connections by name, in hashes of 71 and 97 chains and walks them
+ * several times for each transfer; the connections of one name are a list that it walks too. With
+ * thousands in flight a few hundred names keep both short. */
+#define PIN_NAMES   256
 #define PIN_ADDRESS "192.0.2.1" /* RFC 5737: of no host */
 
 static bool append(struct curl_slist **list, const char *text)
@@ -48,7 +52,7 @@ static struct http_carrier *carrier_create(unsigned number)
 {
     struct http_carrier *c = mem_zalloc(sizeof(*c));
     c->easy = curl_easy_init();
-    if (!c->easy || !make_pin(c, number))
+    if (!c->easy || !make_pin(c, number % PIN_NAMES))
         http_carrier_destroy(&c);
     return c;
 }
