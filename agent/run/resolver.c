@@ -531,6 +531,11 @@ void resolve_start(struct resolver *r, struct resolve *q, const char *host, enum
     pump(r);
 }
 
+bool resolver_is_full(const struct resolver *r)
+{
+    return !list_empty(&r->waiting);
+}
+
 void resolve_cancel(struct resolve *q)
 {
     if (q->owner == NULL || q->cancelled)

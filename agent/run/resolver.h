@@ -50,4 +50,6 @@ struct resolve {                        /* caller-owned, zeroed */
  * probed is the DNS. */
 void resolve_start(struct resolver *r, struct resolve *q, const char *host, enum ip_version v,
                    struct mono deadline);
+/* So many questions are out that further names wait for their turn. */
+bool resolver_is_full(const struct resolver *r);
 void resolve_cancel(struct resolve *q); /* the callback follows with cancelled = true */

@@ -17,6 +17,11 @@
  * late, and later all end at the same moment. */
 #define ORDERS_PER_TURN 32
 
+/* While names wait for their turn to be asked, starts wait too: the clock of a probe that can only
+ * stand in a queue would run, and all their time-outs would fall due faster than the loop can end
+ * them. Never longer than this between two turns, so that a dead resolver holds up nobody else. */
+#define PACE_MS 2
+
 struct worker {
     struct worker_config c;
     pthread_t thread;
@@ -26,7 +31,7 @@ struct worker {
     struct slot *slots;
     struct list idle, busy; /* slots */
     struct list ended;      /* job.letter.node: of this turn, not yet handed back */
-    struct timer hand_back;
+    struct timer hand_back, pace;
     bool stopping;
 };
 
@@ -179,14 +184,32 @@ static void obey_first(struct worker *w)
         free(o);
 }
 
+static void obey_some(struct worker *w);
+
+static void on_pace(struct timer *t, struct mono now)
+{
+    obey_some(CONTAINER_OF(t, struct worker, pace));
+}
+
+static void obey_some(struct worker *w)
+{
+    struct loop *l = w->env.loop;
+    for (unsigned n = 0; n < ORDERS_PER_TURN && !list_empty(&w->orders); n++)
+        obey_first(w);
+    if (list_empty(&w->orders))
+        return;
+    if (resolver_is_full(w->env.resolver))
+        timer_arm(loop_timers(l), &w->pace, mono_add_ms(loop_now(l), PACE_MS), on_pace);
+    else
+        loop_wake(l);
+}
+
 static void on_wake(void *arg)
 {
     struct worker *w = arg;
     mailbox_take_all(w->inbox, &w->orders);
-    for (unsigned n = 0; n < ORDERS_PER_TURN && !list_empty(&w->orders); n++)
-        obey_first(w);
-    if (!list_empty(&w->orders))
-        loop_wake(w->env.loop);
+    if (!timer_armed(&w->pace))
+        obey_some(w);
 }
 
 static void *thread_main(void *arg)

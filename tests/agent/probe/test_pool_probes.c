@@ -6,7 +6,9 @@
 #include "tests/support/check_main.h"
 
 /* The pool with the real kinds, against peers that never answer. */
-#define JOBS 24
+#define JOBS         24
+#define CROWD        3000
+#define CROWD_MS_MIN 150 /* 84 batches of 32 wait for 2 ms each */
 
 static struct mini silent, hung;
 static int dead_dns;
@@ -23,11 +25,23 @@ static void on_done(void *arg)
 {
 }
 
+static char resolver[32]; /* borrowed by the pool */
+
+static void pool_open(unsigned workers, unsigned slots)
+{
+    struct pool_config c = {.workers = workers,
+                            .slots = slots,
+                            .policy = policy,
+                            .resolver = resolver,
+                            .kinds = {&probe_http, &probe_dns},
+                            .on_done = on_done};
+    ck_assert_int_eq(pool_create(&c, &pool), ERR_NONE);
+}
+
 static void setup(void)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(sa);
-    static char resolver[32]; /* borrowed by the pool */
     mini_init();
     silent = (struct mini){.answer = no_answer};
     hung = (struct mini){.mode = MINI_HANG};
@@ -39,13 +53,7 @@ static void setup(void)
     dns_port = ntohs(sa.sin_port);
     snprintf(resolver, sizeof(resolver), "127.0.0.1:%u", dns_port);
     policy = policy_create(&(struct policy_config){.dev = true});
-    struct pool_config c = {.workers = 2,
-                            .slots = JOBS,
-                            .policy = policy,
-                            .resolver = resolver,
-                            .kinds = {&probe_http, &probe_dns},
-                            .on_done = on_done};
-    ck_assert_int_eq(pool_create(&c, &pool), ERR_NONE);
+    pool_open(2, JOBS);
 }
 
 static void teardown(void)
@@ -77,6 +85,8 @@ static void submit_all(void)
         submit(task, uris[task % 4]);
 }
 
+static double longest_queue_ms; /* of what take_until() took */
+
 static size_t take_until(size_t want)
 {
     struct list done;
@@ -88,6 +98,8 @@ static size_t take_until(size_t want)
         for (struct list_node *node; (node = list_pop_front(&done)); n++) {
             struct job *j = CONTAINER_OF(node, struct job, letter.node);
             ck_assert_int_eq(j->end, JOB_CANCELLED);
+            if (j->result->queue_ms > longest_queue_ms)
+                longest_queue_ms = j->result->queue_ms;
             job_destroy(&j);
         }
         usleep(1000);
@@ -123,8 +135,23 @@ START_TEST(test_destroy_ends_probes_under_way)
 }
 END_TEST
 
+/* 256 names can be asked for at once; what is over starts by and by, although nothing is ever
+ * answered. */
+START_TEST(test_starts_are_paced_while_names_wait_but_go_on)
+{
+    pool_destroy(&pool);
+    pool_open(1, CROWD);
+    for (uint64_t task = 0; task < CROWD; task++)
+        submit(task, "http://a.test/");
+    for (uint64_t task = 0; task < CROWD; task++)
+        ck_assert(pool_cancel(pool, task));
+    ck_assert_uint_eq(take_until(CROWD), CROWD);
+    ck_assert_double_ge(longest_queue_ms, CROWD_MS_MIN);
+}
+END_TEST
+
 TESTS(ends_bare, test_cancel_ends_probes_in_every_phase, test_cancel_ends_probes_under_way,
-      test_destroy_ends_probes_under_way)
+      test_destroy_ends_probes_under_way, test_starts_are_paced_while_names_wait_but_go_on)
 static TCase *ends(void)
 {
     TCase *tc = ends_bare();
