@@ -58,10 +58,10 @@ if [ -n "$QUICK" ]; then
     bench master.sh --tasks 10000
     bench idle.sh --agents 200 --seconds 3
 else
-    bench agent.sh http
-    bench agent.sh http --literal
+    bench agent.sh http --distinct 20000
+    bench agent.sh http --literal --slots 5000
     bench agent.sh https
-    bench agent.sh dns
+    bench agent.sh dns --distinct 20000
     bench store.sh
     bench master.sh --tasks 100000
     bench idle.sh --agents 1000
