@@ -348,9 +348,11 @@ enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_
     if (p->answer.wire_exceeded)
         snprintf(detail, detail_max, "over %lld bytes came off the wire (wire_limit)",
                  (long long)target_wire_limit(&p->target->http));
-    else if (rc == CURLE_OPERATION_TIMEDOUT)
-        snprintf(detail, detail_max, "after %.0f ms, with %lld bytes of a body",
+    else if (c == CAUSE_body_timeout)
+        snprintf(detail, detail_max, "after %.0f ms, with %lld bytes of it",
                  mono_diff_ms_f(p->at.ended, p->try_at), (long long)p->answer.body_bytes);
+    else if (rc == CURLE_OPERATION_TIMEDOUT)
+        snprintf(detail, detail_max, "after %.0f ms", mono_diff_ms_f(p->at.ended, p->try_at));
     else
         snprintf(detail, detail_max, "%s", words);
     return c;
