@@ -341,7 +341,7 @@ enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_
         return CAUSE_NONE;
     enum cause c = cause_of_rc(p, rc);
     const char *words = p->carrier->error[0] ? p->carrier->error : curl_easy_strerror(rc);
-    if (c == CAUSE_tls_expired || c == CAUSE_tls_not_yet_valid || c == CAUSE_tls_untrusted)
+    if (p->tls.verify && p->tls.error != X509_V_OK && c == tls_cause(&p->tls))
         words = tls_verify_text(&p->tls);
     else if (c == CAUSE_header_too_large || c == CAUSE_body_too_large)
         words = "";

@@ -26,6 +26,10 @@
 #define ALPN_BYTES      64 /* sanitised: a bad byte becomes three */
 #define SIGNATURE_BYTES 80
 
+/* The first and a few more, as for a server that asks for a client certificate late; each costs us
+ * as much as it costs the server. */
+#define HANDSHAKES_MAX 4
+
 struct tls_store {
     X509_STORE *x509;
 };
@@ -133,6 +137,51 @@ static void keep_chain(struct tls_seen *s, const X509_STORE_CTX *x)
     }
 }
 
+static char *clean(const char *p, size_t n, size_t max)
+{
+    struct strbuf b;
+    strbuf_init(&b, max + 1);
+    utf8_sanitize(&b, p, n, max);
+    char *out = mem_strndup(b.len ? b.data : "", b.len);
+    strbuf_fini(&b);
+    return out;
+}
+
+static char *name_text(const X509_NAME *name)
+{
+    char *data, *out = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    if (!bio)
+        return NULL;
+    if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
+        long n = BIO_get_mem_data(bio, &data);
+        out = clean(data, (size_t)n, NAME_MAX_BYTES);
+    }
+    BIO_free(bio);
+    return out;
+}
+
+/* OpenSSL's words, and where to look: whose certificate it is when it is not the leaf's, or which
+ * authority is missing. */
+static void keep_error(struct tls_seen *s, const X509_STORE_CTX *x)
+{
+    const X509 *cert = X509_STORE_CTX_get_current_cert(x);
+    int depth = X509_STORE_CTX_get_error_depth(x);
+    s->error = X509_STORE_CTX_get_error(x);
+    bool no_issuer = s->error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
+    bool named = cert && (depth > 0 || no_issuer);
+    char *name =
+        !named ? NULL
+               : name_text(no_issuer ? X509_get_issuer_name(cert) : X509_get_subject_name(cert));
+    char text[NAME_MAX_BYTES + TLS_ERROR_TEXT_MAX];
+    snprintf(text, sizeof(text), "%s%s%s", X509_verify_cert_error_string(s->error),
+             name ? ": " : "", name ? name : "");
+    char *cut = clean(text, strlen(text), sizeof(s->error_text) - 1);
+    snprintf(s->error_text, sizeof(s->error_text), "%s", cut);
+    free(cut);
+    free(name);
+}
+
 /* Called for every certificate of the chain; what it returns decides whether the handshake goes on.
  */
 static int on_verify(int ok, X509_STORE_CTX *x)
@@ -142,10 +191,8 @@ static int on_verify(int ok, X509_STORE_CTX *x)
     struct tls_seen *s = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), seen_index);
     REQUIRE(s != NULL);
     keep_chain(s, x);
-    if (!ok && s->error == X509_V_OK) {
-        s->error = X509_STORE_CTX_get_error(x);
-        s->depth = X509_STORE_CTX_get_error_depth(x);
-    }
+    if (!ok && s->error == X509_V_OK)
+        keep_error(s, x);
     return ok || !s->verify;
 }
 
@@ -153,7 +200,11 @@ static void on_info(const SSL *ssl, int where, int alert)
 {
     struct tls_seen *s = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), seen_index);
     REQUIRE(s != NULL);
-    s->alerted |= (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && alert >> 8 == SSL3_AL_FATAL;
+    bool fatal = (where & SSL_CB_ALERT) && alert >> 8 == SSL3_AL_FATAL;
+    s->alerted |= fatal && (where & SSL_CB_READ);
+    s->no_version |= fatal && (alert & 0xff) == SSL_AD_PROTOCOL_VERSION;
+    if ((where & SSL_CB_HANDSHAKE_START) && ++s->handshakes == HANDSHAKES_MAX)
+        SSL_set_options((SSL *)ssl, SSL_OP_NO_RENEGOTIATION);
 }
 
 bool tls_watch(struct tls_seen *s, SSL_CTX *ctx)
@@ -203,15 +254,33 @@ static enum cause cause_of_verify(int error)
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return CAUSE_tls_name_mismatch;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return CAUSE_tls_self_signed;
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE: /* by another who bears the authority's name */
+    case X509_V_ERR_CERT_UNTRUSTED:
+    case X509_V_ERR_CERT_REJECTED:
+        return CAUSE_tls_untrusted;
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+        return CAUSE_tls_weak;
+    case X509_V_ERR_INVALID_PURPOSE:
+        return CAUSE_tls_wrong_purpose;
     case X509_V_ERR_OUT_OF_MEM:
         return CAUSE_agent_memory;
     default:
-        return CAUSE_tls_untrusted;
+        return CAUSE_tls_bad_chain;
     }
 }
 
 enum cause tls_cause(const struct tls_seen *s)
 {
+    if (s->no_version)
+        return CAUSE_tls_version;
     if (!s->verify)
         return CAUSE_tls_handshake; /* whatever the certificate was: it did not end the handshake */
     if (s->error != X509_V_OK)
@@ -222,32 +291,8 @@ enum cause tls_cause(const struct tls_seen *s)
 const char *tls_verify_text(const struct tls_seen *s)
 {
     if (s->error != X509_V_OK)
-        return X509_verify_cert_error_string(s->error);
+        return s->error_text;
     return s->name_mismatch ? "the certificate is for another name" : NULL;
-}
-
-static char *clean(const char *p, size_t n, size_t max)
-{
-    struct strbuf b;
-    strbuf_init(&b, max + 1);
-    utf8_sanitize(&b, p, n, max);
-    char *out = mem_strndup(b.len ? b.data : "", b.len);
-    strbuf_fini(&b);
-    return out;
-}
-
-static char *name_text(const X509_NAME *name)
-{
-    char *data, *out = NULL;
-    BIO *bio = BIO_new(BIO_s_mem());
-    if (!bio)
-        return NULL;
-    if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
-        long n = BIO_get_mem_data(bio, &data);
-        out = clean(data, (size_t)n, NAME_MAX_BYTES);
-    }
-    BIO_free(bio);
-    return out;
 }
 
 static struct wall wall_of(const ASN1_TIME *t)

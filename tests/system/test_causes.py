@@ -45,7 +45,7 @@ def causes(t):
         ("tls_expired", "an expired certificate", tls("https_expired")),
         ("tls_not_yet_valid", "a certificate of the future", tls("https_future")),
         ("tls_name_mismatch", "a certificate for another name", tls("https_wrong_name")),
-        ("tls_untrusted", "a certificate that signed itself", tls("https_self_signed")),
+        ("tls_self_signed", "a certificate that signed itself", tls("https_self_signed")),
         (None, "a bad certificate with verify_tls off", tls("https_expired", verify_tls=False)),
         ("cert_expires_soon", "a good certificate, but not for a year", tls("https", expect={"tls_min_days": 365})),
         (None, "a good certificate", tls("https", expect={"tls_min_days": 30})),

@@ -239,7 +239,7 @@ END_TEST
 
 START_TEST(test_self_signed)
 {
-    fails(NULL, GOOD_SAN, -DAY_S, DAY_S, CAUSE_tls_untrusted);
+    fails(NULL, GOOD_SAN, -DAY_S, DAY_S, CAUSE_tls_self_signed);
 }
 END_TEST
 
@@ -272,7 +272,7 @@ START_TEST(test_without_verification_a_failed_handshake_is_not_untrusted)
     struct tls_seen s = {.verify = false, .error = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT};
     ck_assert_int_eq(tls_cause(&s), CAUSE_tls_handshake);
     s.verify = true;
-    ck_assert_int_eq(tls_cause(&s), CAUSE_tls_untrusted);
+    ck_assert_int_eq(tls_cause(&s), CAUSE_tls_self_signed);
 }
 END_TEST
 
