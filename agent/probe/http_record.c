@@ -299,13 +299,13 @@ static enum cause handshake_cause(struct probe *p, CURLcode rc)
     if (rc == CURLE_PEER_FAILED_VERIFICATION && p->tls.error == X509_V_OK)
         p->tls.name_mismatch = true;
     enum cause c = tls_cause(&p->tls);
-    return c == CAUSE_tls_handshake && !p->tls.alerted && was_reset(p) ? CAUSE_reset_after_connect
-                                                                       : c;
+    return c == CAUSE_tls_handshake && !p->tls.alert && was_reset(p) ? CAUSE_reset_after_connect
+                                                                     : c;
 }
 
 static enum cause broken_cause(struct probe *p)
 {
-    if (p->tls.alerted && !mono_is_set(p->at.first_byte))
+    if (p->tls.alert && !mono_is_set(p->at.first_byte))
         return CAUSE_tls_handshake; /* TLS 1.3 refuses our certificate when we think it is done */
     if (was_reset(p))
         return CAUSE_reset_after_connect;
@@ -340,9 +340,13 @@ enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_
     if (rc == CURLE_OK || p->answer.redirecting)
         return CAUSE_NONE;
     enum cause c = cause_of_rc(p, rc);
+    char alert[80];
+    snprintf(alert, sizeof(alert), "the server's alert was '%s'", p->tls.alert ? p->tls.alert : "");
     const char *words = p->carrier->error[0] ? p->carrier->error : curl_easy_strerror(rc);
     if (p->tls.verify && p->tls.error != X509_V_OK && c == tls_cause(&p->tls))
         words = tls_verify_text(&p->tls);
+    else if (p->tls.alert && (c == CAUSE_tls_handshake || c == CAUSE_tls_version))
+        words = alert; /* libcurl may have met the reset behind it first */
     else if (c == CAUSE_header_too_large || c == CAUSE_body_too_large)
         words = "";
     if (p->answer.wire_exceeded)

@@ -196,12 +196,26 @@ static int on_verify(int ok, X509_STORE_CTX *x)
     return ok || !s->verify;
 }
 
+/* OpenSSL 3.0 has no words for its own newer ones. */
+static const char *alert_text(int alert)
+{
+    switch (alert & 0xff) {
+    case SSL_AD_CERTIFICATE_REQUIRED:
+        return "certificate required";
+    case SSL_AD_NO_APPLICATION_PROTOCOL:
+        return "no application protocol";
+    default:
+        return SSL_alert_desc_string_long(alert);
+    }
+}
+
 static void on_info(const SSL *ssl, int where, int alert)
 {
     struct tls_seen *s = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), seen_index);
     REQUIRE(s != NULL);
     bool fatal = (where & SSL_CB_ALERT) && alert >> 8 == SSL3_AL_FATAL;
-    s->alerted |= fatal && (where & SSL_CB_READ);
+    if (fatal && (where & SSL_CB_READ))
+        s->alert = alert_text(alert);
     s->no_version |= fatal && (alert & 0xff) == SSL_AD_PROTOCOL_VERSION;
     if ((where & SSL_CB_HANDSHAKE_START) && ++s->handshakes == HANDSHAKES_MAX)
         SSL_set_options((SSL *)ssl, SSL_OP_NO_RENEGOTIATION);
@@ -211,7 +225,8 @@ bool tls_watch(struct tls_seen *s, SSL_CTX *ctx)
 {
     REQUIRE(s->store != NULL && s->n_chain == 0);
     if (SSL_CTX_set_ex_data(ctx, seen_index, s) != 1 ||
-        SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp) != 1)
+        SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp) != 1 ||
+        SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)
         return false;
     if (s->identity && !tls_identity_use(s->identity, ctx))
         return false;

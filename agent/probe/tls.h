@@ -31,9 +31,9 @@ struct tls_seen { /* caller-owned, zeroed */
     int error;                     /* the first X509_V_ERR_*, X509_V_OK = none */
     char error_text[TLS_ERROR_TEXT_MAX]; /* of it, and whose certificate it is about */
     bool name_mismatch;                  /* told by tls_seen_name() */
-    bool alerted;                        /* by the peer, fatally: maybe only after the handshake */
-    bool no_version;              /* one side has told the other that it speaks no such version */
-    unsigned handshakes;          /* begun on this connection: the first, and renegotiations */
+    const char *alert;   /* fatal, of the peer, maybe only after the handshake; a literal */
+    bool no_version;     /* one side has told the other that it speaks no such version */
+    unsigned handshakes; /* begun on this connection: the first, and renegotiations */
     const char *version, *cipher; /* literals of OpenSSL, NULL until the handshake is done */
     char alpn[32];                /* the peer's bytes; "" = none */
     enum result_staple staple;
@@ -41,8 +41,8 @@ struct tls_seen { /* caller-owned, zeroed */
 void tls_seen_reset(struct tls_seen *s); /* forgets the handshake, keeps what it is to use */
 
 /* Makes a fresh context of libcurl use the store, ask for a stapled OCSP answer and report into s,
- * which must outlive the connection; a server that renegotiates without end is not followed.
- * False: no memory. */
+ * which must outlive the connection. As browsers, it speaks TLS 1.2 and 1.3 alone; a server that
+ * renegotiates without end is not followed. False: no memory. */
 bool tls_watch(struct tls_seen *s, SSL_CTX *ctx);
 void tls_seen_session(struct tls_seen *s, SSL *ssl); /* after the handshake */
 /* Checks the leaf's names against host (a name, or an address literal). */

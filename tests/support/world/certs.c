@@ -17,14 +17,12 @@ struct plan {
     bool self_signed;
 };
 
-#define OK_NAMES "DNS:ok.test,DNS:*.ok.test,DNS:localhost,IP:127.0.0.1,IP:::1"
-
 static const struct plan plans[CERTS_KINDS] = {
-    [CERTS_GOOD] = {OK_NAMES, "ok.test", -1, 90, false},
-    [CERTS_EXPIRED] = {OK_NAMES, "expired.test", -30, -2, false},
-    [CERTS_FUTURE] = {OK_NAMES, "future.test", 2, 30, false},
+    [CERTS_GOOD] = {CERTS_OK_NAMES, "ok.test", -1, 90, false},
+    [CERTS_EXPIRED] = {CERTS_OK_NAMES, "expired.test", -30, -2, false},
+    [CERTS_FUTURE] = {CERTS_OK_NAMES, "future.test", 2, 30, false},
     [CERTS_WRONG_NAME] = {"DNS:other.invalid", "other.invalid", -1, 90, false},
-    [CERTS_SELF_SIGNED] = {OK_NAMES, "self.test", -1, 90, true},
+    [CERTS_SELF_SIGNED] = {CERTS_OK_NAMES, "self.test", -1, 90, true},
 };
 
 static EVP_PKEY *ca_key;
@@ -37,7 +35,7 @@ static EVP_PKEY *make_key(void)
     return key;
 }
 
-static void add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
+void certs_extend(X509 *cert, X509 *issuer, int nid, const char *value)
 {
     X509V3_CTX ctx;
     X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
@@ -46,7 +44,7 @@ static void add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
     X509_EXTENSION_free(ext);
 }
 
-static X509 *make_cert(EVP_PKEY *key, const char *subject, long from_day, long to_day)
+X509 *certs_new(EVP_PKEY *key, const char *subject, long from_day, long to_day)
 {
     static long serial = 1000;
     X509 *cert = X509_new();
@@ -61,20 +59,20 @@ static X509 *make_cert(EVP_PKEY *key, const char *subject, long from_day, long t
     return cert;
 }
 
-static void sign(X509 *cert, X509 *issuer, EVP_PKEY *key)
+void certs_sign(X509 *cert, X509 *issuer, EVP_PKEY *issuer_key, const EVP_MD *md)
 {
     X509_set_issuer_name(cert, X509_get_subject_name(issuer));
-    loop_must(X509_sign(cert, key, EVP_sha256()) > 0, "signing a certificate");
+    loop_must(X509_sign(cert, issuer_key, md) > 0, "signing a certificate");
 }
 
 void certs_init(const char *dir)
 {
     ca_key = make_key();
-    ca_cert = make_cert(ca_key, "Sonde test authority", -60, 365);
-    add_extension(ca_cert, ca_cert, NID_basic_constraints, "critical,CA:TRUE");
-    add_extension(ca_cert, ca_cert, NID_key_usage, "critical,keyCertSign,cRLSign");
-    add_extension(ca_cert, ca_cert, NID_subject_key_identifier, "hash");
-    sign(ca_cert, ca_cert, ca_key);
+    ca_cert = certs_new(ca_key, "Sonde test authority", -60, 365);
+    certs_extend(ca_cert, ca_cert, NID_basic_constraints, "critical,CA:TRUE");
+    certs_extend(ca_cert, ca_cert, NID_key_usage, "critical,keyCertSign,cRLSign");
+    certs_extend(ca_cert, ca_cert, NID_subject_key_identifier, "hash");
+    certs_sign(ca_cert, ca_cert, ca_key, EVP_sha256());
 
     char path[4096];
     snprintf(path, sizeof(path), "%s/ca.pem", dir);
@@ -84,21 +82,37 @@ void certs_init(const char *dir)
     fclose(f);
 }
 
-SSL_CTX *certs_context(enum certs_kind kind)
+X509 *certs_authority(void)
 {
-    const struct plan *p = &plans[kind];
-    EVP_PKEY *key = make_key();
-    X509 *cert = make_cert(key, p->subject, p->from_day, p->to_day);
-    X509 *issuer = p->self_signed ? cert : ca_cert;
-    add_extension(cert, issuer, NID_subject_alt_name, p->names);
-    sign(cert, issuer, p->self_signed ? key : ca_key);
+    return ca_cert;
+}
 
+EVP_PKEY *certs_authority_key(void)
+{
+    return ca_key;
+}
+
+SSL_CTX *certs_serve(X509 *cert, EVP_PKEY *key)
+{
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     loop_must(ctx != NULL, "making a TLS context");
+    SSL_CTX_set_security_level(ctx, 0);
     loop_must(SSL_CTX_use_certificate(ctx, cert) == 1, "using a certificate");
     loop_must(SSL_CTX_use_PrivateKey(ctx, key) == 1, "using a key");
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_num_tickets(ctx, 0);
+    return ctx;
+}
+
+SSL_CTX *certs_context(enum certs_kind kind)
+{
+    const struct plan *p = &plans[kind];
+    EVP_PKEY *key = make_key();
+    X509 *cert = certs_new(key, p->subject, p->from_day, p->to_day);
+    X509 *issuer = p->self_signed ? cert : ca_cert;
+    certs_extend(cert, issuer, NID_subject_alt_name, p->names);
+    certs_sign(cert, issuer, p->self_signed ? key : ca_key, EVP_sha256());
+    SSL_CTX *ctx = certs_serve(cert, key);
     X509_free(cert);
     EVP_PKEY_free(key);
     return ctx;

@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 /*
- *   HANDSHAKE -> READING -> BODY -> WAITING -> WRITING -> CLOSING -> freed
+ *   HANDSHAKE -> READING -> BODY -> RENEGOTIATING -> WAITING -> WRITING -> CLOSING -> freed
  *
  * CLOSING has sent FIN and reads to the end, so that no unread byte turns the close into a reset.
  */
-enum { HANDSHAKE, READING, BODY, WAITING, WRITING, CLOSING };
+enum { HANDSHAKE, READING, BODY, RENEGOTIATING, WAITING, WRITING, CLOSING };
 enum { LINGER_MS = 2000, DRIP_MS = 100, CHUNK = 16384, WOULD_BLOCK = -1, BROKEN = -2 };
 
 struct listener {
@@ -154,9 +154,12 @@ static int send_some(struct conn *c)
             c->out_pos += (size_t)n;
         return n;
     }
-    int n = conn_send(c, fill_bytes, c->fill < CHUNK ? (size_t)c->fill : CHUNK);
-    if (n > 0)
+    size_t left = c->unit_len - c->unit_pos;
+    int n = conn_send(c, c->unit + c->unit_pos, c->fill < left ? (size_t)c->fill : left);
+    if (n > 0) {
         c->fill -= (uint64_t)n;
+        c->unit_pos = (c->unit_pos + (size_t)n) % c->unit_len;
+    }
     return n;
 }
 
@@ -174,16 +177,57 @@ static void on_writable(struct conn *c)
     after_writing(c);
 }
 
-void conn_write(struct conn *c, const char *bytes, size_t len, uint64_t fill, enum conn_after after)
+void conn_flood(struct conn *c, const char *head, size_t head_len, const char *unit,
+                size_t unit_len, uint64_t bytes, enum conn_after after)
 {
-    c->out = malloc(len ? len : 1);
-    loop_must(c->out != NULL, "malloc");
-    memcpy(c->out, bytes, len);
-    c->out_len = len;
+    c->out = malloc(head_len ? head_len : 1);
+    loop_must(c->out != NULL && unit_len > 0, "malloc");
+    memcpy(c->out, head, head_len);
+    c->out_len = head_len;
     c->out_pos = 0;
-    c->fill = fill;
+    c->unit = unit;
+    c->unit_len = unit_len;
+    c->unit_pos = 0;
+    c->fill = bytes;
     c->after = (uint8_t)after;
     enter(c, WRITING, EPOLLOUT);
+}
+
+void conn_write(struct conn *c, const char *bytes, size_t len, uint64_t fill, enum conn_after after)
+{
+    conn_flood(c, bytes, len, fill_bytes, sizeof(fill_bytes), fill, after);
+}
+
+/* The client's answer to a HelloRequest is read as data is. */
+static void on_renegotiating(struct conn *c)
+{
+    char scratch[CHUNK];
+    int n;
+    do
+        n = conn_read(c, scratch, sizeof(scratch));
+    while (n > 0);
+    if (n != WOULD_BLOCK) {
+        conn_free(c);
+        return;
+    }
+    if (SSL_renegotiate_pending(c->ssl))
+        return;
+    if (c->handshakes == 0) {
+        c->then(c);
+        return;
+    }
+    c->handshakes--;
+    if (SSL_renegotiate(c->ssl) != 1 || SSL_do_handshake(c->ssl) != 1)
+        conn_free(c);
+}
+
+void conn_renegotiate(struct conn *c, unsigned times, void (*then)(struct conn *))
+{
+    loop_must(c->ssl != NULL, "renegotiation without TLS");
+    c->handshakes = times;
+    c->then = then;
+    enter(c, RENEGOTIATING, EPOLLIN);
+    on_renegotiating(c);
 }
 
 static uint64_t content_length(const char *head)
@@ -281,6 +325,9 @@ static void on_ready(struct source *s, uint32_t events)
         break;
     case BODY:
         on_body(c);
+        break;
+    case RENEGOTIATING:
+        on_renegotiating(c);
         break;
     case WAITING:
         conn_free(c); /* the other side has left */

@@ -24,7 +24,11 @@ struct conn {
     uint64_t body_left; /* of the request, still to be read */
     char *out;
     size_t out_len, out_pos;
-    uint64_t fill; /* so many bytes 'x' follow what is in out */
+    const char *unit;
+    size_t unit_len, unit_pos;
+    uint64_t fill;       /* so many bytes of the unit, over and over, follow what is in out */
+    unsigned handshakes; /* that a renegotiating server still asks for */
+    void (*then)(struct conn *);
     uint8_t state, after;
 };
 
@@ -48,6 +52,12 @@ void conn_serve_reset(int listen_fd);
 
 void conn_write(struct conn *c, const char *bytes, size_t len, uint64_t fill,
                 enum conn_after after);
+/* Writes head and then `bytes` bytes of the unit, over and over; the unit is not copied: it lives
+ * as long as the program. */
+void conn_flood(struct conn *c, const char *head, size_t head_len, const char *unit,
+                size_t unit_len, uint64_t bytes, enum conn_after after);
+/* Asks for that many new handshakes, one after another, and then does `then`. */
+void conn_renegotiate(struct conn *c, unsigned times, void (*then)(struct conn *));
 void conn_hang(struct conn *c);
 void conn_end(struct conn *c);
 void conn_reset(struct conn *c);

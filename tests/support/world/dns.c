@@ -10,225 +10,129 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/support/world/dns_lies.h"
 #include "tests/support/world/loop.h"
-
-enum { DNS_MAX = 65535, DNS_UDP_ROOM = 1232, DNS_TTL = 60, DNS_NAME = 0xC00C };
-enum { TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_PTR = 12, TYPE_MX = 15 };
-enum {
-    TYPE_TXT = 16,
-    TYPE_AAAA = 28,
-    TYPE_SRV = 33,
-    TYPE_OPT = 41,
-    TYPE_HTTPS = 65,
-    TYPE_CAA = 257
-};
-enum { NOERROR = 0, SERVFAIL = 2, NXDOMAIN = 3, REFUSED = 5 };
-
-struct msg {
-    uint8_t bytes[DNS_MAX];
-    size_t len;
-};
-
-struct question {
-    char name[256];
-    size_t end; /* where the question ends in the query */
-    uint16_t type;
-    bool edns;
-};
 
 static struct source udp;
 static struct source tcp;
 
-static void put8(struct msg *m, unsigned v)
+static void put_soa_data(struct dns_msg *m)
 {
-    loop_must(m->len < DNS_MAX, "a DNS reply that is too long");
-    m->bytes[m->len++] = (uint8_t)v;
+    dns_put_name(m, "ns1.ok.test");
+    dns_put_name(m, "hostmaster.ok.test");
+    dns_put32(m, 2026112201);
+    dns_put32(m, 7200);
+    dns_put32(m, 3600);
+    dns_put32(m, 1209600);
+    dns_put32(m, 300);
 }
 
-static void put16(struct msg *m, unsigned v)
+static void add_a(struct dns_msg *m, uint32_t address)
 {
-    put8(m, v >> 8);
-    put8(m, v & 0xff);
+    size_t at = dns_begin_record(m, TYPE_A);
+    dns_put32(m, address);
+    dns_end_record(m, at);
 }
 
-static void put32(struct msg *m, uint32_t v)
-{
-    put16(m, v >> 16);
-    put16(m, v & 0xffff);
-}
-
-static void put_bytes(struct msg *m, const void *from, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        put8(m, ((const uint8_t *)from)[i]);
-}
-
-static void put_name(struct msg *m, const char *name)
-{
-    while (*name) {
-        size_t n = strcspn(name, ".");
-        put8(m, (unsigned)n);
-        put_bytes(m, name, n);
-        name += n + (name[n] == '.');
-    }
-    put8(m, 0);
-}
-
-static void put_text(struct msg *m, const char *text)
-{
-    put8(m, (unsigned)strlen(text));
-    put_bytes(m, text, strlen(text));
-}
-
-static void count_up(struct msg *m, size_t at)
-{
-    unsigned n = (unsigned)(m->bytes[at] << 8 | m->bytes[at + 1]) + 1;
-    m->bytes[at] = (uint8_t)(n >> 8);
-    m->bytes[at + 1] = (uint8_t)n;
-}
-
-/* Opens an answer record owned by the question's name; end_record closes it. */
-static size_t begin_record(struct msg *m, uint16_t type)
-{
-    put16(m, DNS_NAME);
-    put16(m, type);
-    put16(m, 1);
-    put32(m, DNS_TTL);
-    put16(m, 0);
-    count_up(m, 6);
-    return m->len;
-}
-
-static void end_record(struct msg *m, size_t start)
-{
-    size_t len = m->len - start;
-    m->bytes[start - 2] = (uint8_t)(len >> 8);
-    m->bytes[start - 1] = (uint8_t)len;
-}
-
-static void put_soa_data(struct msg *m)
-{
-    put_name(m, "ns1.ok.test");
-    put_name(m, "hostmaster.ok.test");
-    put32(m, 2026112201);
-    put32(m, 7200);
-    put32(m, 3600);
-    put32(m, 1209600);
-    put32(m, 300);
-}
-
-static void add_a(struct msg *m, uint32_t address)
-{
-    size_t at = begin_record(m, TYPE_A);
-    put32(m, address);
-    end_record(m, at);
-}
-
-static void add_aaaa_loopback(struct msg *m)
+static void add_aaaa_loopback(struct dns_msg *m)
 {
     static const uint8_t loopback[16] = {[15] = 1};
-    size_t at = begin_record(m, TYPE_AAAA);
-    put_bytes(m, loopback, sizeof(loopback));
-    end_record(m, at);
+    size_t at = dns_begin_record(m, TYPE_AAAA);
+    dns_put_bytes(m, loopback, sizeof(loopback));
+    dns_end_record(m, at);
 }
 
-static void add_name(struct msg *m, uint16_t type, const char *name)
+static void add_name(struct dns_msg *m, uint16_t type, const char *name)
 {
-    size_t at = begin_record(m, type);
-    put_name(m, name);
-    end_record(m, at);
+    size_t at = dns_begin_record(m, type);
+    dns_put_name(m, name);
+    dns_end_record(m, at);
 }
 
-static void add_mx(struct msg *m, unsigned preference, const char *name)
+static void add_mx(struct dns_msg *m, unsigned preference, const char *name)
 {
-    size_t at = begin_record(m, TYPE_MX);
-    put16(m, preference);
-    put_name(m, name);
-    end_record(m, at);
+    size_t at = dns_begin_record(m, TYPE_MX);
+    dns_put16(m, preference);
+    dns_put_name(m, name);
+    dns_end_record(m, at);
 }
 
-static void add_txt(struct msg *m)
+static void add_txt(struct dns_msg *m)
 {
-    size_t at = begin_record(m, TYPE_TXT);
-    put_text(m, "v=spf1 -all");
-    put_text(m, "a \"second\" string");
-    end_record(m, at);
+    size_t at = dns_begin_record(m, TYPE_TXT);
+    dns_put_text(m, "v=spf1 -all");
+    dns_put_text(m, "a \"second\" string");
+    dns_end_record(m, at);
 }
 
-static void add_srv(struct msg *m)
+static void add_srv(struct dns_msg *m)
 {
-    size_t at = begin_record(m, TYPE_SRV);
-    put16(m, 1);
-    put16(m, 2);
-    put16(m, 443);
-    put_name(m, "srv.ok.test");
-    end_record(m, at);
+    size_t at = dns_begin_record(m, TYPE_SRV);
+    dns_put16(m, 1);
+    dns_put16(m, 2);
+    dns_put16(m, 443);
+    dns_put_name(m, "srv.ok.test");
+    dns_end_record(m, at);
 }
 
-static void add_caa(struct msg *m)
+static void add_caa(struct dns_msg *m)
 {
-    size_t at = begin_record(m, TYPE_CAA);
-    put8(m, 0);
-    put_text(m, "issue");
-    put_bytes(m, "ca.test", 7);
-    end_record(m, at);
+    size_t at = dns_begin_record(m, TYPE_CAA);
+    dns_put8(m, 0);
+    dns_put_text(m, "issue");
+    dns_put_bytes(m, "ca.test", 7);
+    dns_end_record(m, at);
 }
 
-static void add_soa(struct msg *m)
+static void add_soa(struct dns_msg *m)
 {
-    size_t at = begin_record(m, TYPE_SOA);
+    size_t at = dns_begin_record(m, TYPE_SOA);
     put_soa_data(m);
-    end_record(m, at);
+    dns_end_record(m, at);
 }
 
-static void add_raw(struct msg *m, uint16_t type)
+static void add_raw(struct dns_msg *m, uint16_t type)
 {
-    size_t at = begin_record(m, type);
-    put_bytes(m, "\x00\x01\x00", 3);
-    end_record(m, at);
+    size_t at = dns_begin_record(m, type);
+    dns_put_bytes(m, "\x00\x01\x00", 3);
+    dns_end_record(m, at);
 }
 
 /* An empty answer tells by the SOA in its authority section that it is meant. */
-static void add_authority(struct msg *m)
+static void add_authority(struct dns_msg *m)
 {
-    size_t at = begin_record(m, TYPE_SOA);
+    size_t at = dns_begin_record(m, TYPE_SOA);
     put_soa_data(m);
-    end_record(m, at);
+    dns_end_record(m, at);
     m->bytes[7]--;
-    count_up(m, 8);
+    dns_count_up(m, 8);
 }
 
-static bool is(const struct question *q, const char *label)
+static void add_addresses(struct dns_msg *m, const struct dns_question *q)
 {
-    size_t n = strlen(label);
-    return strncmp(q->name, label, n) == 0 && q->name[n] == '.';
-}
-
-static void add_addresses(struct msg *m, const struct question *q)
-{
-    if (is(q, "many")) {
+    if (dns_is(q, "many")) {
         for (uint32_t i = 0; i < 200; i++)
             add_a(m, 0x7f000001 + i);
         return;
     }
-    if (is(q, "v6"))
+    if (dns_is(q, "v6"))
         return;
-    if (is(q, "private"))
+    if (dns_is(q, "private"))
         add_a(m, 0x0a000001);
-    else if (is(q, "meta"))
+    else if (dns_is(q, "meta"))
         add_a(m, 0xa9fea9fe);
     else
         add_a(m, 0x7f000001);
 }
 
-static void add_answers(struct msg *m, const struct question *q)
+static void add_answers(struct dns_msg *m, const struct dns_question *q)
 {
     switch (q->type) {
     case TYPE_A:
         add_addresses(m, q);
         break;
     case TYPE_AAAA:
-        if (is(q, "v6") || is(q, "both"))
+        if (dns_is(q, "v6") || dns_is(q, "both"))
             add_aaaa_loopback(m);
         break;
     case TYPE_MX:
@@ -260,125 +164,93 @@ static void add_answers(struct msg *m, const struct question *q)
 }
 
 /* alias.* is another name of host.ok.test; loop.* is another name of itself. */
-static void add_alias(struct msg *m, const struct question *q)
+static void add_alias(struct dns_msg *m, const struct dns_question *q)
 {
-    if (is(q, "loop")) {
+    if (dns_is(q, "loop")) {
         add_name(m, TYPE_CNAME, q->name);
         return;
     }
     add_name(m, TYPE_CNAME, "host.ok.test");
     if (q->type != TYPE_A)
         return;
-    put_name(m, "host.ok.test");
-    put16(m, TYPE_A);
-    put16(m, 1);
-    put32(m, DNS_TTL);
-    put16(m, 4);
-    put32(m, 0x7f000001);
-    count_up(m, 6);
+    dns_put_name(m, "host.ok.test");
+    dns_put16(m, TYPE_A);
+    dns_put16(m, 1);
+    dns_put32(m, DNS_TTL);
+    dns_put16(m, 4);
+    dns_put32(m, 0x7f000001);
+    dns_count_up(m, 6);
 }
 
-static bool parse_question(const uint8_t *query, size_t len, struct question *q)
-{
-    size_t at = 12, out = 0;
-    if (len < 17 || query[4] != 0 || query[5] != 1 || (query[2] & 0x80))
-        return false;
-    while (at < len && query[at] != 0) {
-        size_t n = query[at++];
-        if (n > 63 || at + n >= len || out + n + 2 > sizeof(q->name))
-            return false;
-        for (size_t i = 0; i < n; i++)
-            q->name[out++] = (char)tolower(query[at + i]);
-        q->name[out++] = '.';
-        at += n;
-    }
-    if (at + 5 > len)
-        return false;
-    if (out > 0)
-        out--;
-    q->name[out] = '\0';
-    q->type = (uint16_t)(query[at + 1] << 8 | query[at + 2]);
-    q->end = at + 5;
-    q->edns = query[10] != 0 || query[11] != 0;
-    return true;
-}
-
-static unsigned rcode_of(const struct question *q)
+static unsigned rcode_of(const struct dns_question *q)
 {
     static const struct {
         const char *label;
         unsigned rcode;
     } table[] = {{"nx", NXDOMAIN}, {"servfail", SERVFAIL}, {"refused", REFUSED}};
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        if (is(q, table[i].label))
+        if (dns_is(q, table[i].label))
             return table[i].rcode;
     return NOERROR;
 }
 
-static void start_reply(struct msg *m, const uint8_t *query, const struct question *q)
-{
-    m->len = 0;
-    put_bytes(m, query, q->end);
-    m->bytes[2] = (uint8_t)(0x84 | (query[2] & 0x01));
-    m->bytes[3] = 0x80;
-    memset(m->bytes + 6, 0, 6);
-}
-
-static void fill_reply(struct msg *m, const struct question *q)
+static void fill_reply(struct dns_msg *m, const struct dns_question *q)
 {
     unsigned rcode = rcode_of(q);
     m->bytes[3] |= (uint8_t)rcode;
-    if (is(q, "wrongid"))
+    if (dns_is(q, "wrongid"))
         m->bytes[1] ^= 0x55;
-    if (rcode == NOERROR && (is(q, "alias") || is(q, "loop")))
+    if (rcode == NOERROR && (dns_is(q, "alias") || dns_is(q, "loop")))
         add_alias(m, q);
-    else if (rcode == NOERROR && !is(q, "nodata"))
+    else if (rcode == NOERROR && !dns_is(q, "nodata"))
         add_answers(m, q);
     bool empty = m->bytes[6] == 0 && m->bytes[7] == 0;
     if (empty && (rcode == NOERROR || rcode == NXDOMAIN))
         add_authority(m);
     if (!q->edns)
         return;
-    put8(m, 0);
-    put16(m, TYPE_OPT);
-    put16(m, DNS_UDP_ROOM);
-    put32(m, 0);
-    put16(m, 0);
-    count_up(m, 10);
+    dns_put8(m, 0);
+    dns_put16(m, TYPE_OPT);
+    dns_put16(m, DNS_UDP_ROOM);
+    dns_put32(m, 0);
+    dns_put16(m, 0);
+    dns_count_up(m, 10);
 }
 
 /* A record whose length points far behind the end of the message. */
-static void break_reply(struct msg *m)
+static void break_reply(struct dns_msg *m)
 {
-    size_t at = begin_record(m, TYPE_A);
+    size_t at = dns_begin_record(m, TYPE_A);
     m->bytes[at - 2] = 0x7f;
     m->bytes[at - 1] = 0xff;
-    put8(m, 127);
+    dns_put8(m, 127);
 }
 
-/* False: no answer at all. */
-static bool answer(const uint8_t *query, size_t len, bool over_udp, struct msg *m)
+static enum dns_way answer(const uint8_t *query, size_t len, bool over_udp, struct dns_msg *m)
 {
-    struct question q;
-    if (!parse_question(query, len, &q) || is(&q, "silent"))
-        return false;
-    start_reply(m, query, &q);
-    if (is(&q, "malformed")) {
+    struct dns_question q;
+    enum dns_way way;
+    if (!dns_parse_question(query, len, &q) || dns_is(&q, "silent"))
+        return DNS_NOT_AT_ALL;
+    if (dns_lies(query, &q, over_udp, m, &way))
+        return way;
+    dns_start_reply(m, query, &q);
+    if (dns_is(&q, "malformed")) {
         break_reply(m);
-        return true;
+        return DNS_AS_IT_IS;
     }
     fill_reply(m, &q);
     bool too_long = m->len > (q.edns ? DNS_UDP_ROOM : 512);
-    if (!over_udp || !(too_long || is(&q, "trunc")))
-        return true;
-    start_reply(m, query, &q);
+    if (!over_udp || !(too_long || dns_is(&q, "trunc")))
+        return DNS_AS_IT_IS;
+    dns_start_reply(m, query, &q);
     m->bytes[2] |= 0x02;
-    return true;
+    return DNS_AS_IT_IS;
 }
 
 static void on_udp(struct source *s, uint32_t events)
 {
-    static struct msg m;
+    static struct dns_msg m;
     uint8_t query[4096];
     for (int i = 0; i < 256; i++) {
         struct sockaddr_storage from;
@@ -386,8 +258,8 @@ static void on_udp(struct source *s, uint32_t events)
         ssize_t n = recvfrom(s->fd, query, sizeof(query), 0, (struct sockaddr *)&from, &from_len);
         if (n < 0)
             return;
-        if (answer(query, (size_t)n, true, &m))
-            sendto(s->fd, m.bytes, m.len, 0, (struct sockaddr *)&from, from_len);
+        enum dns_way way = answer(query, (size_t)n, true, &m);
+        dns_lies_send(s->fd, &from, from_len, &m, way);
     }
 }
 
@@ -403,21 +275,32 @@ static void stream_free(struct stream *t)
     free(t);
 }
 
-static void stream_answer(struct stream *t)
+static void stream_send(struct stream *t, const struct dns_msg *m, enum dns_way way)
 {
-    static struct msg m;
+    uint8_t prefix[2] = {(uint8_t)(m->len >> 8), (uint8_t)m->len};
+    if (way == DNS_NOT_AT_ALL)
+        return;
+    if (way == DNS_AS_IT_IS)
+        send(t->src.fd, prefix, 2, MSG_NOSIGNAL | MSG_MORE);
+    send(t->src.fd, m->bytes, m->len, MSG_NOSIGNAL);
+}
+
+/* False: the connection is to end. */
+static bool stream_answer(struct stream *t)
+{
+    static struct dns_msg m;
     while (t->len >= 2) {
         size_t need = (size_t)(t->in[0] << 8 | t->in[1]);
         if (t->len < need + 2)
-            return;
-        if (answer(t->in + 2, need, false, &m)) {
-            uint8_t prefix[2] = {(uint8_t)(m.len >> 8), (uint8_t)m.len};
-            send(t->src.fd, prefix, 2, MSG_NOSIGNAL | MSG_MORE);
-            send(t->src.fd, m.bytes, m.len, MSG_NOSIGNAL);
-        }
+            return true;
+        enum dns_way way = answer(t->in + 2, need, false, &m);
+        if (way == DNS_CLOSE)
+            return false;
+        stream_send(t, &m, way);
         t->len -= need + 2;
         memmove(t->in, t->in + need + 2, t->len);
     }
+    return true;
 }
 
 static void on_stream(struct source *s, uint32_t events)
@@ -429,7 +312,8 @@ static void on_stream(struct source *s, uint32_t events)
         return;
     }
     t->len += (size_t)n;
-    stream_answer(t);
+    if (!stream_answer(t))
+        stream_free(t);
 }
 
 static void on_tcp(struct source *s, uint32_t events)
@@ -457,6 +341,17 @@ void dns_serve(const char *addr, uint16_t port)
     udp.ready = on_udp;
     loop_add(&tcp, EPOLLIN);
     loop_add(&udp, EPOLLIN);
+}
+
+uint16_t dns_serve_udp_only(const char *addr)
+{
+    static struct source lone = {.ready = on_udp};
+    int closed = loop_listen(addr, 0, SOCK_STREAM, -1); /* bound, so that TCP is refused */
+    loop_must(closed >= 0, "binding a port for DNS");
+    lone.fd = loop_listen(addr, loop_port_of(closed), SOCK_DGRAM, 0);
+    loop_must(lone.fd >= 0, "listening for DNS on UDP alone");
+    loop_add(&lone, EPOLLIN);
+    return loop_port_of(lone.fd);
 }
 
 uint16_t dns_port(void)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "tests/support/world/http_ill.h"
+
 enum { ROUTE_MAX_HEADERS = 20000, ROUTE_GZIP_OUT = 4 << 20 };
 
 #define PAGE                                                                                       \
@@ -80,6 +82,12 @@ static void percent_decode(char *s)
         }
     }
     *to = '\0';
+}
+
+/* What the request held, so that a test sees which credentials arrived. */
+static void do_echo(struct conn *c, char *arg)
+{
+    reply(c, "200 OK", "", c->in);
 }
 
 static void do_redirect_to(struct conn *c, char *arg)
@@ -219,6 +227,7 @@ static const struct {
     {"/slow/", do_slow},
     {"/redirect/", do_redirect},
     {"/redirect-to?url=", do_redirect_to},
+    {"/echo", do_echo},
     {"/loop", do_loop},
     {"/tarpit", do_tarpit},
     {"/drip", do_drip},
@@ -246,5 +255,7 @@ void routes_do(struct conn *c, const char *method, char *path)
             return;
         }
     }
+    if (http_ill_do(c, path))
+        return;
     reply(c, "404 Not Found", "", "<title>no such page</title>");
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * target_server - a small world to probe: web servers good and bad, tarpits, certificates of every
- * kind, proxies, a name server.
+ * kind, proxies, a name server. HTTP is served on 127.0.0.1 and ::1, and with --also on one more
+ * address.
  *
- *     target_server --dir DIR [--http PORT] [--dns PORT] [--stdin]
+ *     target_server --dir DIR [--http PORT] [--dns PORT] [--also ADDR] [--stdin]
  *
  * Prints one line of JSON with all its ports when it is ready, and ends on SIGTERM or, with
  * --stdin, when its standard input closes. DIR receives ca.pem, the authority of the good
@@ -21,14 +22,16 @@
 
 #include "tests/support/world/certs.h"
 #include "tests/support/world/conn.h"
+#include "tests/support/world/cutter.h"
 #include "tests/support/world/dns.h"
 #include "tests/support/world/loop.h"
 #include "tests/support/world/proxy.h"
 #include "tests/support/world/routes.h"
+#include "tests/support/world/tls_ill.h"
 
 enum { BACKLOG = 4096 };
 
-static const char *dir = ".";
+static const char *dir = ".", *also;
 static uint16_t http_port, want_dns_port;
 static bool watch_stdin;
 
@@ -48,11 +51,10 @@ static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: clos
 
 static void parse_options(int argc, char **argv)
 {
-    static const struct option options[] = {{"dir", required_argument, NULL, 'd'},
-                                            {"http", required_argument, NULL, 'h'},
-                                            {"dns", required_argument, NULL, 'n'},
-                                            {"stdin", no_argument, NULL, 's'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"dir", required_argument, NULL, 'd'}, {"http", required_argument, NULL, 'h'},
+        {"dns", required_argument, NULL, 'n'}, {"also", required_argument, NULL, 'a'},
+        {"stdin", no_argument, NULL, 's'},     {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'd':
@@ -64,12 +66,15 @@ static void parse_options(int argc, char **argv)
         case 'n':
             want_dns_port = (uint16_t)strtoul(optarg, NULL, 10);
             break;
+        case 'a':
+            also = optarg;
+            break;
         case 's':
             watch_stdin = true;
             break;
         default:
-            fprintf(stderr,
-                    "usage: target_server --dir DIR [--http PORT] [--dns PORT] [--stdin]\n");
+            fprintf(stderr, "usage: target_server --dir DIR [--http PORT] [--dns PORT] [--also "
+                            "ADDR] [--stdin]\n");
             exit(2);
         }
     }
@@ -103,7 +108,27 @@ static void serve_http(void)
     int v6 = loop_listen("::1", loop_port_of(fd), SOCK_STREAM, BACKLOG);
     if (v6 >= 0)
         conn_serve(v6, NULL, routes_do);
+    if (also) {
+        int more = loop_listen(also, loop_port_of(fd), SOCK_STREAM, BACKLOG);
+        loop_must(more >= 0, also);
+        conn_serve(more, NULL, routes_do);
+    }
     printf("\"v6\":%s,", v6 >= 0 ? "true" : "false");
+}
+
+/* Silent in the handshake, behind a ServerHello of TLS 1.3; and in the middle of a record of the
+ * body, each being of 16 KiB. */
+static void serve_cut(uint16_t https_port)
+{
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } cuts[] = {{"tls_cut_hello", 127}, {"tls_cut_record", 40000}};
+    for (int i = 0; i < 2; i++) {
+        int fd = listen_here(0, BACKLOG);
+        cutter_serve(fd, https_port, cuts[i].bytes);
+        report(cuts[i].name, fd);
+    }
 }
 
 static void serve_tls(void)
@@ -113,6 +138,13 @@ static void serve_tls(void)
         int fd = listen_here(0, BACKLOG);
         conn_serve(fd, certs_context((enum certs_kind)kind), routes_do);
         report(tls_names[kind], fd);
+        if (kind == CERTS_GOOD)
+            serve_cut(loop_port_of(fd));
+    }
+    for (size_t i = 0; i < n_tls_ills; i++) {
+        int fd = listen_here(0, BACKLOG);
+        conn_serve(fd, tls_ills[i].make(), routes_do);
+        report(tls_ills[i].name, fd);
     }
 }
 
@@ -188,6 +220,7 @@ int main(int argc, char **argv)
     dns_serve("127.0.0.1", want_dns_port);
     if (watch_stdin)
         loop_add(&input, EPOLLIN);
+    printf("\"dns_no_tcp\":%u,", dns_serve_udp_only("127.0.0.1"));
     printf("\"dns\":%u,\"ca\":\"%s/ca.pem\",\"pid\":%d}\n", dns_port(), dir, (int)getpid());
     fflush(stdout);
     loop_run();

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Tables of ill targets: (cause or None, case, target), all in one batch, a verdict each."""
+import os
+
+from harness import equal, expect
+
+
+def outcome_of(cause):
+    if not cause:
+        return "ok"
+    return "refused" if cause.startswith("policy") else "undetermined" if cause.startswith("agent") else "failed"
+
+
+def probe(w, table, timeout=30):
+    """One batch of them; the results by case."""
+    batch = w.api.submit([{**target, "user_id": case} for _, case, target in table], per_host=0)
+    w.wait_batch(batch, timeout)
+    return {r["user_id"]: r for r in w.one_result_each(batch, len(table))}
+
+
+def judge(w, table, timeout=30):
+    """Each case is a verdict: its cause, the outcome that goes with it, and a message unless all is well."""
+    results = probe(w, table, timeout)
+    for cause, case, _ in table:
+        with w.case(f"{cause or 'ok'}: {case}"):
+            r = results[case]
+            equal(r["cause"], cause, f"cause ({r['message']})")
+            equal(r["outcome"], outcome_of(cause), "outcome")
+            expect(bool(r["message"]) == bool(cause), "message", r["message"])
+    return results
+
+
+def cpu_s(pid):
+    """Processor seconds of a process so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_rss_mb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:")) / 1024
