@@ -115,6 +115,8 @@ static void check_count(struct verdict *v, const struct target *t, const struct 
              m->n_matching >= (unsigned)min ? CAUSE_NONE : CAUSE_answer_mismatch,
              "%u %s record%s in the answer, at least %d expected", m->n_matching, type,
              m->n_matching == 1 ? "" : "s", min);
+    else if (m->tc && m->n_matching == 0) /* over TCP: it has been asked there for that */
+        note(v, r, NULL, CAUSE_dns_malformed, "the answer is truncated over TCP too");
     else if (m->rcode == 0 && m->n_matching == 0 && !expects_none(&t->dns.expect_answers))
         note(v, r, NULL, CAUSE_dns_nodata, "no %s record in the answer%s", type,
              m->n_answers > 0 ? ", only an alias without one" : "");

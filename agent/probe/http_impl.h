@@ -37,6 +37,8 @@ struct http_state { /* per worker */
     unsigned carriers;
 };
 
+#define HTTP_LENGTH_MAX 18 /* digits: what an int64_t holds */
+
 struct http_answer { /* of one hop */
     int status;
     bool in_block;                  /* behind a status line, before the empty line */
@@ -44,6 +46,10 @@ struct http_answer { /* of one hop */
     bool headers_too_large, body_too_large; /* wire_exceeded: too large, seen on the wire */
     bool wire_exceeded, headers_cut;
     char *location; /* raw, NULL = none */
+    bool location_too_long;
+    char length[HTTP_LENGTH_MAX + 1]; /* of the first Content-Length, "" = none */
+    unsigned codings;                 /* layers that libcurl takes off the body */
+    const char *refused; /* why what came is no answer to us; a literal, NULL = it is */
     struct result_header *headers;
     unsigned n_headers, headers_room;
     size_t header_bytes, kept_header_bytes;

@@ -320,6 +320,8 @@ static enum cause cause_of_rc(struct probe *p, CURLcode rc)
         return CAUSE_header_too_large;
     if (a->body_too_large)
         return CAUSE_body_too_large;
+    if (a->refused)
+        return CAUSE_protocol_error;
     if (rc == CURLE_OPERATION_TIMEDOUT)
         return timeout_cause(p);
     if (rc == CURLE_OUT_OF_MEMORY)
@@ -347,6 +349,8 @@ enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_
         words = tls_verify_text(&p->tls);
     else if (p->tls.alert && (c == CAUSE_tls_handshake || c == CAUSE_tls_version))
         words = alert; /* libcurl may have met the reset behind it first */
+    else if (p->answer.refused)
+        words = p->answer.refused;
     else if (c == CAUSE_header_too_large || c == CAUSE_body_too_large)
         words = "";
     if (p->answer.wire_exceeded)

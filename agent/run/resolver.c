@@ -43,6 +43,7 @@
 #define DNS_HEADER_BYTES 12
 #define RCODE_NOERROR    0
 #define RCODE_NXDOMAIN   3
+#define DNS_TC           0x02 /* in the third octet */
 
 enum family { V6, V4, FAMILIES };
 static const int family_type[FAMILIES] = {TYPE_AAAA, TYPE_A};
@@ -209,8 +210,12 @@ static enum cause read_answer(struct question *u, const unsigned char *msg, int 
         take_a(u, msg, len, &status);
     else
         take_aaaa(u, msg, len, &status);
+    if (status == ARES_SUCCESS && u->n_addrs > 0)
+        return CAUSE_NONE;
+    if (msg[2] & DNS_TC) /* over TCP: c-ares has asked there */
+        return CAUSE_dns_malformed;
     if (status == ARES_SUCCESS)
-        return u->n_addrs > 0 ? CAUSE_NONE : CAUSE_dns_nodata;
+        return CAUSE_dns_nodata;
     return cause_of_status(status);
 }
 

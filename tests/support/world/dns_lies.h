@@ -17,7 +17,7 @@ enum dns_way {
     DNS_NOT_AT_ALL,
     DNS_EMPTY,           /* a datagram without a byte */
     DNS_FROM_OTHER_PORT, /* of the same host */
-    DNS_AFTER_FLOOD,     /* behind a thousand NXDOMAINs whose id is a guess */
+    DNS_AFTER_FLOOD,     /* behind many NXDOMAINs whose id is a guess */
     DNS_UNFRAMED,        /* over TCP, without its length */
     DNS_CLOSE            /* the TCP connection ends instead */
 };
