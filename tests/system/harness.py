@@ -5,10 +5,12 @@ A test is a function test_*(w) that gets a World. It fails by raising; `w.case(n
 Nothing here sleeps for luck: wait_for() polls a condition until its deadline, and deadlines stretch under sanitizers.
 """
 import contextlib
+import ctypes
 import http.client
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -22,6 +24,7 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"  # a plain user of Debian does not look
 SANITIZER = re.compile(
     r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error: |requirement failed: "
 )
+CLONE_NEWNET = 0x40000000
 SLOWER = {"release": 1, "asan": 3, "tsan": 5}
 
 
@@ -272,12 +275,12 @@ class World:
         except subprocess.TimeoutExpired:
             raise Failed(f"{' '.join(argv)} has not ended within {timeout} s") from None
 
-    def world(self):
+    def world(self, *more):
         """The served targets; their ports by name in self.targets."""
         os.makedirs(self.path("world"), exist_ok=True)
         proc = Proc(
             self, "target_server",
-            [os.path.join(self.build, "tests", "target_server"), "--dir", self.path("world"), "--stdin"],
+            [os.path.join(self.build, "tests", "target_server"), "--dir", self.path("world"), "--stdin", *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         line = proc.popen.stdout.readline()
@@ -353,10 +356,12 @@ class World:
         expect(r.returncode == 0, "token add failed:", r.stderr)
         return r.stdout.strip()
 
-    def agent(self, name, *more, wait=True, token=None, port=None, within=()):
+    def agent(self, name, *more, wait=True, token=None, port=None, within=(), env=None, loopback=True, program=None):
         """An agent of that name; started again it keeps its directory and token. It connects to that port, or nginx's.
 
-        within: the words that run a command on another host (netns.py)."""
+        within: the words that run a command on another host (netns.py). Loopback is where the served targets are; an agent that
+        may not go there is one as it is deployed.
+        """
         home = self.path(name)
         os.makedirs(home, exist_ok=True)
         token_file = os.path.join(home, "token")
@@ -366,11 +371,13 @@ class World:
                 f.write(text + "\n")
         port = port or (self.port["nginx"] if self.nginx_proc else self.port["agents"])
         host = "127.0.0.1" if self.nginx_proc else self.agents_host
-        argv = [*within, self.program("sonde-agent"), "--master", f"ws://{host}:{port}/ws", "--name", name,
-                "--token-file", token_file, "--data", home, "--allow", "127.0.0.0/8", "--allow", "::1/128"]
+        argv = [*within, program or self.program("sonde-agent"), "--master", f"ws://{host}:{port}/ws", "--name", name,
+                "--token-file", token_file, "--data", home]
+        if loopback:
+            argv += ["--allow", "127.0.0.0/8", "--allow", "::1/128"]
         if self.targets:
             argv += ["--resolver", f"127.0.0.1:{self.targets['dns']}", "--ca-file", self.targets["ca"]]
-        proc = Proc(self, name, argv + list(more))
+        proc = Proc(self, name, argv + list(more), env=env)
         if wait:
             self.wait_agent(name)
         return proc
@@ -447,6 +454,30 @@ class World:
         for outcome in ENDS:
             equal(sum(r["outcome"] == outcome for r in results), counts[outcome], f"results that are {outcome}")
         return results
+
+    # --- a network of its own
+
+    @contextlib.contextmanager
+    def own_network(self, *commands):
+        """For the block, this thread and all that it starts are in a network of their own: a loopback, and what the commands of
+        ip(8) and nft(8) make of it. What was started there stays there."""
+        if os.geteuid() != 0:
+            raise Skipped("a network of its own needs root")
+        libc = ctypes.CDLL(None, use_errno=True)
+        back = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY)
+        if libc.unshare(CLONE_NEWNET) != 0:
+            os.close(back)
+            raise Skipped(f"no network namespace is to be had here: {os.strerror(ctypes.get_errno())}")
+        try:
+            for command in ("ip link set lo up", *commands):
+                r = self.run(shlex.split(command))
+                if r.returncode != 0:
+                    raise Skipped(f"'{command}' does not work here: {r.stderr.strip()}")
+            yield
+        finally:
+            if libc.setns(back, CLONE_NEWNET) != 0:
+                os.abort()  # nothing that comes next would be what it says
+            os.close(back)
 
     # --- verdicts
 

@@ -13,7 +13,10 @@ def outcome_of(cause):
 
 def probe(w, table, timeout=30):
     """One batch of them; the results by case."""
-    batch = w.api.submit([{**target, "user_id": case} for _, case, target in table], per_host=0)
+    body = {"targets": [{**target, "user_id": case} for _, case, target in table], "per_host": 0}
+    accepted = w.api.must("POST", "batches", body, status=202).json
+    expect(not accepted["errors"], "refused by the master:", accepted["errors"])
+    batch = accepted["id"]
     w.wait_batch(batch, timeout)
     return {r["user_id"]: r for r in w.one_result_each(batch, len(table))}
 
