@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Every cause that targets, their DNS and the agent's policy can produce, each from a target that is ill in just that way."""
-from harness import equal, expect, short
+import glob
+import os
+import re
+
+from harness import TOP, equal, expect, short
 
 
 def causes(t):
@@ -117,6 +121,20 @@ def test_every_cause(w):
             wanted = "ok" if not cause else "refused" if cause.startswith("policy") else "failed"
             equal(r["outcome"], wanted, "outcome")
             expect(bool(r["message"]) == bool(cause), "message", r["message"])
+
+
+@short
+def test_no_cause_is_left_out(w):
+    """What a target, its resolver, the policy or the user can be told of, some test in this folder expects by its word."""
+    with open(os.path.join(TOP, "proto", "causes.def"), encoding="utf-8") as f:
+        words = re.findall(r"^CAUSE\((\w+), (?:TARGET|RESOLVER|POLICY|USER),", f.read(), re.M)
+    expect(len(words) > 40, words)
+    texts = []
+    for path in glob.glob(os.path.join(TOP, "tests", "system", "test_*.py")):
+        with open(path, encoding="utf-8") as f:
+            texts.append(f.read())
+    left = [word for word in words if not any(f'"{word}"' in text for text in texts)]
+    expect(not left, "no test expects", ", ".join(left))
 
 
 def one(w, target):

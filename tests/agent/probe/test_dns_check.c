@@ -56,6 +56,15 @@ START_TEST(test_the_first_failure_gives_the_cause_and_all_are_reported)
 }
 END_TEST
 
+/* Truncated over UDP leads to TCP, so here it is what TCP said. */
+START_TEST(test_truncated_without_a_record_is_malformed)
+{
+    struct dns_message m = {.tc = true};
+    dns_check(&target, &m, 1, result);
+    ck_assert_int_eq(result->cause, CAUSE_dns_malformed);
+}
+END_TEST
+
 START_TEST(test_nothing_asked_is_no_check)
 {
     check(0, 1, 1, 1);
@@ -132,8 +141,8 @@ TESTS(plain_checks, test_extended_error_is_told,
       test_server_that_may_not_know_edns_is_told, test_server_that_knows_edns_gets_no_hint,
       test_slower_than_allowed, test_as_slow_as_allowed,
       test_the_first_failure_gives_the_cause_and_all_are_reported, test_nothing_asked_is_no_check,
-      test_extended_rcode_is_named, test_unknown_rcode_is_a_number,
-      test_records_that_are_not_kept_are_said)
+      test_truncated_without_a_record_is_malformed, test_extended_rcode_is_named,
+      test_unknown_rcode_is_a_number, test_records_that_are_not_kept_are_said)
 static TCase *checks(void)
 {
     TCase *tc = plain_checks();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/probe/http_impl.h"
+#include "common/utf8.h"
 
 #include "mini_server.h"
 #include "probe_run.h"
@@ -276,6 +277,61 @@ START_TEST(test_without_verification_a_failed_handshake_is_not_untrusted)
 }
 END_TEST
 
+START_TEST(test_each_reason_has_its_cause)
+{
+    static const struct {
+        int error;
+        enum cause cause;
+    } all[] = {
+        {X509_V_ERR_CERT_HAS_EXPIRED, CAUSE_tls_expired},
+        {X509_V_ERR_CERT_NOT_YET_VALID, CAUSE_tls_not_yet_valid},
+        {X509_V_ERR_HOSTNAME_MISMATCH, CAUSE_tls_name_mismatch},
+        {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, CAUSE_tls_self_signed},
+        {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, CAUSE_tls_untrusted},
+        {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, CAUSE_tls_untrusted},
+        {X509_V_ERR_CERT_SIGNATURE_FAILURE, CAUSE_tls_untrusted},
+        {X509_V_ERR_EE_KEY_TOO_SMALL, CAUSE_tls_weak},
+        {X509_V_ERR_CA_KEY_TOO_SMALL, CAUSE_tls_weak},
+        {X509_V_ERR_CA_MD_TOO_WEAK, CAUSE_tls_weak},
+        {X509_V_ERR_INVALID_PURPOSE, CAUSE_tls_wrong_purpose},
+        {X509_V_ERR_INVALID_CA, CAUSE_tls_bad_chain},
+        {X509_V_ERR_PATH_LENGTH_EXCEEDED, CAUSE_tls_bad_chain},
+        {X509_V_ERR_OUT_OF_MEM, CAUSE_agent_memory},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct tls_seen s = {.verify = true, .error = all[i].error};
+        ck_assert_int_eq(tls_cause(&s), all[i].cause);
+        s.no_version = true;
+        ck_assert_int_eq(tls_cause(&s), CAUSE_tls_version);
+    }
+}
+END_TEST
+
+/* A certificate can be as eloquent as it likes. */
+START_TEST(test_words_about_a_certificate_are_bounded)
+{
+    char name[65] = "";
+    for (int i = 0; i < 32; i++)
+        memcpy(name + 2 * i, "\xc3\xbc", 2);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *root = mini_cert(key, name, NULL, -DAY_S, DAY_S, NULL, NULL);
+    for (int i = 0; i < 5; i++)
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(root), "OU", MBSTRING_UTF8,
+                                   (unsigned char *)name, -1, -1, 0);
+    struct mini_ca wordy = {.cert = root, .key = key};
+    struct result *r = probe(&wordy, GOOD_SAN, -DAY_S, DAY_S, "");
+    ck_assert_int_eq(r->cause, CAUSE_tls_untrusted);
+    const char *words = r->http->tls->verify_error;
+    ck_assert_ptr_nonnull(strstr(words, "local issuer certificate: OU="));
+    ck_assert_uint_lt(strlen(words), TLS_ERROR_TEXT_MAX);
+    ck_assert_uint_gt(strlen(words), TLS_ERROR_TEXT_MAX - 8);
+    ck_assert(utf8_valid(words, strlen(words)));
+    result_destroy(&r);
+    X509_free(root);
+    EVP_PKEY_free(key);
+}
+END_TEST
+
 START_TEST(test_certificate_that_expires_soon)
 {
     struct result *r =
@@ -342,6 +398,7 @@ FIXTURE_TESTS(verification, test_good_certificate_is_verified_with_its_facts, te
               test_not_yet_valid, test_unknown_authority, test_self_signed, test_name_mismatch,
               test_without_verification_faults_are_told_but_do_not_fail,
               test_without_verification_a_failed_handshake_is_not_untrusted,
+              test_each_reason_has_its_cause, test_words_about_a_certificate_are_bounded,
               test_certificate_that_expires_soon, test_missing_ca_file_is_refused)
 FIXTURE_TESTS(facts, test_chain_is_told_as_it_was_sent, test_long_chain_is_cut_and_counted,
               test_chain_of_a_failed_handshake_is_told_too, test_kinds_and_sizes_of_keys,
