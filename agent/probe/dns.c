@@ -45,6 +45,7 @@ enum dns_state { DNS_IDLE, DNS_UDP_WAIT, DNS_TCP_CONNECT, DNS_TCP_WAIT, DNS_PAUS
 #define UDP_ERROR       "the server's host sent an error back"
 #define RETRY_PAUSE_MS  100 /* after a try that failed at once */
 #define RCODE_NOERROR   0
+#define FOREIGN_MAX     1000 /* over TCP, where they are the server's own and no stranger's */
 #define RCODE_SERVFAIL  2
 #define RCODE_NXDOMAIN  3
 #define TYPE_NS         2
@@ -392,7 +393,8 @@ static void on_tcp_message(struct dns_tcp *t, const uint8_t *msg, size_t len)
 {
     struct probe *p = CONTAINER_OF(t, struct probe, tcp);
     if (!dns_reply_matches(&p->query, msg, len)) {
-        p->foreign++;
+        if (++p->foreign >= FOREIGN_MAX)
+            fail(p, CAUSE_dns_malformed, "nothing but replies to other questions");
         return;
     }
     heard_from_server(p, msg);

@@ -309,6 +309,8 @@ static enum cause broken_cause(struct probe *p)
         return CAUSE_tls_handshake; /* TLS 1.3 refuses our certificate when we think it is done */
     if (was_reset(p))
         return CAUSE_reset_after_connect;
+    if (strstr(p->carrier->error, "nghttp2")) /* libcurl has no code for it */
+        return CAUSE_protocol_error;
     return mono_is_set(p->at.first_byte) ? CAUSE_protocol_error : CAUSE_empty_reply;
 }
 
@@ -341,6 +343,8 @@ enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_
 {
     if (rc == CURLE_OK || p->answer.redirecting)
         return CAUSE_NONE;
+    p->answer.wire_exceeded |= p->tls.cut;
+    p->answer.body_too_large |= p->tls.cut;
     enum cause c = cause_of_rc(p, rc);
     char alert[80];
     snprintf(alert, sizeof(alert), "the server's alert was '%s'", p->tls.alert ? p->tls.alert : "");

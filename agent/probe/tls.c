@@ -112,7 +112,10 @@ void tls_seen_reset(struct tls_seen *s)
 {
     for (unsigned i = 0; i < s->n_chain; i++)
         X509_free(s->chain[i]);
-    *s = (struct tls_seen){.verify = s->verify, .store = s->store, .identity = s->identity};
+    *s = (struct tls_seen){.verify = s->verify,
+                           .store = s->store,
+                           .identity = s->identity,
+                           .received_max = s->received_max};
 }
 
 static X509 *leaf_of(const struct tls_seen *s)
@@ -221,6 +224,25 @@ static void on_info(const SSL *ssl, int where, int alert)
         SSL_set_options((SSL *)ssl, SSL_OP_NO_RENEGOTIATION);
 }
 
+/*
+ * libcurl 7.88 reads HTTP/2 for as long as there is something to read and none of it is an answer:
+ * a flood of frames that say nothing keeps it from returning to our loop, past every time-out. So
+ * the bound of the wire is held here, at each record.
+ */
+static void on_record(int sent, int version, int type, const void *bytes, size_t n, SSL *ssl,
+                      void *arg)
+{
+    struct tls_seen *s = arg;
+    const uint8_t *header = bytes;
+    if (sent || type != SSL3_RT_HEADER || n != SSL3_RT_HEADER_LENGTH)
+        return;
+    s->received += SSL3_RT_HEADER_LENGTH + (header[3] << 8 | header[4]);
+    if (s->received_max == 0 || s->received <= s->received_max)
+        return;
+    s->cut = true;
+    SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
+}
+
 bool tls_watch(struct tls_seen *s, SSL_CTX *ctx)
 {
     REQUIRE(s->store != NULL && s->n_chain == 0);
@@ -231,6 +253,8 @@ bool tls_watch(struct tls_seen *s, SSL_CTX *ctx)
     if (s->identity && !tls_identity_use(s->identity, ctx))
         return false;
     SSL_CTX_set_info_callback(ctx, on_info);
+    SSL_CTX_set_msg_callback(ctx, on_record);
+    SSL_CTX_set_msg_callback_arg(ctx, s);
     SSL_CTX_set1_cert_store(ctx, s->store->x509);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
     return true;

@@ -31,9 +31,11 @@ struct tls_seen { /* caller-owned, zeroed */
     int error;                     /* the first X509_V_ERR_*, X509_V_OK = none */
     char error_text[TLS_ERROR_TEXT_MAX]; /* of it, and whose certificate it is about */
     bool name_mismatch;                  /* told by tls_seen_name() */
-    const char *alert;   /* fatal, of the peer, maybe only after the handshake; a literal */
-    bool no_version;     /* one side has told the other that it speaks no such version */
-    unsigned handshakes; /* begun on this connection: the first, and renegotiations */
+    const char *alert; /* fatal, of the peer, maybe only after the handshake; a literal */
+    bool no_version;   /* one side has told the other that it speaks no such version */
+    int64_t received, received_max; /* bytes of records; max: from the owner, 0 = no end to them */
+    bool cut;                     /* there was more: the connection has been made to look closed */
+    unsigned handshakes;          /* begun on this connection: the first, and renegotiations */
     const char *version, *cipher; /* literals of OpenSSL, NULL until the handshake is done */
     char alpn[32];                /* the peer's bytes; "" = none */
     enum result_staple staple;

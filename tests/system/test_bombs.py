@@ -64,6 +64,45 @@ def lies(t):
     ]
 
 
+def http2(t):
+    """HTTP/2 that is ill; its floods say nothing, so that only the bound of the wire can end them."""
+    def at(port, **more):
+        return {"url": f"https://c.ok.test:{t[port]}/", "timeout_ms": 8000, **more}
+
+    return [
+        (None, "HTTP/2 as it should be", at("h2_well")),
+        ("response_timeout", "HTTP/2 without an answer", at("h2_silent", timeout_ms=DEADLINE_MS)),
+        ("body_timeout", "HTTP/2 that stalls", at("h2_stall", timeout_ms=DEADLINE_MS)),
+        ("protocol_error", "a stream that is reset", at("h2_reset")),
+        ("protocol_error", "GOAWAY", at("h2_goaway")),
+        ("empty_reply", "data without headers", at("h2_data_first")),
+        ("empty_reply", "no SETTINGS", at("h2_no_settings")),
+        ("empty_reply", "HTTP/1.1 where HTTP/2 was agreed on", at("h2_http_1")),
+        ("protocol_error", "a frame that is cut", at("h2_cut")),
+        ("protocol_error", "48 MB of headers in 16 KB", at("h2_bomb")),
+        ("protocol_error", "CONTINUATION without end", at("h2_flood_continuation")),
+        ("body_too_large", "PINGs without end", at("h2_flood_ping")),
+        ("body_too_large", "SETTINGS without end", at("h2_flood_settings")),
+        ("body_too_large", "priorities without end", at("h2_flood_priority")),
+        ("body_too_large", "windows without end", at("h2_flood_window")),
+        ("body_too_large", "frames of no known type without end", at("h2_flood_unknown")),
+        ("body_too_large", "empty DATA without end", at("h2_flood_empty")),
+    ]
+
+
+def drops(t):
+    """Ends without TLS's own goodbye: a length tells whether all has come."""
+    def at(name):
+        return {"url": f"https://c.ok.test:{t['https']}/ill/{name}", "timeout_ms": 8000}
+
+    return [
+        (None, "no goodbye, and no length", at("drop")),
+        (None, "no goodbye, but the whole length", at("drop-with-length")),
+        ("protocol_error", "no goodbye, and less than the length", at("drop-too-early")),
+        ("reset_after_connect", "a reset within the body", {"url": f"http://c.ok.test:{t['http']}/cut-reset"}),
+    ]
+
+
 def drips(t):
     def slow(name, **more):
         return ill(t, name, **{"timeout_ms": DEADLINE_MS, **more})
@@ -85,7 +124,7 @@ def test_every_ill_answer(w):
     t, pid = w.targets, w.procs[-1].pid
     probe(w, [(None, "warm", {"url": f"http://c.ok.test:{t['http']}/ok"})])
     before, cpu = peak_rss_mb(pid), cpu_s(pid)
-    table = drips(t) + floods(t) + bombs(t) + lies(t)
+    table = drips(t) + floods(t) + bombs(t) + lies(t) + drops(t)
     results = judge(w, table)
     with w.case("time-outs are kept"):
         for _, case, target in drips(t):
@@ -100,6 +139,25 @@ def test_every_ill_answer(w):
         expect(took < 2 * w.slower, f"{len(table)} ill answers took {took:.2f} s of processor time")
         if w.kind == "release":  # a sanitizer keeps what was freed
             expect(grew < 64, f"memory grew by {grew:.0f} MB")
+
+
+@short
+def test_http2(w):
+    """Beside a probe that would be late if one of them kept the only worker to itself."""
+    w.fleet(agents=())
+    pid = w.agent("a1", "--workers", "1").pid
+    t = w.targets
+    probe(w, [(None, "warm", {"url": f"http://c.ok.test:{t['http']}/ok"})])
+    cpu = cpu_s(pid)
+    table = http2(t) + [("response_timeout", "a bystander", {"url": f"http://c.ok.test:{t['http']}/tarpit", "timeout_ms": DEADLINE_MS})]
+    results = judge(w, table)
+    with w.case("time-outs are kept"):
+        for case in ("HTTP/2 without an answer", "HTTP/2 that stalls", "a bystander"):
+            total = results[case]["timings"]["total_ms"]
+            expect(DEADLINE_MS - 1 <= total <= DEADLINE_MS + 500 * w.slower, case, total)
+    with w.case("processor time is bounded"):
+        took = cpu_s(pid) - cpu
+        expect(took < 2 * w.slower, f"{took:.2f} s of processor time")
 
 
 @short

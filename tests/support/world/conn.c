@@ -133,6 +133,11 @@ static void after_writing(struct conn *c)
     case CONN_THEN_CLOSE:
         conn_end(c);
         break;
+    case CONN_THEN_DROP:
+        SSL_free(c->ssl);
+        c->ssl = NULL;
+        conn_end(c);
+        break;
     case CONN_THEN_RESET:
         conn_reset(c);
         break;

@@ -33,7 +33,13 @@ struct conn {
 };
 
 /* What happens once everything has been written. */
-enum conn_after { CONN_THEN_CLOSE, CONN_THEN_RESET, CONN_THEN_HANG, CONN_THEN_DRIP };
+enum conn_after {
+    CONN_THEN_CLOSE,
+    CONN_THEN_DROP /* without the close_notify of TLS */,
+    CONN_THEN_RESET,
+    CONN_THEN_HANG,
+    CONN_THEN_DRIP
+};
 
 /* Gets a whole request: method and path, NUL-terminated. */
 typedef void conn_route_f(struct conn *c, const char *method, char *path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/world/dns.h"
 
-#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +267,7 @@ struct stream {
     struct source src;
     uint8_t in[4096];
     size_t len;
+    struct dns_msg flood;
 };
 
 static void stream_free(struct stream *t)
@@ -275,11 +276,37 @@ static void stream_free(struct stream *t)
     free(t);
 }
 
+static void on_flood(struct source *s, uint32_t events)
+{
+    static char frames[65536];
+    struct stream *t = (struct stream *)s;
+    size_t one = t->flood.len + 2;
+    for (size_t at = 0; at + one <= sizeof(frames); at += one) {
+        frames[at] = (char)(t->flood.len >> 8);
+        frames[at + 1] = (char)t->flood.len;
+        memcpy(frames + at + 2, t->flood.bytes, t->flood.len);
+    }
+    if (send(s->fd, frames, sizeof(frames) / one * one, MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+        stream_free(t);
+}
+
+static void stream_flood(struct stream *t, const struct dns_msg *m)
+{
+    t->flood = *m;
+    t->flood.bytes[0] ^= 0x55;
+    t->src.ready = on_flood;
+    loop_change(&t->src, EPOLLOUT);
+}
+
 static void stream_send(struct stream *t, const struct dns_msg *m, enum dns_way way)
 {
     uint8_t prefix[2] = {(uint8_t)(m->len >> 8), (uint8_t)m->len};
     if (way == DNS_NOT_AT_ALL)
         return;
+    if (way == DNS_OVER_AND_OVER) {
+        stream_flood(t, m);
+        return;
+    }
     if (way == DNS_AS_IT_IS)
         send(t->src.fd, prefix, 2, MSG_NOSIGNAL | MSG_MORE);
     send(t->src.fd, m->bytes, m->len, MSG_NOSIGNAL);

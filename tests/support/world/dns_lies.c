@@ -172,6 +172,7 @@ static const struct lie {
     {"flood", honest, DNS_AFTER_FLOOD, honest, DNS_AS_IT_IS},
     {"tcpsilent", truncated, DNS_AS_IT_IS, honest, DNS_NOT_AT_ALL},
     {"tcpgarbage", truncated, DNS_AS_IT_IS, garbage, DNS_UNFRAMED},
+    {"tcpflood", truncated, DNS_AS_IT_IS, honest, DNS_OVER_AND_OVER},
     {"tcpclose", truncated, DNS_AS_IT_IS, honest, DNS_CLOSE},
     {"tcptruncated", truncated, DNS_AS_IT_IS, truncated, DNS_AS_IT_IS},
     {"records", truncated, DNS_AS_IT_IS, many_records, DNS_AS_IT_IS},

@@ -19,6 +19,7 @@ enum dns_way {
     DNS_FROM_OTHER_PORT, /* of the same host */
     DNS_AFTER_FLOOD,     /* behind many NXDOMAINs whose id is a guess */
     DNS_UNFRAMED,        /* over TCP, without its length */
+    DNS_OVER_AND_OVER,   /* over TCP: with a foreign id, until the client leaves */
     DNS_CLOSE            /* the TCP connection ends instead */
 };
 

@@ -24,6 +24,7 @@
 #include "tests/support/world/conn.h"
 #include "tests/support/world/cutter.h"
 #include "tests/support/world/dns.h"
+#include "tests/support/world/h2_ill.h"
 #include "tests/support/world/loop.h"
 #include "tests/support/world/proxy.h"
 #include "tests/support/world/routes.h"
@@ -145,6 +146,11 @@ static void serve_tls(void)
         int fd = listen_here(0, BACKLOG);
         conn_serve(fd, tls_ills[i].make(), routes_do);
         report(tls_ills[i].name, fd);
+    }
+    for (size_t i = 0; i < n_h2_ills; i++) {
+        int fd = listen_here(0, BACKLOG);
+        h2_ill_serve(fd, i);
+        report(h2_ills[i].name, fd);
     }
 }
 

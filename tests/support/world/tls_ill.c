@@ -57,7 +57,7 @@ static void send_too(SSL_CTX *ctx, X509 *cert)
     loop_must(SSL_CTX_add1_chain_cert(ctx, cert) == 1, "adding to a chain");
 }
 
-static SSL_CTX *good(void)
+SSL_CTX *tls_ill_good(void)
 {
     return serve(leaf_by(authority()));
 }
@@ -89,7 +89,7 @@ static SSL_CTX *rsa512(void)
 
 static SSL_CTX *only_version(int version)
 {
-    SSL_CTX *ctx = good();
+    SSL_CTX *ctx = tls_ill_good();
     SSL_CTX_set_min_proto_version(ctx, version);
     SSL_CTX_set_max_proto_version(ctx, version);
     return ctx;
@@ -220,7 +220,7 @@ static SSL_CTX *huge(void)
 
 static SSL_CTX *asks_for_client(void)
 {
-    SSL_CTX *ctx = good();
+    SSL_CTX *ctx = tls_ill_good();
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     return ctx;
 }
@@ -260,7 +260,7 @@ static int on_status(SSL *ssl, void *arg)
 static SSL_CTX *revoked(void)
 {
     static struct staple staple;
-    SSL_CTX *ctx = good();
+    SSL_CTX *ctx = tls_ill_good();
     staple = revocation(SSL_CTX_get0_certificate(ctx));
     SSL_CTX_set_tlsext_status_cb(ctx, on_status);
     SSL_CTX_set_tlsext_status_arg(ctx, &staple);
