@@ -154,7 +154,8 @@ def test_http2(w):
     with w.case("time-outs are kept"):
         for case in ("HTTP/2 without an answer", "HTTP/2 that stalls", "a bystander"):
             total = results[case]["timings"]["total_ms"]
-            expect(DEADLINE_MS - 1 <= total <= DEADLINE_MS + 500 * w.slower, case, total)
+            # Seven floods, one after another: a moment each. It was half a minute.
+            expect(DEADLINE_MS - 1 <= total <= DEADLINE_MS + 2000 * w.slower, case, total)
     with w.case("processor time is bounded"):
         took = cpu_s(pid) - cpu
         expect(took < 2 * w.slower, f"{took:.2f} s of processor time")

@@ -29,7 +29,7 @@ def hosts(t):
         ("dns_timeout", "host: an answer from another port", web("otherport")),
         (None, "host: a flood of NXDOMAINs with guessed ids", web("flood")),
         ("dns_timeout", "host: truncated, and TCP is silent", web("tcpsilent")),
-        ("dns_timeout", "host: truncated, and TCP answers garbage", web("tcpgarbage")),
+        ("dns_timeout", "host: truncated, and TCP answers garbage", web("tcpgarbage", resolver=named)),
         ("dns_timeout", "host: truncated, and TCP answers other questions without end", web("tcpflood", resolver=named)),
         ("dns_timeout", "host: truncated, and TCP closes", web("tcpclose", resolver=named)),
         ("dns_timeout", "host: truncated, and TCP is refused", web("tcpsilent", resolver=alone)),
