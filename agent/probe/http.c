@@ -423,7 +423,6 @@ static struct probe *http_start(struct probe_env *env, const struct target *t, s
         p->tunnel->done = on_tunnel;
         p->tunnel->arg = p;
     }
-    p->tls.received_max = target_wire_limit(&t->http);
     http_answer_init(&p->answer);
     const char *detail;
     char words[POLICY_DETAIL_MAX];

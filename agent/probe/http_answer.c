@@ -18,6 +18,9 @@
 #define KEPT_NAME_BYTES    256
 #define KEPT_VALUE_BYTES   8192
 #define WIRE_LOOK_MS       10
+/* Before an answer begins: certificates (libcurl's OpenSSL reads 100 KB of them), interim answers,
+ * HTTP/2's own talk. (note_cut() tells the number.) */
+#define WIRE_BEFORE_MAX (512 * 1024)
 
 /* One that lies in another can keep libcurl busy for seconds with nothing to show, out of sight of
  * every bound: it is the outer one's output that explodes. Nobody honest stacks them. */
@@ -220,6 +223,12 @@ static size_t body_wanted(const struct probe *p)
     return wanted < t->body_limit ? (size_t)wanted : (size_t)t->body_limit;
 }
 
+int64_t http_wire_max(const struct probe *p)
+{
+    int64_t limit = target_wire_limit(&p->target->http);
+    return mono_is_set(p->at.first_byte) || limit < WIRE_BEFORE_MAX ? limit : WIRE_BEFORE_MAX;
+}
+
 static bool wire_exceeded(struct probe *p)
 {
     struct tcp_info info;
@@ -263,8 +272,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
     struct probe *p = arg;
     struct http_answer *a = &p->answer;
     size_t n = size * count, text = n;
-    if (!mono_is_set(p->at.first_byte))
+    if (!mono_is_set(p->at.first_byte)) {
         p->at.first_byte = loop_now_fresh(p->env->loop);
+        p->tls.received_max = http_wire_max(p);
+    }
     a->header_bytes += n;
     a->headers_too_large = a->header_bytes > HEADERS_BYTES_MAX;
     if (a->headers_too_large)

@@ -169,6 +169,7 @@ static void set_tls(struct probe *p)
     bool verify = p->tls.verify;
     if (!http_hop(p)->https)
         return;
+    p->tls.received_max = http_wire_max(p);
     p->tls.identity = p->drop_secrets ? NULL : p->identity;
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);

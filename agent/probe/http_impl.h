@@ -118,6 +118,8 @@ void http_answer_init(struct http_answer *a);
 void http_answer_fini(struct http_answer *a);
 void http_answer_watch(struct probe *p, CURL *easy); /* sets the callbacks */
 bool http_is_redirect(int status);
+/* Bytes that may come off the wire until now: less while no answer has begun. */
+int64_t http_wire_max(const struct probe *p);
 
 /* http_redirect.c: records the hop and moves p to the next one. Or why not, with detail: then p is
  * as it was. */

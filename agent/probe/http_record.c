@@ -339,12 +339,21 @@ static enum cause cause_of_rc(struct probe *p, CURLcode rc)
     return CAUSE_protocol_error;
 }
 
+/* libcurl took it for an end, and a body without a length for whole. */
+static void note_cut(struct probe *p)
+{
+    if (p->tls.received_max == target_wire_limit(&p->target->http))
+        p->answer.wire_exceeded = p->answer.body_too_large = true;
+    else
+        p->answer.refused = "over 512 KiB came off the wire, and no answer among them";
+}
+
 enum cause http_transfer_cause(struct probe *p, CURLcode rc, char *detail, size_t detail_max)
 {
-    if (rc == CURLE_OK || p->answer.redirecting)
+    if ((rc == CURLE_OK && !p->tls.cut) || p->answer.redirecting)
         return CAUSE_NONE;
-    p->answer.wire_exceeded |= p->tls.cut;
-    p->answer.body_too_large |= p->tls.cut;
+    if (p->tls.cut)
+        note_cut(p);
     enum cause c = cause_of_rc(p, rc);
     char alert[80];
     snprintf(alert, sizeof(alert), "the server's alert was '%s'", p->tls.alert ? p->tls.alert : "");

@@ -81,12 +81,12 @@ def http2(t):
         ("protocol_error", "a frame that is cut", at("h2_cut")),
         ("protocol_error", "48 MB of headers in 16 KB", at("h2_bomb")),
         ("protocol_error", "CONTINUATION without end", at("h2_flood_continuation")),
-        ("body_too_large", "PINGs without end", at("h2_flood_ping")),
-        ("body_too_large", "SETTINGS without end", at("h2_flood_settings")),
-        ("body_too_large", "priorities without end", at("h2_flood_priority")),
-        ("body_too_large", "windows without end", at("h2_flood_window")),
-        ("body_too_large", "frames of no known type without end", at("h2_flood_unknown")),
-        ("body_too_large", "empty DATA without end", at("h2_flood_empty")),
+        ("protocol_error", "PINGs without end", at("h2_flood_ping")),
+        ("protocol_error", "SETTINGS without end", at("h2_flood_settings")),
+        ("protocol_error", "priorities without end", at("h2_flood_priority")),
+        ("protocol_error", "windows without end", at("h2_flood_window")),
+        ("protocol_error", "frames of no known type without end", at("h2_flood_unknown")),
+        ("body_too_large", "empty DATA without end", at("h2_flood_empty", timeout_ms=20000)),
     ]
 
 
@@ -96,6 +96,8 @@ def drops(t):
         return {"url": f"https://c.ok.test:{t['https']}/ill/{name}", "timeout_ms": 8000}
 
     return [
+        ("body_too_large", "a body without length or end", at("bomb-none")),
+        ("body_too_large", "a body without length or end, and a wire_limit", {**at("bomb-none"), "wire_limit": 100000}),
         (None, "no goodbye, and no length", at("drop")),
         (None, "no goodbye, but the whole length", at("drop-with-length")),
         ("protocol_error", "no goodbye, and less than the length", at("drop-too-early")),
@@ -161,7 +163,6 @@ def test_http2(w):
         expect(took < 2 * w.slower, f"{took:.2f} s of processor time")
 
 
-@short
 def test_cost_of_each_bomb(w):
     w.fleet(agents=("a1",))
     t, pid = w.targets, w.procs[-1].pid

@@ -57,7 +57,6 @@ def test_three_deaths(w):
         w.check_store()
 
 
-@short
 def test_what_is_shipped_knows_no_poison(w):
     w.fleet(agents=("a1",))
     with w.case("a path of that name is a path like any other"):

@@ -38,6 +38,7 @@ static const struct plain plains[] = {
     {"chunk-negative", OK_LINE "Transfer-Encoding: chunked\r\n\r\n-5\r\nx\r\n", 0, CONN_THEN_CLOSE},
     {"chunk-without-end", OK_LINE "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", 0,
      CONN_THEN_CLOSE},
+    {"bomb-none", OK_LINE "\r\n", FLOOD_BYTES, CONN_THEN_CLOSE},
     {"drop", OK_LINE "\r\nhello", 0, CONN_THEN_DROP},
     {"drop-with-length", OK_LINE "Content-Length: 5\r\n\r\nhello", 0, CONN_THEN_DROP},
     {"drop-too-early", OK_LINE "Content-Length: 50\r\n\r\nhello", 0, CONN_THEN_DROP},
