@@ -22,7 +22,7 @@
  *   0..65536)
  * - wire_limit: bytes that one connection may receive, headers and TLS included (1..67108864;
  *   default: body_limit, an eighth of it and 512 KiB); over TLS at most 512 KiB before an answer
- * begins
+ *   begins
  * - compression: true asks with Accept-Encoding for all that is decoded here; one layer of it is
  *   undone, and more than one is a protocol_error
  * - auth: {basic: {user, password}} or {bearer}; sent as Authorization, not to another origin after
