@@ -33,9 +33,9 @@
 #define HEALTH_CANARY_EVERY_MS 2000  /* while down */
 #define HEALTH_CANARY_GAP_MS   200   /* between two that doubts ask for */
 #define HEALTH_PROVE_EVERY_MS  60000 /* a canary that has never answered */
-#define HEALTH_PORTS_EASY      20    /* percent of the range */
+#define HEALTH_PORTS_EASY      15    /* percent of the range */
 #define HEALTH_PORTS_FULL                                                                          \
-    30 /* an eighth may be uncounted (ports.h), and from half of it on connect() grows dear */
+    25 /* some stay uncounted (ports.h), and from half of the range on connect() grows dear */
 
 struct health;
 

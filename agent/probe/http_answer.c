@@ -229,6 +229,13 @@ int64_t http_wire_max(const struct probe *p)
     return mono_is_set(p->at.first_byte) || limit < WIRE_BEFORE_MAX ? limit : WIRE_BEFORE_MAX;
 }
 
+/* The kernel has received more than has been read: what came before an answer can only be judged
+ * by the records of TLS as they are read. */
+static bool judged_by_records(const struct probe *p)
+{
+    return http_hop(p)->https && !mono_is_set(p->at.first_byte);
+}
+
 static bool wire_exceeded(struct probe *p)
 {
     struct tcp_info info;
@@ -241,7 +248,7 @@ static bool wire_exceeded(struct probe *p)
 static bool look_at_wire(struct probe *p)
 {
     struct http_answer *a = &p->answer;
-    a->wire_exceeded |= p->wire_fd >= 0 && wire_exceeded(p);
+    a->wire_exceeded |= p->wire_fd >= 0 && !judged_by_records(p) && wire_exceeded(p);
     a->body_too_large |= a->wire_exceeded;
     return a->wire_exceeded;
 }

@@ -14,7 +14,7 @@
  * the link thread.
  */
 #define PORTS_SECONDS     64 /* more than TIME_WAIT lasts; a power of two */
-#define PORTS_WATCH_SHARE 8  /* counted while the host has more than an eighth of the range */
+#define PORTS_WATCH_SHARE 16 /* counted while the host has more than a sixteenth of the range */
 
 struct ports { /* zeroed at the start */
     _Atomic bool counting;

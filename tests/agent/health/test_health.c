@@ -393,12 +393,12 @@ END_TEST
 START_TEST(ports_in_time_wait_shrink_the_places)
 {
     begin(0);
-    health_ports(h, 200, 1000);
+    health_ports(h, 150, 1000);
     ck_assert_uint_eq(health_places(h), PLACES);
-    health_ports(h, 250, 1000);
+    health_ports(h, 200, 1000);
     ck_assert_uint_eq(health_places(h), PLACES / 2);
-    ck_assert(strstr(health_trouble(h, now), "250 of 1000 local ports") != NULL);
-    health_ports(h, 300, 1000);
+    ck_assert(strstr(health_trouble(h, now), "200 of 1000 local ports") != NULL);
+    health_ports(h, 250, 1000);
     ck_assert_uint_eq(health_places(h), 0);
     health_ports(h, 10, 1000);
     ck_assert_uint_eq(health_places(h), PLACES);
