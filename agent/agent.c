@@ -10,16 +10,18 @@
 /* Results that may wait for the master: several times what runs, and a few minutes of a slow store.
  */
 #define OUTBOX_RESULTS_MIN 4096
-#define OUTBOX_BYTES       (128u << 20)
+#define OUTBOX_BYTES       (128u << 20) /* of memory, when there is no spool to say it */
+#define DATA_DIR_MAX       4096
 
-static bool open_instance(const struct agent_options *o, char id[INSTANCE_ID_LEN + 1])
+static bool open_instance(const struct agent_options *o, char dir[DATA_DIR_MAX],
+                          char id[INSTANCE_ID_LEN + 1])
 {
-    char dir[4096], why[8192] = "there is no home directory for the data: give --data DIR";
+    char why[8192] = "there is no home directory for the data: give --data DIR";
     enum err e = ERR_NONE;
     if (o->data)
-        snprintf(dir, sizeof(dir), "%s", o->data);
+        snprintf(dir, DATA_DIR_MAX, "%s", o->data);
     else
-        e = instance_default_dir(o->name, dir, sizeof(dir));
+        e = instance_default_dir(o->name, dir, DATA_DIR_MAX);
     if (e == ERR_NONE)
         e = instance_open(dir, id, why, sizeof(why));
     if (e == ERR_NONE)
@@ -41,8 +43,10 @@ int agent_run(const struct agent_options *o, struct policy *policy)
 {
     char instance[INSTANCE_ID_LEN + 1], run_id[INSTANCE_ID_LEN + 1];
     uint8_t random[INSTANCE_ID_LEN / 2];
-    if (!open_instance(o, instance))
+    char dir[DATA_DIR_MAX], spool_dir[DATA_DIR_MAX + 8];
+    if (!open_instance(o, dir, instance))
         return 2;
+    snprintf(spool_dir, sizeof(spool_dir), "%s/spool", dir);
     random_bytes(random, sizeof(random));
     hex_encode(random, sizeof(random), run_id);
     struct link_config c = {
@@ -55,7 +59,9 @@ int agent_run(const struct agent_options *o, struct policy *policy)
                          .version = SONDE_VERSION,
                          .n_tags = o->n_tags,
                          .outbox_results = outbox_results(o),
-                         .outbox_bytes = OUTBOX_BYTES},
+                         .outbox_bytes = o->spool_bytes ? (size_t)o->spool_bytes : OUTBOX_BYTES},
+        .work.spool = {.dir = o->spool_bytes ? spool_dir : NULL,
+                       .max_bytes = (size_t)o->spool_bytes},
         .work.canaries = (const char *const *)o->canary_texts.items,
         .work.n_canaries = (unsigned)o->canary_texts.count,
         .work.pool = {.workers = (unsigned)o->workers,

@@ -17,7 +17,11 @@
     "sonde-agent --master URL --name NAME --token-file FILE [options]\n"                           \
     "       sonde-agent probe TARGET [options]"
 #define WORKERS_MAX 64
-#define SLOTS_MAX   8192
+/* Of less, the files of a spool would be smaller than a result may be; of more, the number of
+ * results that a HELLO can tell is reached long before. */
+#define SPOOL_BYTES_MIN (1024 * 1024)
+#define SPOOL_BYTES_MAX (4LL * 1024 * 1024 * 1024)
+#define SLOTS_MAX       8192
 /* A probe holds two sockets while two addresses race, and its share of the resolver's. */
 #define FDS_PER_SLOT 3
 #define FDS_SPARE    256
@@ -58,8 +62,17 @@ static const struct option table[] = {
      .kind = OPT_STRING,
      .offset = AT(data),
      .value_name = "DIR",
-     .help = "keeps the instance id; default /var/lib/sonde-agent/NAME for root, else "
-             "~/.local/share/sonde-agent/NAME"},
+     .help = "keeps the instance id and the spool; default /var/lib/sonde-agent/NAME for root, "
+             "else ~/.local/share/sonde-agent/NAME"},
+    {.name = "spool-bytes",
+     .kind = OPT_INT,
+     .offset = AT(spool_bytes),
+     .value_name = "N",
+     .dflt = "134217728",
+     .min = 0,
+     .max = SPOOL_BYTES_MAX,
+     .help = "results that wait for the master, at most, in memory and in DIR/spool, where they "
+             "outlive the process; 0 = 128 MiB in memory alone"},
     {.kind = OPT_SECTION, .help = "Probes"},
     {.name = "workers",
      .kind = OPT_INT,
@@ -315,6 +328,9 @@ static bool check_agent(const struct agent_options *o, struct why *w)
     if (!o->token_file)
         return fail(w, "--token-file is missing: 'sonde-master token add --scope agent' prints a "
                        "token to put into it");
+    if (o->spool_bytes != 0 && o->spool_bytes < SPOOL_BYTES_MIN)
+        return fail(w, "--spool-bytes must be 0 or at least %d, not %lld", SPOOL_BYTES_MIN,
+                    (long long)o->spool_bytes);
     enum err e = link_read_token(o->token_file, token, w->text, sizeof(w->text));
     explicit_bzero(token, sizeof(token));
     return e == ERR_NONE;

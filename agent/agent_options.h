@@ -18,7 +18,7 @@ struct agent_options {
         *log_format_text;
     struct option_list tag_texts, canary_texts;
     struct policy_options policy;
-    int64_t workers, slots;
+    int64_t workers, slots, spool_bytes;
     bool help, version, print_config;
     /* of the probe command */
     struct target_flags target;

@@ -296,6 +296,7 @@ static void read_heartbeat(struct json_cur *c, struct message *out)
     m->oldest_ms = get_figure(c, "oldest_ms");
     m->outbox_results = get_figure(c, "outbox_results");
     m->outbox_bytes = get_figure(c, "outbox_bytes");
+    m->spool_bytes = get_figure(c, "spool_bytes");
     read_machine(c, m);
     m->drops = get_count(c, "drops");
     m->probes = get_count(c, "probes");

@@ -257,6 +257,7 @@ static void on_gone(struct link *l, struct lws *wsi)
 /* After every event: is there something to write, or a close to carry out? */
 static void kick(struct link *l)
 {
+    work_spool(&l->work, mono_now());
     if (l->state == LINK_UP && (l->closing || session_wants_write(l->work.session, mono_now())))
         lws_callback_on_writable(l->wsi);
 }
@@ -515,8 +516,8 @@ static enum err open_work(struct link *l)
     struct work_config c = l->config->work;
     struct work_link wl = {
         .lag_ms = link_lag_ms, .socket = link_socket, .close = link_close, .arg = l};
-    c.pool.on_done = wake_from_worker;
-    c.pool.on_done_arg = l;
+    c.pool.on_done = c.spool.wake = wake_from_worker;
+    c.pool.on_done_arg = c.spool.arg = l;
     return work_init(&l->work, &c, &wl);
 }
 

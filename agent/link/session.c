@@ -153,6 +153,9 @@ struct session *session_create(const struct session_config *c, const struct sess
     s->arg = arg;
     copy_identity(s, c);
     s->outbox = outbox_create(c->outbox_results, c->outbox_bytes);
+    s->spool = c->spool;
+    if (s->spool)
+        outbox_keep_in(s->outbox, s->spool);
     s->reconnect_ms = -1;
     s->rtt_ms = -1;
     line_buf_init(&s->in);
@@ -186,6 +189,14 @@ void session_destroy(struct session **sp)
     strbuf_fini(&s->control);
     free(s);
     *sp = NULL;
+}
+
+void session_load(struct session *s, uint64_t number, const char *p, size_t n,
+                  struct outbox_loaded *out)
+{
+    REQUIRE(s->state == SESSION_OFFLINE && s->spool && !s->held);
+    outbox_load(s->outbox, number, p, n, out);
+    snprintf(s->store_id, sizeof(s->store_id), "%s", spool_store(s->spool));
 }
 
 static void reset_connection(struct session *s, struct mono now)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "agent/outbox/outbox.h"
 #include "common/cidr.h"
 #include "common/clock.h"
 #include "common/strbuf.h"
@@ -60,12 +61,17 @@ struct session_config { /* strings and tags are copied */
     unsigned n_tags;
     int64_t slots, workers, queue;
     size_t outbox_results, outbox_bytes;
+    struct spool *spool; /* borrowed, outlives the session; NULL: results live in memory alone */
 };
 struct session;
 
 struct session *session_create(const struct session_config *c, const struct session_ops *ops,
                                void *arg);
 void session_destroy(struct session **sp);
+
+/* Before the first connection: takes up what a former process left in the spool, file by file. */
+void session_load(struct session *s, uint64_t number, const char *p, size_t n,
+                  struct outbox_loaded *out);
 
 void session_on_connected(struct session *s, struct mono now);
 void session_on_disconnected(struct session *s, struct mono now);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "agent/link/session.h"
-#include "agent/outbox/outbox.h"
 #include "proto/ticket.h"
 #include <uthash.h>
 
@@ -29,6 +28,7 @@ struct session {
     /* what outlives a connection */
     struct held *held;
     struct outbox *outbox;
+    struct spool *spool; /* borrowed; NULL: none */
     char store_id[MESSAGE_ID_MAX + 1];
     bool leaving, parted; /* session_drain() was called; BYE was sent or is moot */
     struct mono leaving_since;

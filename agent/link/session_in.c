@@ -31,6 +31,8 @@ static void set_aside_old_store(struct session *s, const char *store_id)
 
 static void learn_store(struct session *s, const char *store_id)
 {
+    if (s->spool)
+        spool_set_store(s->spool, store_id);
     if (s->store_id[0] != '\0' && strcmp(s->store_id, store_id) != 0)
         set_aside_old_store(s, store_id);
     snprintf(s->store_id, sizeof(s->store_id), "%s", store_id);

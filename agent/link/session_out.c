@@ -86,11 +86,25 @@ static void move_lines(struct strbuf *b, size_t *taken, struct strbuf *frame)
     }
 }
 
+/* What is wrong with the spool, if nothing worse is. */
+static void put_spool(struct session *s, struct msg_heartbeat *m, char text[SPOOL_TROUBLE_MAX])
+{
+    struct spool_stats st;
+    m->spool_bytes = -1;
+    if (!s->spool)
+        return;
+    spool_stats(s->spool, &st);
+    m->spool_bytes = (int64_t)st.bytes;
+    if (m->trouble[0] == '\0')
+        m->trouble = spool_trouble(&st, text);
+}
+
 static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono now)
 {
     struct outbox_stats o;
     outbox_stats(s->outbox, &o);
     struct msg_heartbeat m = {.trouble = ""};
+    char trouble[SPOOL_TROUBLE_MAX];
     s->ops.figures(s->arg, &m, now);
     REQUIRE(m.trouble != NULL);
     m.seq = ++s->beat_seq;
@@ -100,6 +114,7 @@ static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono n
     m.outbox_results = (int64_t)o.results;
     m.outbox_bytes = (int64_t)o.bytes;
     m.drops += s->drops;
+    put_spool(s, &m, trouble);
     msg_put_heartbeat(frame, &m);
     s->beat_due = false;
     s->beat_at = now;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/link/work.h"
+#include "agent/outbox/spool_dir.h"
+#include "agent/outbox/spooler.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/sockinfo.h"
@@ -144,6 +146,53 @@ static const struct session_ops ops = {
     .close = op_close,
 };
 
+/* ---- the spool */
+
+static void open_spool(struct work *w, struct session_config *c, const struct work_spool *ws)
+{
+    if (!ws->dir)
+        return;
+    w->spool = spool_create(ws->max_bytes, c->agent, c->instance);
+    w->spooler = spooler_start(w->spool, ws->dir, ws->wake, ws->arg);
+    if (!w->spooler)
+        spool_destroy(&w->spool);
+    c->spool = w->spool;
+}
+
+static void on_spool_file(void *arg, uint64_t number, const char *p, size_t n)
+{
+    struct work *w = arg;
+    struct outbox_loaded l;
+    session_load(w->session, number, p, n, &l);
+    if (l.damaged_at)
+        LOG(LOG_WARN, "spool", "damaged", LU("file", number), LU("offset", l.damaged_at),
+            LU("bytes", n), LS("effect", "what follows is run again"));
+    if (l.foreign)
+        LOG(LOG_WARN, "spool", "foreign", LU("file", number),
+            LS("effect", "of another agent or release, or unreadable: it is set aside"));
+    if (l.set_aside || l.left)
+        LOG(LOG_WARN, "spool", "not_taken_up", LU("file", number),
+            LU("of_another_store", l.set_aside), LU("too_many", l.left));
+}
+
+static void load_spool(struct work *w, const char *dir)
+{
+    struct session_info i;
+    struct spool_stats st;
+    spool_dir_read(dir, on_spool_file, w);
+    session_info(w->session, &i);
+    spool_stats(w->spool, &st);
+    if (st.files > 0)
+        LOG(LOG_INFO, "spool", "loaded", LU("results", i.results), LU("files", st.files),
+            LU("bytes", st.bytes), LS("store", i.store_id));
+}
+
+void work_spool(struct work *w, struct mono now)
+{
+    if (w->spooler)
+        spooler_pump(w->spooler, now);
+}
+
 enum err work_init(struct work *w, const struct work_config *c, const struct work_link *link)
 {
     REQUIRE(c->pool.policy != NULL && link->close != NULL);
@@ -160,7 +209,10 @@ enum err work_init(struct work *w, const struct work_config *c, const struct wor
     sc.queue = p.queue_max - w->canaries.n;
     w->places = pool_free_places(w->pool);
     w->health = health_create(w->places - w->canaries.n, canaries_covered(&w->canaries));
+    open_spool(w, &sc, &c->spool);
     w->session = session_create(&sc, &ops, w);
+    if (w->spool)
+        load_spool(w, c->spool.dir);
     strbuf_init(&w->record, RESULT_MAX_BYTES);
     return ERR_NONE;
 }
@@ -175,7 +227,9 @@ void work_fini(struct work *w)
     }
     health_destroy(&w->health);
     canaries_fini(&w->canaries);
+    spooler_stop(&w->spooler);
     session_destroy(&w->session);
+    spool_destroy(&w->spool);
     strbuf_fini(&w->record);
 }
 

@@ -10,8 +10,8 @@
  * work - the session's hands: its ops carried out on the pool, and the pool's ended jobs brought
  * back to it, once health has said whose failures they are.
  *
- * Link thread. Owns the pool, the session and the health of the agent; what only the link knows
- * (lag, socket, closing) it is told or asks through work_link.
+ * Link thread. Owns the pool, the session, the spool and the health of the agent; what only the
+ * link knows (lag, socket, closing) it is told or asks through work_link.
  */
 struct work_link {
     double (*lag_ms)(void *arg);
@@ -19,9 +19,17 @@ struct work_link {
     void (*close)(void *arg, uint16_t code, const char *reason);
     void *arg;
 };
+struct work_spool {
+    const char *dir; /* NULL: none */
+    size_t max_bytes;
+    void (*wake)(void *arg); /* from another thread: work_spool() is due */
+    void *arg;
+};
 struct work {
     struct pool *pool;
-    unsigned places; /* of the pool, those kept for the canaries too */
+    unsigned places;     /* of the pool, those kept for the canaries too */
+    struct spool *spool; /* NULL: none, and no spooler either */
+    struct spooler *spooler;
     struct session *session;
     struct policy *policy; /* borrowed */
     struct work_link link;
@@ -38,14 +46,17 @@ struct work_config { /* borrowed during work_init() */
     struct pool_config pool;
     const char *const *canaries; /* checked; fewer than CANARIES_MAX */
     unsigned n_canaries;
+    struct work_spool spool;
 };
 
 /* ERR_SYSTEM: no pool (logged). */
 MUST_USE enum err work_init(struct work *w, const struct work_config *c,
                             const struct work_link *link);
-/* Ends what runs; joins the workers. */
+/* Ends what runs; joins the workers and the spool's thread. */
 void work_fini(struct work *w);
 /* After the pool's on_done: hands the ended jobs to the session. */
 void work_collect(struct work *w, struct mono now);
 /* A few times a second. */
 void work_tick(struct work *w, struct mono now);
+/* After any event: what has changed is carried to the disk. */
+void work_spool(struct work *w, struct mono now);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-#include "common/clock.h"
+#include "agent/outbox/spool.h"
 #include "common/err.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,17 +14,14 @@
  * finished probe always finds room; reserve refuses beyond max_results and beyond max_bytes. A
  * record larger than its reservation is taken all the same and makes later reservations wait, so
  * memory is bounded by max_bytes and RESULT_MAX_BYTES for each probe that was under way. After a
- * lost connection outbox_rewind() offers everything again.
+ * lost connection outbox_rewind() offers everything again. With a spool the results are on disk
+ * too, a moment after they came, and its bound is one more on the reservations.
  */
 struct outbox;
-struct outbox_item {
-    uint64_t task;
-    const char *ticket, *record; /* borrowed from the outbox until the ack */
-    size_t record_len;
-};
 
 struct outbox *outbox_create(size_t max_results, size_t max_bytes);
-void outbox_destroy(struct outbox **op); /* frees what is still unacknowledged */
+void outbox_keep_in(struct outbox *o, struct spool *s); /* before anything else; s outlives o */
+void outbox_destroy(struct outbox **op);                /* frees what is still unacknowledged */
 
 MUST_USE enum err outbox_reserve(struct outbox *o); /* ERR_FULL */
 void outbox_unreserve(struct outbox *o);            /* the task ended without a result */
@@ -52,3 +49,17 @@ struct outbox_stats {
         free_places; /* free_places: how many more reserve() would grant */
 };
 void outbox_stats(const struct outbox *o, struct outbox_stats *out);
+
+/*
+ * At start: takes up what a file of the spool holds, in the order of their numbers. Results of an
+ * older store than the last file's are forgotten, and their files set aside. At most INFLIGHT_MAX:
+ * what is left stays in its file until the next start. p NULL: the file could not be read.
+ */
+struct outbox_loaded {
+    bool foreign;      /* of another agent or release, or unreadable: set aside */
+    size_t damaged_at; /* where in it the reading had to end; 0: it did not */
+    size_t set_aside;  /* results of an older store that were forgotten */
+    size_t left;
+};
+void outbox_load(struct outbox *o, uint64_t number, const char *p, size_t n,
+                 struct outbox_loaded *out);
