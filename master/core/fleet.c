@@ -4,8 +4,8 @@
 
 /*
  * Agents and their sessions. An agent outlives its sessions: a lost connection orphans its leases
- * for the grace, the same process (run_id) takes them back, BYE or another process ends them at
- * once.
+ * for the grace, the same process (run_id) takes them back, BYE ends them at once, and another
+ * process all but those whose results it brings.
  *
  *   session:  NEW ──HELLO──► INFLIGHT ──INFLIGHT_END──► READY        any ──close──► CLOSING
  * ──closed──► gone agent:    no session ─► orphaned (leases, until the grace ends) ─► gone (no
@@ -168,6 +168,7 @@ void fleet_agent_lost(struct core *c, struct agent *a, bool died, struct mono no
     LIST_EACH_SAFE (&a->leases, n, tmp) {
         lease_lost(c, CONTAINER_OF(n, struct task, node), why, CAUSE_agent_lost, now);
     }
+    a->reborn = false;
     if (c->alone_agent == a)
         c->alone_agent = NULL;
     if (!a->session)
@@ -271,8 +272,9 @@ static void agent_attach(struct core *c, struct agent *a, struct session *s, str
     c->fleet_epoch++;
 }
 
-/* The same agent anew: an old session is taken over at once; another process has forgotten what the
- * old one held. */
+/* The same agent anew: an old session is taken over at once. Another process knows nothing of what
+ * the old one ran, but it may have its results on disk: what it does not bring, INFLIGHT_END ends.
+ */
 static void agent_take_over(struct core *c, struct agent *a, const struct msg_hello *m,
                             struct mono now)
 {
@@ -283,7 +285,7 @@ static void agent_take_over(struct core *c, struct agent *a, const struct msg_he
         old->agent = NULL;
     }
     if (a->run_id[0] && strcmp(a->run_id, m->run_id) != 0)
-        fleet_agent_lost(c, a, true, now);
+        a->reborn = true;
     snprintf(a->run_id, sizeof(a->run_id), "%s", m->run_id);
 }
 

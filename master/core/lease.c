@@ -279,6 +279,12 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* A process cannot run what another one was given; a result it may have of it. */
+static bool kept(struct core *c, struct session *s, const struct msg_inflight *m)
+{
+    return (m->state == INFLIGHT_DONE || !s->agent->reborn) && take_up(c, s, m);
+}
+
 void lease_inflight(struct core *c, struct session *s, const struct msg_inflight *m,
                     struct mono now)
 {
@@ -286,9 +292,11 @@ void lease_inflight(struct core *c, struct session *s, const struct msg_inflight
         fleet_close(c, s, CLOSE_POLICY, "more INFLIGHT lines than allowed");
         return;
     }
-    bool keep = take_up(c, s, m);
+    bool keep = kept(c, s, m);
     msg_put_verdict(&s->verdicts,
                     &(struct msg_verdict){m->task, keep || m->state == INFLIGHT_DONE});
+    if (!keep && s->agent->reborn)
+        return;
     if (s->n_reported == s->reported_cap) {
         s->reported_cap = s->reported_cap ? s->reported_cap * 2 : 64;
         s->reported = mem_realloc(s->reported, s->reported_cap * sizeof(*s->reported));
@@ -297,17 +305,21 @@ void lease_inflight(struct core *c, struct session *s, const struct msg_inflight
 }
 
 /* What was leased to it and is not in its list never arrived: it goes back without an attempt
- * counted. */
+ * counted. Or it arrived at a process that is no more. */
 void lease_inflight_end(struct core *c, struct session *s, struct mono now)
 {
     if (s->n_reported)
         qsort(s->reported, s->n_reported, sizeof(*s->reported), by_number);
+    enum lease_loss why = s->agent->reborn ? LOSS_DEATH : LOSS_RELEASED;
     LIST_EACH_SAFE (&s->agent->leases, n, tmp) {
         struct task *t = CONTAINER_OF(n, struct task, node);
         if (!s->n_reported ||
             !bsearch(&t->id, s->reported, s->n_reported, sizeof(*s->reported), by_number))
-            lease_lost(c, t, LOSS_RELEASED, CAUSE_agent_lost, now);
+            lease_lost(c, t, why, CAUSE_agent_lost, now);
     }
+    if (s->agent->reborn && c->alone_agent == s->agent && list_empty(&s->agent->leases))
+        c->alone_agent = NULL;
+    s->agent->reborn = false;
     free(s->reported);
     s->reported = NULL;
     s->n_reported = s->reported_cap = 0;

@@ -116,6 +116,7 @@ struct agent {
     struct session *session; /* NULL: orphaned or gone */
     struct list leases;      /* tasks */
     bool awaited;            /* after a restart: it may still run tasks, see core->awaited */
+    bool reborn; /* another process said HELLO: what it holds no result of died with the last */
     bool draining, slow;
     struct mono orphan_until, connected_at;
     struct msg_heartbeat hb;
