@@ -7,10 +7,11 @@
 /*
  * A seeded adversary against one master's core and real agent sessions over streams with delay:
  * connections break at any byte and are noticed late or never, processes and the master die, drain
- * and freeze, the store stalls, probes end late, in faults or not at all. At each step the counts
- * add up on both sides, nothing passes a credit, a window or a bound, and what is acknowledged is
- * in the store. After each run: every task has ended exactly once, and nobody holds anything. A
- * failing run prints its seed; SONDE_SIM_SEED=N replays it alone, SONDE_SIM_SEEDS=N runs N of them.
+ * and freeze, the store stalls, spools are torn, slow and full, probes end late, in faults or not
+ * at all. At each step the counts add up on both sides, nothing passes a credit, a window or a
+ * bound, and what is acknowledged is in the store. After each run: every task has ended exactly
+ * once, and nobody holds anything. A failing run prints its seed; SONDE_SIM_SEED=N replays it
+ * alone, SONDE_SIM_SEEDS=N runs N of them.
  */
 #if defined(__SANITIZE_THREAD__) /* one thread, and ten times slower */
 #define SEEDS_DEFAULT 6
@@ -198,6 +199,7 @@ static void host_weather(struct storm *st)
     struct sim_agent *a = &some_host(st)->agent;
     a->faulty = below(st, 3) == 0;
     a->refuses = below(st, 3) == 0;
+    a->disk.sick = below(st, 6) == 0;
     a->fat = st->fat || below(st, 8) == 0 ? FAT_BYTES : below(st, 2) ? 2000 : 0;
 }
 
@@ -278,6 +280,7 @@ static void calm_down(struct storm *st)
     for (unsigned i = 0; i < SIM_AGENTS; i++) {
         st->m.hosts[i].frozen_until = w->now;
         st->m.hosts[i].agent.faulty = st->m.hosts[i].agent.refuses = false;
+        st->m.hosts[i].agent.disk.sick = false;
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "common/mem.h"
+#include "tests/support/sim_disk.h"
 #include "common/random.h"
 #include "master/core/state.h"
 #include "proto/result.h"
@@ -25,6 +26,7 @@
  * whose probes end when a random number says so.
  *
  * Bounded like the real one: `slots` run, `queue` wait, each admitted task comes back exactly once.
+ * What its spool wrote to the sim_disk outlives it.
  */
 #define SIM_PLACES_MAX 128
 
@@ -42,6 +44,8 @@ struct sim_agent {
     size_t outbox_results, outbox_bytes, fat; /* fat: bytes of its records, at most */
     struct sim_job jobs[SIM_PLACES_MAX];
     unsigned n_jobs, running;
+    struct sim_disk disk;
+    size_t found;         /* results that it began with */
     bool faulty, refuses; /* the host is in trouble; the pool says no although it promised */
     bool closing;         /* the session asked for the end of its connection */
     uint16_t close_code;
@@ -175,6 +179,19 @@ static void sim_pool_turn(struct sim_agent *a, struct mono now)
 
 /* ---- the process */
 
+static void sim_load(struct sim_agent *a)
+{
+    struct session_info i;
+    struct outbox_loaded l;
+    for (unsigned k = 0; a->disk.spool && k < a->disk.n_files; k++) {
+        const struct sim_file *f = &a->disk.files[k];
+        session_load(a->s, f->number, f->bytes.data, f->bytes.len, &l);
+        REQUIRE(!l.foreign && !l.set_aside && !l.left);
+    }
+    session_info(a->s, &i);
+    a->found = i.results;
+}
+
 static void sim_agent_start(struct sim_agent *a)
 {
     static const struct session_ops ops = {.admit = sim_admit,
@@ -196,7 +213,10 @@ static void sim_agent_start(struct sim_agent *a)
                                .queue = a->queue,
                                .outbox_results = a->outbox_results,
                                .outbox_bytes = a->outbox_bytes};
+    if (a->disk.max_bytes)
+        c.spool = sim_disk_open(&a->disk, a->name, c.instance);
     a->s = session_create(&c, &ops, a);
+    sim_load(a);
     a->n_jobs = a->running = 0;
     a->closing = false;
 }
@@ -204,6 +224,7 @@ static void sim_agent_start(struct sim_agent *a)
 static void sim_agent_kill(struct sim_agent *a)
 {
     session_destroy(&a->s);
+    sim_disk_cut(&a->disk, a->rng);
     a->n_jobs = a->running = 0;
     a->closing = false;
 }
@@ -216,7 +237,9 @@ static void sim_agent_audit(const struct sim_agent *a)
     struct session_info i;
     session_info(a->s, &i);
     REQUIRE(i.tasks == a->n_jobs && a->n_jobs <= a->slots + a->queue);
-    REQUIRE(i.tasks + i.results <= a->outbox_results);
+    REQUIRE(i.tasks == 0 || i.tasks + i.results <= a->outbox_results);
+    REQUIRE(i.results <= (a->found > a->outbox_results ? a->found : a->outbox_results));
+    sim_disk_audit(&a->disk);
     REQUIRE(i.received.count <= i.credit.count);
     REQUIRE(i.results_sent.count <= i.results_window.count);
     REQUIRE(i.unknown_acks == 0 && i.unknown_messages == 0);

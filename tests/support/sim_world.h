@@ -227,6 +227,7 @@ static void host_turn(struct sim *m, struct sim_host *h)
     if (h->conn >= 0 && (sim_due(m, m->conns[h->conn].agent_learns) || sim_due(m, h->gone_at)))
         host_disconnected(m, h);
     sim_pool_turn(&h->agent, w->now);
+    sim_disk_turn(&h->agent.disk, &m->rng, w->now);
     if (mono_diff_ms(w->now, h->ticked_at) >= SIM_TICK_MS) {
         session_on_tick(h->agent.s, w->now);
         h->ticked_at = w->now;
@@ -446,6 +447,7 @@ static void sim_init(struct sim *m, uint64_t seed)
         a->queue = 8;
         a->outbox_results = 50 + rng_below(&m->rng, 400);
         a->outbox_bytes = 16 << 20;
+        a->disk.max_bytes = rng_below(&m->rng, 4) ? 1 << (20 + rng_below(&m->rng, 5)) : 0;
         m->hosts[i].conn = -1;
         host_start(m, &m->hosts[i]);
     }
@@ -455,6 +457,7 @@ static void sim_fini(struct sim *m)
 {
     for (unsigned i = 0; i < SIM_AGENTS; i++) {
         sim_agent_kill(&m->hosts[i].agent);
+        sim_disk_free(&m->hosts[i].agent.disk);
         if (m->hosts[i].conn >= 0)
             host_disconnected(m, &m->hosts[i]);
     }
