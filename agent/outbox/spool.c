@@ -412,11 +412,13 @@ void spool_close(struct spool *s)
 {
     REQUIRE(!s->busy);
     s->closing = true;
-    if (!s->current || s->current->live > 0)
+    LIST_EACH (&s->files, n)
+        if (CONTAINER_OF(n, struct spool_file, node)->live > 0)
+            return;
+    if (!list_empty(&s->waiting))
         return;
     s->current = NULL;
-    if (list_empty(&s->waiting))
-        s->n_notes = 0;
+    s->n_notes = 0;
 }
 
 /* ---- figures */

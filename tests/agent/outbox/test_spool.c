@@ -354,7 +354,10 @@ START_TEST(results_over_the_bound_wait_in_memory)
     ck_assert_uint_eq(s.waiting, 10);
     ck_assert_ptr_nonnull(strstr(spool_trouble(&s, why), "--spool-bytes"));
     ck_assert_uint_eq(free_places(), 0);
-    for (uint64_t task = 1; task <= 10; task++)
+    ck_assert(outbox_ack(o, 10)); /* alone in the file that is written to */
+    settle();
+    ck_assert_uint_eq(stats().waiting, 9);
+    for (uint64_t task = 1; task <= 9; task++)
         ck_assert(outbox_ack(o, task));
     settle();
     ck_assert(!stats().full);
@@ -363,6 +366,20 @@ START_TEST(results_over_the_bound_wait_in_memory)
     start();
     ck_assert_uint_eq(results(), 10);
     ck_assert(outbox_has(o, 20));
+}
+END_TEST
+
+START_TEST(a_job_ends_where_the_bound_is)
+{
+    for (int k = 0; k < 200; k++)
+        ck_assert_int_eq(outbox_reserve(o), ERR_NONE);
+    for (uint64_t task = 1; task <= 200; task++) {
+        size_t n = record_of(task, 6000);
+        ck_assert_int_eq(outbox_push(o, task, "1.2.3.ab", text, n), ERR_NONE);
+    }
+    settle();
+    ck_assert_uint_le(stats().bytes, MIB);
+    ck_assert_uint_gt(stats().bytes, MIB - 6000 - 400);
 }
 END_TEST
 
@@ -592,9 +609,10 @@ TESTS(spool, results_outlive_the_process_in_their_order,
       a_file_goes_when_all_its_results_are_acknowledged, nothing_is_left_behind_at_an_orderly_end,
       an_orderly_end_keeps_what_is_not_acknowledged, a_failed_write_is_tried_again_in_another_file,
       what_is_acknowledged_after_a_failed_write_is_forgotten, a_full_spool_stops_the_reservations,
-      results_over_the_bound_wait_in_memory, another_store_sets_the_files_aside,
-      another_store_while_a_write_is_under_way, another_agents_files_are_set_aside,
-      another_instances_files_are_set_aside, a_damaged_file_gives_what_precedes_the_damage,
+      results_over_the_bound_wait_in_memory, a_job_ends_where_the_bound_is,
+      another_store_sets_the_files_aside, another_store_while_a_write_is_under_way,
+      another_agents_files_are_set_aside, another_instances_files_are_set_aside,
+      a_damaged_file_gives_what_precedes_the_damage,
       a_file_that_cannot_be_read_stays_and_its_number_is_not_used)
 static TCase *spool_fixed(void)
 {
