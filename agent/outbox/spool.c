@@ -307,7 +307,7 @@ static bool may_write(struct spool *s, const struct spool_job *j)
     s->full = !fits(s, j, least) && p;
     if (s->full && s->current && s->current->live == 0)
         s->current = NULL;
-    return (p || s->n_notes > 0) && fits(s, j, least);
+    return (p || s->n_notes > 0 || s->errnum) && fits(s, j, least);
 }
 
 static void put_writes(struct spool *s, struct spool_job *j)
@@ -324,11 +324,14 @@ static void put_writes(struct spool *s, struct spool_job *j)
     s->bytes += j->bytes.len;
 }
 
-/* Results go at once. What is only to be tidied up waits a moment for company. */
+/* Results go at once. A disk that failed is tried with or without one: only what it takes proves
+ * that it is well. What is only to be tidied up waits a moment for company. */
 static bool due(struct spool *s, struct mono now)
 {
     if (s->busy || mono_before(now, s->retry_at))
         return false;
+    if (s->errnum)
+        return true;
     if (!list_empty(&s->waiting) && !s->full)
         return true;
     if (s->n_notes == 0 && !any_done_with(s)) {
@@ -393,6 +396,7 @@ static void free_ended(struct spool *s, bool gone)
 void spool_done(struct spool *s, int errnum, struct mono now)
 {
     REQUIRE(s->busy);
+    bool wrote = s->job.file != NULL;
     s->busy = false;
     s->dull_since = (struct mono){0};
     free_ended(s, errnum == 0);
@@ -403,7 +407,8 @@ void spool_done(struct spool *s, int errnum, struct mono now)
     s->written += errnum == 0 ? s->job.bytes : 0;
     s->job.file = NULL;
     s->job.bytes = s->n_noted = 0;
-    s->errnum = errnum;
+    if (errnum || wrote)
+        s->errnum = errnum;
     s->failures += errnum != 0;
     s->retry_at = errnum ? mono_add_ms(now, SPOOL_RETRY_MS) : (struct mono){0};
 }

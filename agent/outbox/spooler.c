@@ -29,7 +29,7 @@ struct spooler {
     pthread_t thread;
     struct errand errand;
     bool idle;
-    int errnum; /* of the last job: changes are logged */
+    int errnum; /* as it was logged */
 };
 
 static void wake_link(void *arg)
@@ -89,8 +89,11 @@ struct spooler *spooler_start(struct spool *s, const char *dir, void (*wake)(voi
     return NULL;
 }
 
-static void tell(struct spooler *p, int errnum)
+static void tell(struct spooler *p)
 {
+    struct spool_stats st;
+    spool_stats(p->spool, &st);
+    int errnum = st.errnum;
     if (errnum != 0 && errnum != p->errnum)
         LOG(LOG_WARN, "spool", "cannot_write", LS("path", p->dir), LS("problem", strerror(errnum)),
             LS("effect", "results live in memory alone until it can"));
@@ -106,8 +109,8 @@ static void take_done(struct spooler *p, struct list *l, struct mono now)
         return;
     REQUIRE(!p->idle && list_empty(l));
     p->idle = true;
-    tell(p, p->errand.errnum);
     spool_done(p->spool, p->errand.errnum, now);
+    tell(p);
 }
 
 static void give(struct spooler *p, struct mono now)

@@ -302,6 +302,26 @@ START_TEST(a_failed_write_is_tried_again_in_another_file)
 }
 END_TEST
 
+/* Everything was acknowledged from memory: that the disk takes nothing is said all the same. */
+START_TEST(only_a_write_shows_that_the_disk_is_well)
+{
+    put(1);
+    ck_assert(job(ENOSPC));
+    ck_assert(outbox_ack(o, 1));
+    for (int k = 0; k < 3; k++) {
+        ck_assert(!job(ENOSPC));
+        now = mono_add_ms(now, SPOOL_RETRY_MS);
+        ck_assert(job(ENOSPC));
+        ck_assert_int_eq(stats().errnum, ENOSPC);
+    }
+    now = mono_add_ms(now, SPOOL_RETRY_MS);
+    ck_assert(job(0));
+    ck_assert_int_eq(stats().errnum, 0);
+    settle();
+    ck_assert_uint_le(disk.n_files, 1);
+}
+END_TEST
+
 START_TEST(what_is_acknowledged_after_a_failed_write_is_forgotten)
 {
     put(1);
@@ -608,6 +628,7 @@ TESTS(spool, results_outlive_the_process_in_their_order,
       of_two_results_of_a_task_the_later_is_taken,
       a_file_goes_when_all_its_results_are_acknowledged, nothing_is_left_behind_at_an_orderly_end,
       an_orderly_end_keeps_what_is_not_acknowledged, a_failed_write_is_tried_again_in_another_file,
+      only_a_write_shows_that_the_disk_is_well,
       what_is_acknowledged_after_a_failed_write_is_forgotten, a_full_spool_stops_the_reservations,
       results_over_the_bound_wait_in_memory, a_job_ends_where_the_bound_is,
       another_store_sets_the_files_aside, another_store_while_a_write_is_under_way,
