@@ -49,6 +49,9 @@ never() {
 common/       common/ws/
 proto/        pthread.h threads.h sys/socket.h sys/epoll.h
 agent/health/ pthread.h threads.h sys/epoll.h
+agent/outbox/outbox.   pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/spooler.h agent/outbox/spool_dir.h
+agent/outbox/segment.  pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/spooler.h agent/outbox/spool_dir.h
+agent/outbox/spool.    pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/spooler.h agent/outbox/spool_dir.h
 master/core/  pthread.h threads.h sys/socket.h sys/epoll.h common/mailbox.h common/ws/ master/core/core_req.h
 TABLE
 }

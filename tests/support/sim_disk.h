@@ -27,7 +27,8 @@ struct sim_disk {
     struct mono done_at;
 };
 
-static struct spool *sim_disk_open(struct sim_disk *d, const char *agent, const char *instance)
+static inline struct spool *sim_disk_open(struct sim_disk *d, const char *agent,
+                                          const char *instance)
 {
     REQUIRE(!d->spool && !d->busy);
     d->spool = spool_create(d->max_bytes, agent, instance);
@@ -35,7 +36,7 @@ static struct spool *sim_disk_open(struct sim_disk *d, const char *agent, const 
     return d->spool;
 }
 
-static void sim_disk_remove(struct sim_disk *d, uint64_t number)
+static inline void sim_disk_remove(struct sim_disk *d, uint64_t number)
 {
     unsigned i = 0;
     while (i < d->n_files && d->files[i].number != number)
@@ -48,7 +49,7 @@ static void sim_disk_remove(struct sim_disk *d, uint64_t number)
 }
 
 /* The last file is the only one that is written to. */
-static void sim_disk_write(struct sim_disk *d, size_t n)
+static inline void sim_disk_write(struct sim_disk *d, size_t n)
 {
     const struct spool_job *j = &d->job;
     if (j->fresh) {
@@ -62,7 +63,7 @@ static void sim_disk_write(struct sim_disk *d, size_t n)
     strbuf_append(&f->bytes, j->bytes.data, n);
 }
 
-static void sim_disk_run(struct sim_disk *d, unsigned ends, size_t n)
+static inline void sim_disk_run(struct sim_disk *d, unsigned ends, size_t n)
 {
     for (unsigned i = 0; i < ends; i++)
         sim_disk_remove(d, d->job.ends[i].number);
@@ -70,27 +71,27 @@ static void sim_disk_run(struct sim_disk *d, unsigned ends, size_t n)
         sim_disk_write(d, n);
 }
 
-static void sim_disk_turn(struct sim_disk *d, struct rng *rng, struct mono now)
+static inline void sim_disk_turn(struct sim_disk *d, struct rng *rng, struct mono at)
 {
     if (!d->spool)
         return;
-    if (d->busy && !mono_before(now, d->done_at)) {
+    if (d->busy && !mono_before(at, d->done_at)) {
         d->busy = false;
         if (d->sick) {
-            spool_done(d->spool, ENOSPC, now);
+            spool_done(d->spool, ENOSPC, at);
         } else {
             sim_disk_run(d, d->job.n_ends, d->job.bytes.len);
-            spool_done(d->spool, 0, now);
+            spool_done(d->spool, 0, at);
         }
     }
-    if (d->busy || !spool_next(d->spool, &d->job, now))
+    if (d->busy || !spool_next(d->spool, &d->job, at))
         return;
     d->busy = true;
-    d->done_at = mono_add_ms(now, (int64_t)rng_below(rng, rng_below(rng, 4) ? 20 : 3000));
+    d->done_at = mono_add_ms(at, (int64_t)rng_below(rng, rng_below(rng, 4) ? 20 : 3000));
 }
 
 /* The process ends, wherever its job is. */
-static void sim_disk_cut(struct sim_disk *d, struct rng *rng)
+static inline void sim_disk_cut(struct sim_disk *d, struct rng *rng)
 {
     if (!d->spool)
         return;
@@ -106,13 +107,13 @@ static void sim_disk_cut(struct sim_disk *d, struct rng *rng)
     spool_destroy(&d->spool);
 }
 
-static void sim_disk_free(struct sim_disk *d)
+static inline void sim_disk_free(struct sim_disk *d)
 {
     while (d->n_files > 0)
         sim_disk_remove(d, d->files[0].number);
 }
 
-static void sim_disk_audit(const struct sim_disk *d)
+static inline void sim_disk_audit(const struct sim_disk *d)
 {
     size_t bytes = 0;
     for (unsigned i = 0; i < d->n_files; i++)

@@ -9,6 +9,7 @@
  * session_rig - one session with a fake pool, in virtual time; what it says is kept line by line.
  */
 static struct session *sess;
+static struct spool *sess_spool; /* set before open_with(): what it keeps results in */
 static struct mono now;
 static unsigned places;
 static bool admit_full;
@@ -75,7 +76,8 @@ static inline void open_with(size_t outbox_results)
                                .workers = 1,
                                .queue = 8,
                                .outbox_results = outbox_results,
-                               .outbox_bytes = 64 << 20};
+                               .outbox_bytes = 64 << 20,
+                               .spool = sess_spool};
     now = (struct mono){1000 * NS_PER_SEC};
     places = 8;
     sess = session_create(&c, &ops, NULL);
