@@ -87,7 +87,8 @@ static void move_lines(struct strbuf *b, size_t *taken, struct strbuf *frame)
 }
 
 /* What is wrong with the spool, if nothing worse is. */
-static void put_spool(struct session *s, struct msg_heartbeat *m, char text[SPOOL_TROUBLE_MAX])
+static void put_spool(struct session *s, struct msg_heartbeat *m, char text[SPOOL_TROUBLE_MAX],
+                      struct mono now)
 {
     struct spool_stats st;
     m->spool_bytes = -1;
@@ -96,7 +97,7 @@ static void put_spool(struct session *s, struct msg_heartbeat *m, char text[SPOO
     spool_stats(s->spool, &st);
     m->spool_bytes = (int64_t)st.bytes;
     if (m->trouble[0] == '\0')
-        m->trouble = spool_trouble(&st, text);
+        m->trouble = spool_trouble(&st, now, text);
 }
 
 static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono now)
@@ -114,7 +115,7 @@ static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono n
     m.outbox_results = (int64_t)o.results;
     m.outbox_bytes = (int64_t)o.bytes;
     m.drops += s->drops;
-    put_spool(s, &m, trouble);
+    put_spool(s, &m, trouble, now);
     msg_put_heartbeat(frame, &m);
     s->beat_due = false;
     s->beat_at = now;

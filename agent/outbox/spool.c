@@ -46,7 +46,7 @@ struct spool {
         size_t bytes;
         bool fresh;
     } job;
-    struct mono retry_at;
+    struct mono retry_at, busy_since;
     int errnum;
     bool full;
     uint64_t failures, written, notes_lost;
@@ -357,6 +357,7 @@ bool spool_next(struct spool *s, struct spool_job *j, struct mono now)
     if (write)
         put_writes(s, j);
     s->busy = j->n_ends > 0 || write;
+    s->busy_since = now;
     return s->busy;
 }
 
@@ -432,19 +433,26 @@ void spool_stats(const struct spool *s, struct spool_stats *out)
 {
     *out = (struct spool_stats){.bytes = s->bytes,
                                 .files = s->files.count,
-                                .waiting = s->waiting.count,
+                                .waiting = s->waiting.count + s->writing.count,
                                 .max_bytes = s->max_bytes,
                                 .errnum = s->errnum,
                                 .full = s->full && !list_empty(&s->waiting),
+                                .busy_since = s->busy ? s->busy_since : (struct mono){0},
                                 .failures = s->failures,
                                 .written = s->written,
                                 .notes_lost = s->notes_lost};
 }
 
-const char *spool_trouble(const struct spool_stats *st, char buf[SPOOL_TROUBLE_MAX])
+const char *spool_trouble(const struct spool_stats *st, struct mono now,
+                          char buf[SPOOL_TROUBLE_MAX])
 {
     buf[0] = '\0';
-    if (st->errnum)
+    if (mono_is_set(st->busy_since) && mono_diff_ms(now, st->busy_since) >= SPOOL_SLOW_MS)
+        snprintf(buf, SPOOL_TROUBLE_MAX,
+                 "the disk of the data directory has not answered for %lld s: %zu results live in "
+                 "memory alone",
+                 (long long)mono_diff_ms(now, st->busy_since) / 1000, st->waiting);
+    else if (st->errnum)
         snprintf(buf, SPOOL_TROUBLE_MAX,
                  "the spool in the data directory cannot be written (%s): %zu results live in "
                  "memory alone",

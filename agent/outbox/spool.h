@@ -22,7 +22,8 @@
 #define SPOOL_ENDS_MAX  32
 #define SPOOL_NOTES_MAX SEGMENT_ACKS_MAX
 #define SPOOL_RETRY_MS  1000
-#define SPOOL_NOTES_MS  200 /* how long notes and files that are done with wait for a result */
+#define SPOOL_SLOW_MS   5000 /* a job under way for longer is worth a word */
+#define SPOOL_NOTES_MS  200  /* how long notes and files that are done with wait for a result */
 
 struct outbox_item {
     uint64_t task;
@@ -91,14 +92,17 @@ void spool_done(struct spool *s, int errnum, struct mono now);
 void spool_close(struct spool *s);
 
 struct spool_stats {
-    size_t bytes, files, waiting, max_bytes; /* bytes, files: on disk; waiting: results */
-    int errnum;                              /* why nothing can be written; 0: it can */
-    bool full;                               /* max_bytes are reached, and results wait */
+    size_t bytes, files, waiting,
+        max_bytes;          /* bytes, files: on disk; waiting: results that are not */
+    int errnum;             /* why nothing can be written; 0: it can */
+    bool full;              /* max_bytes are reached, and results wait */
+    struct mono busy_since; /* since when a job is under way; unset: none is */
     uint64_t failures, written, notes_lost;
 };
 void spool_stats(const struct spool *s, struct spool_stats *out);
 /* One sentence in buf when results cannot be written, else "". */
 #define SPOOL_TROUBLE_MAX 256
-const char *spool_trouble(const struct spool_stats *st, char buf[SPOOL_TROUBLE_MAX]);
+const char *spool_trouble(const struct spool_stats *st, struct mono now,
+                          char buf[SPOOL_TROUBLE_MAX]);
 /* How many bytes of results may come until max_bytes are reached. */
 size_t spool_room(const struct spool *s);

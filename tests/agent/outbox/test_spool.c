@@ -193,12 +193,12 @@ START_TEST(a_failed_write_is_tried_again_in_another_file)
     struct spool_stats s = stats();
     ck_assert_int_eq(s.errnum, ENOSPC);
     ck_assert_uint_eq(s.waiting, 2);
-    ck_assert_ptr_nonnull(strstr(spool_trouble(&s, why), "No space left on device"));
+    ck_assert_ptr_nonnull(strstr(spool_trouble(&s, now, why), "No space left on device"));
     ck_assert(!job(0)); /* not at once */
     now = mono_add_ms(now, SPOOL_RETRY_MS);
     ck_assert(job(0));
     s = stats();
-    ck_assert_str_eq(spool_trouble(&s, why), "");
+    ck_assert_str_eq(spool_trouble(&s, now, why), "");
     ck_assert_uint_eq(disk.n_files, 2);
     die();
     start();
@@ -223,6 +223,25 @@ START_TEST(only_a_write_shows_that_the_disk_is_well)
     ck_assert_int_eq(stats().errnum, 0);
     settle();
     ck_assert_uint_le(disk.n_files, 1);
+}
+END_TEST
+
+START_TEST(a_disk_that_does_not_answer_is_told)
+{
+    char why[SPOOL_TROUBLE_MAX];
+    put(1);
+    ck_assert(spool_next(disk.spool, &disk.job, now));
+    put(2);
+    now = mono_add_ms(now, SPOOL_SLOW_MS - 1);
+    struct spool_stats s = stats();
+    ck_assert_str_eq(spool_trouble(&s, now, why), "");
+    now = mono_add_ms(now, 1);
+    ck_assert_str_eq(spool_trouble(&s, now, why),
+                     "the disk of the data directory has not answered for 5 s: 2 results live in "
+                     "memory alone");
+    spool_done(disk.spool, 0, now);
+    s = stats();
+    ck_assert_str_eq(spool_trouble(&s, now, why), "");
 }
 END_TEST
 
@@ -257,7 +276,7 @@ START_TEST(a_full_spool_stops_the_reservations)
     settle();
     ck_assert_uint_gt(free_places(), 200);
     struct spool_stats s = stats();
-    ck_assert_str_eq(spool_trouble(&s, why), "");
+    ck_assert_str_eq(spool_trouble(&s, now, why), "");
 }
 END_TEST
 
@@ -276,7 +295,7 @@ START_TEST(results_over_the_bound_wait_in_memory)
     ck_assert(s.full);
     ck_assert_uint_le(s.bytes, MIB);
     ck_assert_uint_eq(s.waiting, 10);
-    ck_assert_ptr_nonnull(strstr(spool_trouble(&s, why), "--spool-bytes"));
+    ck_assert_ptr_nonnull(strstr(spool_trouble(&s, now, why), "--spool-bytes"));
     ck_assert_uint_eq(free_places(), 0);
     ck_assert(outbox_ack(o, 10)); /* alone in the file that is written to */
     settle();
@@ -426,7 +445,7 @@ TESTS(spool, results_outlive_the_process_in_their_order,
       of_two_results_of_a_task_the_later_is_taken,
       a_file_goes_when_all_its_results_are_acknowledged, nothing_is_left_behind_at_an_orderly_end,
       an_orderly_end_keeps_what_is_not_acknowledged, a_failed_write_is_tried_again_in_another_file,
-      only_a_write_shows_that_the_disk_is_well,
+      a_disk_that_does_not_answer_is_told, only_a_write_shows_that_the_disk_is_well,
       what_is_acknowledged_after_a_failed_write_is_forgotten, a_full_spool_stops_the_reservations,
       results_over_the_bound_wait_in_memory, a_job_ends_where_the_bound_is,
       another_store_sets_the_files_aside, another_store_while_a_write_is_under_way,
