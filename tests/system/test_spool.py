@@ -101,6 +101,7 @@ def test_agent_and_master_killed(w):
         w.master(wait=False)
 
     _, batch = spooled_batch(w, master_too)
+    w.wait_ready()
     delivered(w, batch)
     finish(w)
 
