@@ -101,6 +101,9 @@ def test_agent_that_cannot_join(w):
     with w.case("an address that is none"):
         r = w.run([w.program("sonde-agent"), "--master", "http://x", "--name", "x", "--token-file", "/dev/null"], timeout=20)
         one_sentence(r, "'http://x'", "ws://", "wss://", code=2)
+    with w.case("a spool that holds nothing"):
+        argv = ["--master", "ws://127.0.0.1:1/ws", "--name", "x", "--token-file", w.path("other", "token"), "--spool-bytes", "4096"]
+        one_sentence(w.run([w.program("sonde-agent"), *argv], timeout=20), "--spool-bytes", "1048576", "4096", code=2)
 
 
 @short
