@@ -313,22 +313,27 @@ def one_result_each_of_many_lives(w, batch, total):
     expect(not bad, f"{len(bad)} results are neither ok nor an agent's death:", bad[:3])
 
 
+PART = 2000  # targets in a batch
+
+
 def killed_at_random(w, kills):
     dice = random.Random(kills)
-    total = kills * 200
+    total = kills * PART // 10
     agents = w.fleet(agent_options=SMALL)
     runs = Executions(w, 64)
-    batch = w.api.submit([f"http://s{i}.ok.test:{w.targets['http']}/slow/150" for i in range(total)], per_host=0)
+    targets = [f"http://s{i}.ok.test:{w.targets['http']}/slow/150" for i in range(total)]
+    batches = [w.api.submit(targets[i : i + PART], per_host=0) for i in range(0, total, PART)]
     for i in range(kills):
         k = i % 2
         time.sleep(dice.uniform(0.05, 0.4))  # a moment of its life; any will do
         agents[k].kill9()
         runs.kills += 1
         agents[k] = w.agent(f"a{k + 1}", *SMALL, wait=False)
-        if ended(w.api.counts(batch)) == total:
+        if sum(ended(w.api.counts(b)) for b in batches) == total:
             break
     expect(runs.kills >= kills * 2 // 3, f"the batch had ended after {runs.kills} of {kills} kills")
-    one_result_each_of_many_lives(w, batch, total)
+    for b in batches:
+        one_result_each_of_many_lives(w, b, PART)
     runs.check(total)
     finish(w)
 
