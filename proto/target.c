@@ -376,6 +376,13 @@ static enum err from_member(const struct json_node *obj, const struct target_def
                               : "'dns' takes a dns URI: write an http or https URI in 'url'");
 }
 
+/* As a default of the batch it means: where it can be had. */
+static bool asks_for_plain_http2(struct json_cur *c, const struct target *t)
+{
+    return t->kind == TARGET_HTTP && !t->http.https && t->http.http_version == HTTP_2 &&
+           json_get(c, "http_version") != NULL;
+}
+
 static enum err read_options(const struct json_node *obj, struct target *t,
                              const struct dns_given *given, struct target_problem *p)
 {
@@ -389,6 +396,8 @@ static enum err read_options(const struct json_node *obj, struct target *t,
         target_read_http_options(&c, t);
     else
         target_read_dns_options(&c, t, given);
+    if (asks_for_plain_http2(&c, t))
+        json_cur_fail(&c, "'http_version' 2 is for https: HTTP/2 is spoken over TLS only");
     if (json_cur_end_lenient(&c) != ERR_NONE)
         return target_problem(p, "bad_value", "%s", c.problem);
     return ERR_NONE;

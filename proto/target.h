@@ -18,8 +18,8 @@
  *
  * - both: timeout_ms (1..30000), user_id, expect {max_total_ms}
  * - http: method, headers {name: value}, body, follow_redirects, max_redirects (0..5), ip_version
- *   (4, 6, "any"), http_version ("auto", "1.1", "2"), verify_tls, body_limit, keep_body (bytes,
- *   0..65536)
+ *   (4, 6, "any"), http_version ("auto", "1.1", or for https "2"), verify_tls, body_limit,
+ * keep_body (bytes, 0..65536)
  * - wire_limit: bytes that one connection may receive, headers and TLS included (1..67108864;
  *   default: body_limit, an eighth of it and 512 KiB); over TLS at most 512 KiB before an answer
  *   begins

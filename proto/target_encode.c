@@ -70,7 +70,7 @@ static void put_http(struct json_out *w, const struct target_http *h)
         json_str(w, "resolver", h->resolver);
     if (h->ip_version != IP_ANY)
         json_int(w, "ip_version", h->ip_version == IP_V4 ? 4 : 6);
-    if (h->http_version != HTTP_AUTO)
+    if (h->http_version == HTTP_1_1 || (h->http_version == HTTP_2 && h->https))
         json_str(w, "http_version", h->http_version == HTTP_2 ? "2" : "1.1");
     if (!h->verify_tls)
         json_bool(w, "verify_tls", false);

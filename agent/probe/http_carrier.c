@@ -181,16 +181,12 @@ static void set_tls(struct probe *p)
     curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, p);
 }
 
+/* Without TLS never 2: libcurl 7.88 reads on as long as frames come, whatever the time, and only at
+ * the records of TLS can that be ended (tls.c). */
 static long http_version(const struct probe *p)
 {
-    switch (p->target->http.http_version) {
-    case HTTP_1_1:
-        return CURL_HTTP_VERSION_1_1;
-    case HTTP_2:
-        return http_hop(p)->https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-    default:
-        return CURL_HTTP_VERSION_2TLS;
-    }
+    bool one = p->target->http.http_version == HTTP_1_1 || !http_hop(p)->https;
+    return one ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
 }
 
 static bool is_secret(const char *name)

@@ -35,7 +35,7 @@ END_TEST
 START_TEST(test_spec_reads_back_to_the_same_target)
 {
     static const char http[] =
-        "{\"url\":\"http://a/"
+        "{\"url\":\"https://a/"
         "\",\"timeout_ms\":5,\"retries\":2,\"method\":\"POST\",\"headers\":{\"A\":\"1\"},"
         "\"body\":\"x\",\"auth\":{\"basic\":{\"user\":\"u\",\"password\":\"p:\"}},"
         "\"follow_redirects\":false,\"max_redirects\":1,\"resolver\":\"[::1]:53\",\"ip_version\":4,"
@@ -69,6 +69,15 @@ START_TEST(test_spec_holds_what_the_defaults_gave)
 {
     ck_assert_int_eq(defaults("{\"timeout_ms\":5,\"type\":\"MX\"}"), ERR_NONE);
     encodes("dns:a", "{\"dns\":\"dns:a\",\"timeout_ms\":5,\"type\":\"MX\"}");
+}
+END_TEST
+
+START_TEST(test_http2_as_a_default_is_for_what_can_speak_it)
+{
+    ck_assert_int_eq(defaults("{\"http_version\":\"2\"}"), ERR_NONE);
+    encodes("http://a/", "{\"url\":\"http://a/\"}");
+    ck_assert_int_eq(defaults("{\"http_version\":\"2\"}"), ERR_NONE);
+    encodes("https://a/", "{\"url\":\"https://a/\",\"http_version\":\"2\"}");
 }
 END_TEST
 
@@ -122,8 +131,9 @@ START_TEST(test_safe_methods_and_dns_are_safe)
 END_TEST
 
 TESTS(specs, test_spec_leaves_out_what_is_built_in, test_spec_reads_back_to_the_same_target,
-      test_spec_holds_what_the_defaults_gave, test_spec_over_its_bound_is_too_big,
-      test_host_hash_is_the_key_of_politeness, test_safe_methods_and_dns_are_safe)
+      test_spec_holds_what_the_defaults_gave, test_http2_as_a_default_is_for_what_can_speak_it,
+      test_spec_over_its_bound_is_too_big, test_host_hash_is_the_key_of_politeness,
+      test_safe_methods_and_dns_are_safe)
 
 static TCase *all(void)
 {

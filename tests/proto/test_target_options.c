@@ -101,6 +101,7 @@ START_TEST(test_bad_objects_are_refused_by_field)
         {URL("\"max_redirects\":6"), "bad_value", "'max_redirects' must be an integer from 0 to 5"},
         {URL("\"ip_version\":5"), "bad_value", "'ip_version' must be 4, 6 or \"any\""},
         {URL("\"http_version\":2"), "bad_value", "'http_version' must be \"auto\""},
+        {URL("\"http_version\":\"2\""), "bad_value", "'http_version' 2 is for https"},
         {URL("\"verify_tls\":\"no\""), "bad_value", "'verify_tls' must be true or false"},
         {URL("\"body_limit\":16777217"), "bad_value", "'body_limit'"},
         {URL("\"keep_body\":65537"), "bad_value", "'keep_body'"},
