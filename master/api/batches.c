@@ -77,6 +77,18 @@ static void put_counts(struct json_out *w, const struct core_counts *n)
     json_obj_end(w);
 }
 
+static void put_flow(struct json_out *w, const struct core_counts *n)
+{
+    put_counts(w, n);
+    json_key(w, "rate");
+    json_put_num(w, n->rate > 0 ? n->rate : 0);
+    if (n->eta_s < 0)
+        json_null(w, "eta_s");
+    else
+        json_int(w, "eta_s", n->eta_s);
+    json_str(w, "waits_for", n->waits_for && n->waits_for[0] ? n->waits_for : NULL);
+}
+
 static void put_causes(struct json_out *w, const struct cause_count *causes, unsigned n)
 {
     json_key(w, "causes");
@@ -96,14 +108,7 @@ static void put_members(struct json_out *w, const struct batch_info *b, const st
     json_str(w, "name", b->name);
     json_str(w, "state", state_word(b, &n));
     json_str(w, "priority", task_class_word(b->cls));
-    put_counts(w, &n);
-    json_key(w, "rate");
-    json_put_num(w, n.rate > 0 ? n.rate : 0);
-    if (n.eta_s < 0)
-        json_null(w, "eta_s");
-    else
-        json_int(w, "eta_s", n.eta_s);
-    json_str(w, "waits_for", n.waits_for && n.waits_for[0] ? n.waits_for : NULL);
+    put_flow(w, &n);
     if (causes)
         put_causes(w, causes, n_causes);
     json_u64(w, "rejected", b->rejected);
@@ -126,6 +131,16 @@ void batch_put(struct json_out *w, const struct batch_info *b, const struct core
 {
     json_obj_begin(w);
     put_members(w, b, c, causes, n_causes);
+    json_obj_end(w);
+}
+
+void batch_put_progress(struct json_out *w, const struct batch_info *b, const struct core_counts *c)
+{
+    struct core_counts n = counts_of(b, c);
+    json_obj_begin(w);
+    json_str(w, "id", b->uuid);
+    json_str(w, "state", state_word(b, &n));
+    put_flow(w, &n);
     json_obj_end(w);
 }
 

@@ -12,6 +12,9 @@
 /* c NULL: not open in the core. causes may be NULL. */
 void batch_put(struct json_out *w, const struct batch_info *b, const struct core_counts *c,
                const struct cause_count *causes, unsigned n_causes);
+/* What changes while it runs: state, counts, rate, eta, what it waits for. */
+void batch_put_progress(struct json_out *w, const struct batch_info *b,
+                        const struct core_counts *c);
 bool batch_is_ended(const struct batch_info *b);
 
 /* Looks r->param up: suspends, and the answer is r->sreq->batch_get. STEP_DONE: the parameter is no

@@ -2,6 +2,7 @@
 #include "common/mem.h"
 #include "common/random.h"
 #include "master/api/http.h"
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,20 +103,39 @@ void client_trace(struct http_req *r)
     trace_format(random, r->trace);
 }
 
-static bool refuse(struct http_req *r, const char *code, const char *detail)
-{
-    counter_add(&r->api->stats.unauthorized, 1);
-    reply_problem(r, MHD_HTTP_UNAUTHORIZED, code, "%s", detail);
-    reply_header(r, "WWW-Authenticate", "Bearer realm=\"sonde\"");
-    return false;
-}
-
 static void poll_tokens(struct api *a, struct mono now)
 {
     if (mono_is_set(a->tokens_polled) && mono_diff_ms(now, a->tokens_polled) < TOKENS_POLL_MS)
         return;
     tokens_poll(a->tokens);
     a->tokens_polled = now;
+}
+
+bool client_still_may(struct http_req *r)
+{
+    REQUIRE(r->token_id[0] != '\0');
+    poll_tokens(r->api, mono_now());
+    return tokens_has(r->api->tokens, r->token_id);
+}
+
+/* A suspended connection is not read, so nobody else would see its end before the next write. */
+bool client_is_gone(struct http_req *r)
+{
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct pollfd p = {.events = POLLRDHUP};
+    if (!i)
+        return false;
+    p.fd = i->connect_fd;
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static bool refuse(struct http_req *r, const char *code, const char *detail)
+{
+    counter_add(&r->api->stats.unauthorized, 1);
+    reply_problem(r, MHD_HTTP_UNAUTHORIZED, code, "%s", detail);
+    reply_header(r, "WWW-Authenticate", "Bearer realm=\"sonde\"");
+    return false;
 }
 
 bool client_may(struct http_req *r, enum token_scope needed)

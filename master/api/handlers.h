@@ -23,6 +23,8 @@ enum step results_by_accept(struct http_req *r); /* JSON pages unless Accept say
 enum step results_ndjson(struct http_req *r);
 enum step results_csv(struct http_req *r);
 
+enum step events_get(struct http_req *r);
+
 enum step probes_begin(struct http_req *r);
 enum step probes_body(struct http_req *r, const char *p, size_t *n);
 enum step probes_run(struct http_req *r);

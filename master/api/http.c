@@ -183,13 +183,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     return ok;
 }
 
-static void count_reply(struct api *a, int status, double ms)
+static void count_reply(struct api *a, int status, bool lasting, double ms)
 {
     struct counter *c = status >= 500   ? &a->stats.replies_5xx
                         : status >= 400 ? &a->stats.replies_4xx
                                         : &a->stats.replies_2xx;
     counter_add(c, 1);
-    histogram_add(&a->stats.request_ms, ms);
+    if (!lasting)
+        histogram_add(&a->stats.request_ms, ms);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
@@ -201,7 +202,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     REQUIRE(r->api == cls && r->conn == conn);
     double ms = mono_diff_ms_f(mono_now(), r->started);
     bool whole = how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
-    count_reply(r->api, r->reply.status, ms);
+    count_reply(r->api, r->reply.status, r->reply.lasting, ms);
     LOG(whole ? LOG_INFO : LOG_WARN, "api", whole ? "request" : "request_cut",
         LS("method", r->method), LS("path", r->path), LI("status", r->reply.status),
         LI("bytes", r->bytes_out), LMS("ms", ms), LS("peer", r->peer),

@@ -36,7 +36,10 @@ struct reply {
         char *value;
     } headers[REPLY_HEADERS_MAX];
     unsigned n_headers;
-    MHD_ContentReaderCallback reader; /* instead of the body: called with the request */
+    /* Instead of the body: gives bytes, an end of MHD_CONTENT_READER_*, or 0 when it has suspended
+     * the request. */
+    ssize_t (*reader)(struct http_req *r, char *buf, size_t max);
+    bool lasting; /* open as long as somebody looks: its time is no measure */
     bool sent;
 };
 
@@ -77,14 +80,15 @@ struct api {
     atomic_bool stopping;    /* waits end early */
     atomic_bool cut, inside; /* no handler may start; one is running */
     atomic_uint active, suspended,
-        tallies; /* tallies: uploads, and what of gone ones the store still holds */
+        tallies;         /* tallies: uploads, and what of gone ones the store still holds */
+    atomic_uint streams; /* of events */
     pthread_mutex_t lock;
     struct list room;       /* requests that wait for room in the store's writer */
     struct list aborts;     /* store_req by letter.node: aborts that wait for room */
     struct list idempotent; /* of the api thread alone: uploads with a key, under way */
     struct {
         struct counter requests, replies_2xx, replies_4xx, replies_5xx, uploads, upload_lines,
-            upload_rejected, upload_waits, unauthorized;
+            upload_rejected, upload_waits, unauthorized, streams, streams_refused, stream_events;
         struct histogram request_ms;
     } stats;
 };
@@ -105,6 +109,8 @@ enum step reply_store_error(struct http_req *r, enum err e, const char *why);
 void reply_accepted(struct http_req *r, const char *uuid);
 enum step reply_bad_query(struct http_req *r);
 enum MHD_Result reply_send(struct http_req *r);
+/* For readers: hands out what waits in `out` from *off on, and empties it when all has gone. */
+ssize_t reply_copy(struct http_req *r, struct strbuf *out, size_t *off, char *buf, size_t max);
 void reply_fini(struct reply *p);
 
 /* ---- waiting */
@@ -139,4 +145,7 @@ void http_unlisten(struct api *a);
 void client_peer(struct http_req *r);
 void client_trace(struct http_req *r);
 bool client_may(struct http_req *r, enum token_scope needed);
+/* For answers that last: its token is still good, and it has not hung up. */
+bool client_still_may(struct http_req *r);
+bool client_is_gone(struct http_req *r);
 MUST_USE enum err client_trust(struct api *a, const char *list, char *why, size_t why_max);

@@ -106,11 +106,17 @@ static void put_api(struct strbuf *b, struct api *a)
         COUNTER("api_upload_rejected_total", "Bad lines", a->stats.upload_rejected),
         COUNTER("api_upload_waits_total", "Uploads suspended by a full store",
                 a->stats.upload_waits),
+        COUNTER("api_streams_total", "Streams of events opened", a->stats.streams),
+        COUNTER("api_streams_refused_total", "Streams refused because there were too many",
+                a->stats.streams_refused),
+        COUNTER("api_stream_events_total", "Events written to streams", a->stats.stream_events),
     };
     put_rows(b, rows, ARRAY_LEN(rows));
     metrics_histogram(b, "sonde_api_request_ms", "Time of a request", &a->stats.request_ms);
     metrics_head(b, "sonde_api_requests_active", "gauge", "Requests under way");
     metrics_sample(b, "sonde_api_requests_active", NULL, (double)atomic_load(&a->active));
+    metrics_head(b, "sonde_api_streams", "gauge", "Streams of events open now");
+    metrics_sample(b, "sonde_api_streams", NULL, (double)atomic_load(&a->streams));
 }
 
 enum step metrics_page(struct http_req *r)

@@ -107,12 +107,38 @@ enum step reply_bad_query(struct http_req *r)
     return reply_problem(r, MHD_HTTP_BAD_REQUEST, "bad_query", "%s", r->query.problem);
 }
 
+ssize_t reply_copy(struct http_req *r, struct strbuf *out, size_t *off, char *buf, size_t max)
+{
+    REQUIRE(*off <= out->len);
+    size_t n = out->len - *off;
+    n = n < max ? n : max;
+    memcpy(buf, out->data + *off, n);
+    *off += n;
+    r->bytes_out += (int64_t)n;
+    if (*off == out->len) {
+        strbuf_reset(out);
+        *off = 0;
+    }
+    return (ssize_t)n;
+}
+
+static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t max)
+{
+    struct http_req *r = cls;
+    struct api *a = r->api;
+    REQUIRE(r->state != NULL && pos == (uint64_t)r->bytes_out);
+    if (!http_enter(a))
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    ssize_t n = r->reply.reader(r, buf, max);
+    http_leave(a);
+    return n;
+}
+
 static struct MHD_Response *response_of(struct http_req *r)
 {
     struct reply *p = &r->reply;
     if (p->reader)
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, p->reader, r,
-                                                 NULL);
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_read, r, NULL);
     size_t n;
     char *bytes = strbuf_take(&p->body, &n);
     r->bytes_out = (int64_t)n;

@@ -193,45 +193,20 @@ static bool take_page(struct http_req *r)
     return !x->out.overflow;
 }
 
-static ssize_t copy_out(struct http_req *r, char *buf, size_t max)
-{
-    struct reading *x = r->state;
-    size_t n = x->out.len - x->off;
-    n = n < max ? n : max;
-    memcpy(buf, x->out.data + x->off, n);
-    x->off += n;
-    r->bytes_out += (int64_t)n;
-    if (x->off == x->out.len) {
-        strbuf_reset(&x->out);
-        x->off = 0;
-    }
-    return (ssize_t)n;
-}
-
 static ssize_t read_stream(struct http_req *r, char *buf, size_t max)
 {
     struct reading *x = r->state;
     if (x->asked && !take_page(r))
         return MHD_CONTENT_READER_END_WITH_ERROR;
     if (x->out.len > x->off)
-        return copy_out(r, buf, max);
+        return reply_copy(r, &x->out, &x->off, buf, max);
     if (x->ended)
         return MHD_CONTENT_READER_END_OF_STREAM;
+    if (!client_still_may(r))
+        return MHD_CONTENT_READER_END_WITH_ERROR;
     x->asked = true;
     ask_page(r);
     return 0;
-}
-
-static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t max)
-{
-    struct http_req *r = cls;
-    struct api *a = r->api;
-    REQUIRE(r->state != NULL && pos == (uint64_t)r->bytes_out);
-    if (!http_enter(a))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    ssize_t n = read_stream(r, buf, max);
-    http_leave(a);
-    return n;
 }
 
 static enum step stream_begin(struct http_req *r)
@@ -239,7 +214,7 @@ static enum step stream_begin(struct http_req *r)
     struct reading *x = r->state;
     bool csv = x->format == FORMAT_CSV;
     reply_begin(r, MHD_HTTP_OK, csv ? "text/csv; charset=utf-8" : "application/x-ndjson");
-    r->reply.reader = on_read;
+    r->reply.reader = read_stream;
     if (csv)
         result_put_csv_head(&x->out);
     return STEP_DONE;

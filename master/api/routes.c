@@ -20,6 +20,7 @@ static const struct route routes[] = {
     {"GET",  "/api/v1/batches/{}/results",            SCOPE_READ,   NULL, NULL, results_by_accept},
     {"GET",  "/api/v1/batches/{}/results.ndjson",     SCOPE_READ,   NULL, NULL, results_ndjson},
     {"GET",  "/api/v1/batches/{}/results.csv",        SCOPE_READ,   NULL, NULL, results_csv},
+    {"GET",  "/api/v1/batches/{}/events",             SCOPE_READ,   NULL, NULL, events_get},
     {"POST", "/api/v1/probes",                        SCOPE_SUBMIT, probes_begin, probes_body, probes_run},
     {"GET",  "/api/v1/tasks/{}",                      SCOPE_READ,   NULL, NULL, tasks_get},
     {"GET",  "/api/v1/agents",                        SCOPE_READ,   NULL, NULL, agents_list},

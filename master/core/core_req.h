@@ -18,6 +18,7 @@ enum core_req_op {
     REQ_CANCEL,       /* batch → found */
     REQ_PAUSE, /* batch, pause: done when committed; found = false: counts say whether marked */
     REQ_WAIT,  /* batch, wait_ms: done when it ended, or timed out (found = ended) */
+    REQ_WATCH, /* batch, wait_ms: done then, or when it ended → counts, found = still open */
     REQ_AGENTS /* agent name or NULL → views */
 };
 struct core_req {

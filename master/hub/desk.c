@@ -132,6 +132,20 @@ static void wait(struct desk *d, struct core_req *r, struct mono now)
     core_wait(d->core, r->batch, r);
 }
 
+/* Of a batch that is not open, only the time is waited for: who asks sees in the store why. */
+static void watch(struct desk *d, struct core_req *r, struct mono now)
+{
+    bool open = core_batch_counts(d->core, r->batch, &r->counts);
+    if (r->wait_ms <= 0) {
+        answer(r, open);
+        return;
+    }
+    r->wait_until = mono_add_ms(now, r->wait_ms);
+    list_push_back(&d->waits, &r->wait_node);
+    if (open)
+        core_wait(d->core, r->batch, r);
+}
+
 /* Answered by desk_on_paused; at the end of the hub by desk_close, whatever the store has done. */
 static void hold(struct desk *d, struct core_req *r, struct mono now)
 {
@@ -163,6 +177,9 @@ static void serve(struct desk *d, struct core_req *r, struct mono now)
     case REQ_WAIT:
         wait(d, r, now);
         break;
+    case REQ_WATCH:
+        watch(d, r, now);
+        break;
     case REQ_AGENTS:
         r->n_views = core_agents(d->core, r->agent, now, &r->views);
         answer(r, r->n_views > 0);
@@ -183,7 +200,7 @@ void desk_take(struct desk *d, struct mono now)
 void desk_on_ended(struct desk *d, struct core_req *waiter)
 {
     list_remove(&d->waits, &waiter->wait_node);
-    answer(waiter, true);
+    answer(waiter, waiter->op == REQ_WAIT);
 }
 
 void desk_on_paused(struct desk *d, struct core_req *waiter)
@@ -197,7 +214,7 @@ static void give_up(struct desk *d, struct core_req *r)
 {
     core_unwait(d->core, r->batch, r);
     list_remove(&d->waits, &r->wait_node);
-    answer(r, false);
+    answer(r, r->op == REQ_WATCH && core_batch_counts(d->core, r->batch, &r->counts));
 }
 
 void desk_tick(struct desk *d, struct mono now)

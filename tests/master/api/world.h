@@ -19,6 +19,7 @@
  * HTTP client.
  */
 #define FAKE_BATCHES 64
+#define FAKE_TICK_MS 2
 
 struct world {
     char dir[32], token[TOKEN_TEXT_MAX], read_token[TOKEN_TEXT_MAX], submit_token[TOKEN_TEXT_MAX];
@@ -31,6 +32,7 @@ struct world {
     struct {
         uint32_t num;
         uint64_t total;
+        _Atomic uint64_t ok; /* ended while it is open, as a test has stored them */
         bool ended, marked, paused;
     } open[FAKE_BATCHES];
 };
@@ -71,6 +73,8 @@ static void core_serve(struct core_req *r)
     unsigned i = 0;
     while (i < w.n_open && w.open[i].num != r->batch)
         i++;
+    if (r->op == REQ_WATCH && r->wait_ms > 0)
+        usleep(FAKE_TICK_MS * 1000);
     if (r->op == REQ_BATCH_OPENED) {
         const struct batch_info *b = r->opened;
         w.open[w.n_open].num = b->num;
@@ -89,8 +93,9 @@ static void core_serve(struct core_req *r)
         if (r->op == REQ_PAUSE && r->found)
             w.open[i].paused = r->pause;
         r->counts = (struct core_counts){.total = w.open[i].total,
-                                         .queued = w.open[i].total - 1,
+                                         .queued = w.open[i].total - w.open[i].ok - 1,
                                          .running = 1,
+                                         .ended = {[OUTCOME_OK] = w.open[i].ok},
                                          .eta_s = -1,
                                          .waits_for = "no agent is connected",
                                          .marked = w.open[i].marked,
