@@ -116,6 +116,7 @@ void core_req_free(struct core_req **cp)
     if (c->views)
         core_views_free(c->views, c->n_views);
     free(c->agent);
+    free(c->history);
     free(c);
     *cp = NULL;
 }

@@ -56,6 +56,7 @@ void task_free(struct core *c, struct task *t)
     gauge_set(&c->stats.window_tasks, (int64_t)--c->window_tasks);
     c->window_bytes -= t->spec_len;
     free(t->spec);
+    free(t->history);
     free(t);
 }
 

@@ -31,6 +31,29 @@
 
 typedef uint64_t session_id;
 
+/* How one lease of a task ended. */
+#define CORE_HISTORY_MAX ATTEMPTS_MAX /* the newest that are remembered of a task */
+enum attempt_end {
+    ATTEMPT_RUNNING,
+    ATTEMPT_RESULT,
+    ATTEMPT_NACK,     /* the agent could not */
+    ATTEMPT_RELEASED, /* the agent handed it back unstarted, or never had it */
+    ATTEMPT_LOST,     /* the agent was away for longer than the grace */
+    ATTEMPT_DIED      /* the agent's process ended */
+};
+const char *attempt_end_word(enum attempt_end e);
+struct core_attempt {
+    char agent[AGENT_NAME_MAX + 1];
+    struct mono leased_at, ended_at; /* unset: not known (before a restart), or not yet */
+    enum attempt_end end;
+    enum cause cause; /* of NACK */
+};
+struct core_history { /* oldest first */
+    struct core_attempt attempts[CORE_HISTORY_MAX];
+    unsigned n, left_out; /* left_out: older ones that are not remembered any more */
+    bool lost;            /* a master before this one leased it too, and took that with it */
+};
+
 struct core_result { /* one result on its way to the store; strings borrowed during the call */
     uint64_t task;
     session_id session; /* whom to acknowledge; 0 = the core's own verdict */
@@ -40,6 +63,7 @@ struct core_result { /* one result on its way to the store; strings borrowed dur
     const char *cause;
     const char *record;
     size_t record_len;
+    const struct core_history *history; /* NULL: one attempt, of which the rest says all */
 };
 
 /* Actions. None may call back into the core: they note what is to be done, or do it, and return. */
@@ -135,6 +159,13 @@ bool core_cancel(struct core *c, uint32_t batch,
  * ended.
  */
 bool core_pause(struct core *c, uint32_t batch, bool paused, void *waiter, struct mono now);
+/* Where a task is, and what it went through. False: not in memory: it waits to be read, or has
+ * ended. */
+struct core_task_view {
+    const char *state; /* static: queued, paused, waiting_for_host, running, storing */
+    struct core_history history;
+};
+bool core_task(struct core *c, uint64_t task, struct core_task_view *out);
 /* ops.ended(waiter) follows once, when the batch has ended (at once if it has). core_unwait forgets
  * a waiter. */
 void core_wait(struct core *c, uint32_t batch, void *waiter);

@@ -19,6 +19,7 @@ enum core_req_op {
     REQ_PAUSE, /* batch, pause: done when committed; found = false: counts say whether marked */
     REQ_WAIT,  /* batch, wait_ms: done when it ended, or timed out (found = ended) */
     REQ_WATCH, /* batch, wait_ms: done then, or when it ended → counts, found = still open */
+    REQ_TASK,  /* task → state, history; found = it is in memory */
     REQ_AGENTS /* agent name or NULL → views */
 };
 struct core_req {
@@ -33,6 +34,9 @@ struct core_req {
     void *opened; /* struct batch_info of the store, borrowed; the hub turns it into a core_batch */
     bool found;
     struct core_counts counts;
+    uint64_t task;
+    const char *state; /* static */
+    char *history;     /* JSON: {lost, left_out, attempts} */
     struct agent_view *views;
     unsigned n_views;
     /* private to the hub */

@@ -26,12 +26,15 @@ static void lease_enter(struct core *c, struct task *t, struct agent *a)
 void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now)
 {
     t->lease = (struct lease_no){c->epoch, ++c->lease_counter};
+    t->leased_at = now;
     lease_enter(c, t, a);
 }
 
 void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no)
 {
     t->lease = no;
+    t->leased_at = (struct mono){0};
+    t->forgotten |= no.epoch != c->epoch;
     lease_enter(c, t, a);
     if (t->spec)
         polite_count(c, t);
@@ -63,6 +66,8 @@ void lease_drop(struct core *c, struct task *t)
 static void store_verdict(struct core *c, struct task *t, enum cause cause, const char *message)
 {
     struct strbuf record;
+    struct core_history history;
+    bool told = history_tell(t, &history);
     strbuf_init(&record, RESULT_MAX_BYTES);
     result_encode_verdict(cause, message, &record);
     if (t->spec) /* else it may have ended before a restart, and be counted there */
@@ -73,7 +78,8 @@ static void store_verdict(struct core *c, struct task *t, enum cause cause, cons
                                                .outcome = cause_outcome(cause),
                                                .cause = cause_word(cause),
                                                .record = record.data,
-                                               .record_len = record.len});
+                                               .record_len = record.len,
+                                               .history = told ? &history : NULL});
     strbuf_fini(&record);
 }
 
@@ -89,11 +95,17 @@ static bool used_up(struct core *c, struct task *t, enum cause cause)
     return true;
 }
 
+static const enum attempt_end loss_ends[] = {[LOSS_RELEASED] = ATTEMPT_RELEASED,
+                                             [LOSS_NACK] = ATTEMPT_NACK,
+                                             [LOSS_GRACE] = ATTEMPT_LOST,
+                                             [LOSS_DEATH] = ATTEMPT_DIED};
+
 void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause cause,
                 struct mono now)
 {
     struct agent *a = t->agent;
     lease_drop(c, t);
+    history_add(t, a->name, loss_ends[why], cause, now);
     if (why != LOSS_RELEASED)
         t->attempts++;
     if (why == LOSS_DEATH)
@@ -189,6 +201,22 @@ static bool head_good(const struct json_node *record, struct result_head *head, 
     return false;
 }
 
+/* To be called while the lease is there. False: it is the one attempt, as of most. */
+static bool tell_answer(struct core *c, const struct task *t, const struct agent *a,
+                        struct lease_no no, struct mono now, struct core_history *out)
+{
+    bool told = history_tell(t, out);
+    out->lost |= no.epoch != c->epoch;
+    if (!told && !out->lost)
+        return false;
+    struct core_attempt last = {.ended_at = now, .end = ATTEMPT_RESULT};
+    snprintf(last.agent, sizeof(last.agent), "%s", a->name);
+    if (current(t, a, no))
+        last.leased_at = t->leased_at;
+    history_append(out, &last);
+    return true;
+}
+
 void lease_result(struct core *c, struct session *s, const struct msg_result *m, struct mono now)
 {
     struct batch *b = batch_find(c, (uint32_t)(m->task >> 32));
@@ -212,6 +240,8 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
         return;
     }
     uint32_t attempt = t ? t->attempts + 1u : 1;
+    struct core_history history;
+    bool told = tell_answer(c, t, s->agent, no, now, &history);
     settle(c, b, t, m->task, s->agent);
     c->storing++;
     s->agent->results++;
@@ -222,7 +252,8 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
                                                .outcome = head.outcome,
                                                .cause = head.cause,
                                                .record = m->record_text,
-                                               .record_len = m->record_len});
+                                               .record_len = m->record_len,
+                                               .history = told ? &history : NULL});
 }
 
 void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, bool release,
@@ -244,6 +275,7 @@ void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, boo
         return;
     }
     lease_drop(c, t);
+    history_add(t, s->agent->name, ATTEMPT_NACK, cause, now);
     t->attempts++;
     store_verdict(c, t, cause, m->detail);
 }

@@ -38,6 +38,12 @@
 
 enum task_state { TASK_READY, TASK_WAITING, TASK_LEASED, TASK_STORING };
 
+/* Made when a lease ends without a result: of most tasks there is none. */
+struct history {
+    unsigned n, left_out;
+    struct core_attempt attempts[CORE_HISTORY_MAX];
+};
+
 struct task {
     uint64_t id, host_hash;
     struct batch *batch;
@@ -54,6 +60,9 @@ struct task {
     bool faulted;                /* it came back by a fault of that agent */
     struct agent *agent;         /* LEASED: whose */
     struct lease_no lease;       /* the current or last one */
+    struct mono leased_at;       /* unset: by a master before this one */
+    struct history *history;     /* earlier leases, NULL = none */
+    bool forgotten;              /* a master before this one leased it */
     struct list_node node;       /* READY, WAITING: queue; LEASED: agent->leases */
     struct list_node batch_node; /* batch->tasks, always */
     UT_hash_handle hh;
@@ -236,6 +245,14 @@ void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, boo
 void lease_inflight(struct core *c, struct session *s, const struct msg_inflight *m,
                     struct mono now);
 void lease_inflight_end(struct core *c, struct session *s, struct mono now);
+
+/* history.c: what a task went through */
+/* An ending of its current or last lease, to `agent`. */
+void history_add(struct task *t, const char *agent, enum attempt_end end, enum cause cause,
+                 struct mono now);
+/* False: nothing but its one attempt. t NULL: it is not in memory. */
+bool history_tell(const struct task *t, struct core_history *out);
+void history_append(struct core_history *h, const struct core_attempt *a);
 
 /* batch.c: batches and the tasks they own */
 struct batch *batch_find(struct core *c, uint32_t num);

@@ -4,18 +4,19 @@
 #include <string.h>
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/hub/history.h"
 
 #define REPLIES_MAX   65536 /* told in the mailbox's figures; replies pass it */
 #define PARCEL_BYTES  (1024u * 1024)
 #define ARENA_MAX     (PARCEL_BYTES + LINE_MAX_BYTES)
-#define NO_AGENT      SIZE_MAX
+#define NO_TEXT       SIZE_MAX
 #define PARCEL_GROWTH 64
 
 /* A request of results. Its arena moves while it grows: the rows hold offsets until it is sealed.
  */
 struct parcel_row {
     session_id session;
-    size_t agent, cause, record;
+    size_t agent, cause, record, history;
 };
 struct parcel {
     struct courier *courier;
@@ -130,6 +131,16 @@ static size_t put_text(struct strbuf *b, const char *text, size_t len)
     return at;
 }
 
+static size_t put_history(struct strbuf *b, const struct core_history *h)
+{
+    size_t at = b->len;
+    if (h == NULL)
+        return NO_TEXT;
+    history_encode(h, mono_now(), wall_now(), b);
+    strbuf_putc(b, '\0');
+    return at;
+}
+
 static void parcel_add(struct parcel *p, const struct core_result *r)
 {
     struct strbuf *b = &p->req->arena;
@@ -140,9 +151,10 @@ static void parcel_add(struct parcel *p, const struct core_result *r)
     const char *cause = r->cause == NULL ? "" : r->cause;
     p->rows[i] = (struct parcel_row){
         .session = r->session,
-        .agent = r->agent == NULL ? NO_AGENT : put_text(b, r->agent, strlen(r->agent)),
+        .agent = r->agent == NULL ? NO_TEXT : put_text(b, r->agent, strlen(r->agent)),
         .cause = put_text(b, cause, strlen(cause)),
         .record = put_text(b, r->record, r->record_len),
+        .history = put_history(b, r->history),
     };
     p->req->results.items[i] = (struct store_result){.task = r->task,
                                                      .attempt = r->attempt,
@@ -158,9 +170,10 @@ static void parcel_seal(struct parcel *p)
     for (unsigned i = 0; i < p->req->results.n; i++) {
         struct store_result *s = &p->req->results.items[i];
         const struct parcel_row *row = &p->rows[i];
-        s->agent = row->agent == NO_AGENT ? NULL : base + row->agent;
+        s->agent = row->agent == NO_TEXT ? NULL : base + row->agent;
         s->cause = base + row->cause;
         s->record = base + row->record;
+        s->history = row->history == NO_TEXT ? NULL : base + row->history;
     }
 }
 

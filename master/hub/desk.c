@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/hub/history.h"
 
 void desk_init(struct desk *d, mailbox_wake_f *wake, void *arg)
 {
@@ -157,6 +158,19 @@ static void hold(struct desk *d, struct core_req *r, struct mono now)
     answer(r, false);
 }
 
+static bool find_task(struct desk *d, struct core_req *r, struct mono now)
+{
+    struct core_task_view v;
+    struct strbuf b;
+    if (!core_task(d->core, r->task, &v))
+        return false;
+    strbuf_init(&b, HISTORY_JSON_MAX);
+    history_encode(&v.history, now, wall_now(), &b);
+    r->state = v.state;
+    r->history = strbuf_take(&b, NULL);
+    return true;
+}
+
 static void serve(struct desk *d, struct core_req *r, struct mono now)
 {
     switch (r->op) {
@@ -179,6 +193,9 @@ static void serve(struct desk *d, struct core_req *r, struct mono now)
         break;
     case REQ_WATCH:
         watch(d, r, now);
+        break;
+    case REQ_TASK:
+        answer(r, find_task(d, r, now));
         break;
     case REQ_AGENTS:
         r->n_views = core_agents(d->core, r->agent, now, &r->views);

@@ -107,7 +107,7 @@ enum err apply_result(struct apply *a, struct store_result *x)
         return ERR_NONE;
     }
     bool inserted = false;
-    enum err e = sqlite_result_insert(a->db, ledger_next_seq(a->ledger), x, &inserted);
+    enum err e = sqlite_result_insert(a->db, ledger_next_seq(a->ledger), a->now, x, &inserted);
     if (e)
         return e;
     x->verdict = inserted ? ACK_STORED : ACK_DUPLICATE;

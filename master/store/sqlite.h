@@ -60,7 +60,7 @@ MUST_USE enum err sqlite_task_insert(struct sqlite_db *d, uint64_t task,
 MUST_USE enum err sqlite_tasks_delete(struct sqlite_db *d, uint32_t num, unsigned limit,
                                       unsigned *n);
 /* *inserted false: the task had a result already. */
-MUST_USE enum err sqlite_result_insert(struct sqlite_db *d, uint64_t seq,
+MUST_USE enum err sqlite_result_insert(struct sqlite_db *d, uint64_t seq, struct wall now,
                                        const struct store_result *r, bool *inserted);
 MUST_USE enum err sqlite_result_exists(struct sqlite_db *d, uint64_t task, bool *out);
 MUST_USE enum err sqlite_cause_add(struct sqlite_db *d, uint32_t num, const char *cause,

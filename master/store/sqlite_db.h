@@ -30,8 +30,8 @@
       "DELETE FROM tasks WHERE task IN "                                                           \
       "(SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 LIMIT ?3)")                         \
     X(SQL_RESULT_INSERT, W,                                                                        \
-      "INSERT INTO results(task, seq, batch, attempt, outcome, agent, cause, record) "             \
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(task) DO NOTHING")                       \
+      "INSERT INTO results(task, seq, batch, attempt, outcome, agent, cause, record, history, "    \
+      "stored_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT(task) DO NOTHING")   \
     X(SQL_RESULT_EXISTS, W, "SELECT 1 FROM results WHERE task = ?1")                               \
     X(SQL_CAUSE_ADD, W,                                                                            \
       "INSERT INTO causes(batch, cause, count) VALUES(?1, ?2, ?3) "                                \
@@ -97,7 +97,8 @@
       "SELECT seq, task, attempt, outcome, agent, cause, record FROM results "                     \
       "WHERE batch = ?1 AND seq > ?2 ORDER BY seq")                                                \
     X(SQL_RESULT_GET, R,                                                                           \
-      "SELECT seq, task, attempt, outcome, agent, cause, record FROM results WHERE task = ?1")     \
+      "SELECT seq, task, attempt, outcome, agent, cause, record, history, stored_at FROM results " \
+      "WHERE task = ?1")                                                                           \
     X(SQL_TASK_GET, R, "SELECT spec, user_id FROM tasks WHERE task = ?1")                          \
     X(SQL_TASK_HOST, R, "SELECT host FROM tasks WHERE task = ?1")
 

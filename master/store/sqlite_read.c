@@ -329,7 +329,8 @@ static void result_row(sqlite3_stmt *st, struct strbuf *arena, struct store_resu
 
 static void rebase_row(const struct strbuf *arena, struct store_result_row *row)
 {
-    const char **strings[] = {&row->agent, &row->cause, &row->record, &row->spec, &row->user_id};
+    const char **strings[] = {&row->agent, &row->cause,   &row->record,
+                              &row->spec,  &row->user_id, &row->history};
     for (unsigned i = 0; i < ARRAY_LEN(strings); i++)
         rebase(arena, strings[i]);
 }
@@ -454,8 +455,11 @@ enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
     sqlite3_bind_int64(st, 1, (sqlite3_int64)r->task_get.task);
     bool there = false;
     e = sqlite_step(d, st, &there);
-    if (!e && there)
+    if (!e && there) {
         result_row(st, &r->arena, row);
+        row->history = put_column(&r->arena, st, 7);
+        row->stored_at.us = sqlite3_column_int64(st, 8);
+    }
     sqlite3_reset(st);
     if (!e)
         e = add_task(d, &r->arena, row);

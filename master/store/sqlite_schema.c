@@ -54,6 +54,9 @@ static const char *const STEPS[] = {
     "ALTER TABLE batches ADD COLUMN purged_at INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX batches_kept ON batches(ended_at, num) WHERE state = 2;"
     "CREATE INDEX batches_purging ON batches(num) WHERE state = 3;",
+    /* Behind the record: only who asks for one task reads them. */
+    "ALTER TABLE results ADD COLUMN history TEXT;"
+    "ALTER TABLE results ADD COLUMN stored_at INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

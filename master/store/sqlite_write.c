@@ -109,8 +109,8 @@ enum err sqlite_tasks_delete(struct sqlite_db *d, uint32_t num, unsigned limit, 
     return e;
 }
 
-enum err sqlite_result_insert(struct sqlite_db *d, uint64_t seq, const struct store_result *r,
-                              bool *inserted)
+enum err sqlite_result_insert(struct sqlite_db *d, uint64_t seq, struct wall now,
+                              const struct store_result *r, bool *inserted)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_RESULT_INSERT);
     sqlite3_bind_int64(st, 1, (sqlite3_int64)r->task);
@@ -121,6 +121,8 @@ enum err sqlite_result_insert(struct sqlite_db *d, uint64_t seq, const struct st
     sqlite_bind_str(st, 6, r->agent);
     sqlite_bind_str(st, 7, r->cause ? r->cause : "");
     sqlite_bind_bytes(st, 8, r->record, r->record_len);
+    sqlite_bind_str(st, 9, r->history);
+    sqlite3_bind_int64(st, 10, now.us);
     enum err e = sqlite_run(d, st);
     if (!e)
         *inserted = sqlite3_changes(d->c) > 0;

@@ -133,6 +133,7 @@ struct store_result { /* in: all but verdict */
     const char *cause; /* "" = none */
     const char *record;
     uint32_t record_len;
+    const char *history; /* JSON of its attempts, NULL = one, of which the rest says all */
     enum ack_verdict
         verdict; /* out: STORED or DUPLICATE (there was one already) or REJECTED (no such task) */
 };
@@ -146,6 +147,8 @@ struct store_result_row {
     const char *agent, *cause, *record, *spec, *user_id; /* agent, user_id may be NULL */
     uint32_t record_len, spec_len, attempt;
     enum outcome outcome;
+    const char *history;   /* TASK_GET; NULL = none, see store_result */
+    struct wall stored_at; /* TASK_GET; unset: by a version that did not keep it */
 };
 struct store_host {
     uint64_t hash, failed, task; /* task: the first of them */

@@ -89,6 +89,8 @@ struct world {
     bool refill_early; /* read when asked: what is committed before the answer is not seen */
     unsigned refill_scan, sweep_rows; /* at most so many at once; 0 = all */
     unsigned events, ended_calls;
+    bool was_told; /* the last result came with a history … */
+    struct core_history told;
     char last_event[64];
 };
 
@@ -147,6 +149,8 @@ static void w_store(void *arg, const struct core_result *r)
         w->cap_pending = w->cap_pending ? w->cap_pending * 2 : 256;
         w->pending = mem_realloc(w->pending, w->cap_pending * sizeof(*w->pending));
     }
+    w->was_told = r->history != NULL;
+    w->told = w->was_told ? *r->history : (struct core_history){0};
     struct w_pending *p = &w->pending[w->n_pending++];
     *p = (struct w_pending){
         .task = r->task, .session = r->session, .outcome = r->outcome, .len = r->record_len};

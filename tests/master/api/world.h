@@ -81,6 +81,8 @@ static void core_serve(struct core_req *r)
         w.open[w.n_open++].total = b->total;
     } else if (r->op == REQ_AGENTS) {
         r->n_views = 0;
+    } else if (r->op == REQ_TASK) {
+        r->found = false;
     } else if (i == w.n_open || w.open[i].ended) {
         r->found = r->op == REQ_WAIT;
     } else if (r->op == REQ_WAIT) {
