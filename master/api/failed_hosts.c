@@ -9,10 +9,12 @@
 
 struct entry {
     struct store_host host; /* hash first: the key */
+    uint32_t by_cause[CAUSE_COUNT];
     UT_hash_handle hh;
 };
 struct shown {
     struct store_host host;
+    uint32_t by_cause[CAUSE_COUNT];
     char name[HOST_NAME_MAX + 1]; /* "" = not known */
 };
 struct failed_hosts {
@@ -59,6 +61,8 @@ static void count(struct failed_hosts *h, const struct store_host *in)
     HASH_FIND(hh, h->all, &in->hash, sizeof(in->hash), e);
     if (e) {
         e->host.failed += in->failed;
+        e->host.task = in->task < e->host.task ? in->task : e->host.task;
+        e->by_cause[in->cause] += (uint32_t)in->failed;
         return;
     }
     if (HASH_COUNT(h->all) == FAILED_HOSTS_MAX) {
@@ -67,6 +71,7 @@ static void count(struct failed_hosts *h, const struct store_host *in)
     }
     e = mem_zalloc(sizeof(*e));
     e->host = *in;
+    e->by_cause[in->cause] = (uint32_t)in->failed;
     HASH_ADD(hh, h->all, host.hash, sizeof(e->host.hash), e);
 }
 
@@ -88,6 +93,7 @@ static void rank(struct failed_hosts *h)
         unsigned last = h->n_top < FAILED_HOSTS_SHOWN ? h->n_top++ : FAILED_HOSTS_SHOWN - 1;
         memmove(&h->top[at + 1], &h->top[at], (last - at) * sizeof(h->top[0]));
         h->top[at] = (struct shown){.host = e->host};
+        memcpy(h->top[at].by_cause, e->by_cause, sizeof(e->by_cause));
     }
     h->ranked = true;
     forget_all(h);
@@ -158,6 +164,16 @@ enum step failed_hosts_step(struct failed_hosts *h, struct http_req *r)
     return h->n_named < h->n_top ? ask_name(h, r) : STEP_MORE;
 }
 
+static void put_causes(struct json_out *w, const struct shown *s)
+{
+    json_key(w, "causes");
+    json_obj_begin(w);
+    for (int c = 0; c < CAUSE_COUNT; c++)
+        if (c != CAUSE_NONE && s->by_cause[c] > 0)
+            json_u64(w, cause_word((enum cause)c), s->by_cause[c]);
+    json_obj_end(w);
+}
+
 void failed_hosts_put(const struct failed_hosts *h, struct json_out *w)
 {
     json_key(w, "failures_by_host");
@@ -170,6 +186,7 @@ void failed_hosts_put(const struct failed_hosts *h, struct json_out *w)
         json_obj_begin(w);
         json_str(w, "host", h->top[i].name[0] ? h->top[i].name : NULL);
         json_u64(w, "failed", h->top[i].host.failed);
+        put_causes(w, &h->top[i]);
         json_obj_end(w);
     }
     json_arr_end(w);

@@ -24,6 +24,7 @@ enum {
     PAUSE = 1 << 8,
     RESUME = 1 << 9,
     RETRY = 1 << 10,
+    TASK = 1 << 11,
     ANY = ~0
 };
 
@@ -58,6 +59,10 @@ static const struct verb verbs[] = {
     {"retry", "BATCH", 1, 1, "probes once more what failed in a batch that has ended",
      BATCH_REF "\nA new batch of the same targets, options and agents; the old one stays as it is.",
      RETRY, retry_run},
+    {"task", "ID", 1, 1, "shows what a task went through, step by step",
+     "ID is the number that results name. Steps of the clock \"agent\" are told by the agent's\n"
+     "own clock.",
+     TASK, task_run},
     {"agents", "[NAME]", 0, 1, "shows the agents, or all figures of one", NULL, AGENTS, agents_run},
     {"help", "[VERB]", 0, 1, "explains a verb", NULL, HELP, help_run},
 };

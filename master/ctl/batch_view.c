@@ -79,6 +79,38 @@ void batch_view_causes(const struct json_node *batch, const struct table_style *
     table_destroy(&t);
 }
 
+static void add_host(struct table *t, const struct json_node *host)
+{
+    char count[HUMAN_MAX], n[HUMAN_MAX];
+    const struct json_node *causes[BATCH_VIEW_CAUSES];
+    struct strbuf words;
+    strbuf_init(&words, 4096);
+    for (size_t i = batch_view_rare_first(host, causes); i > 0; i--)
+        strbuf_printf(&words, "%s%s %s", words.len > 0 ? ", " : "",
+                      human_count(node_count(causes[i - 1], ""), n), json_node_key(causes[i - 1]));
+    const char *cells[] = {node_str(host, "host"), human_count(node_count(host, "failed"), count),
+                           words.data};
+    table_row(t, cells, 0, TONE_PLAIN);
+    strbuf_fini(&words);
+}
+
+void batch_view_hosts(const struct json_node *batch, const struct table_style *style,
+                      struct strbuf *out)
+{
+    static const struct table_column columns[] = {{.title = "HOST", .least = 16},
+                                                  {.title = "FAILED", .right = true},
+                                                  {.title = "CAUSES", .least = 20, .drop = 1}};
+    const struct json_node *host = node_first(batch, "failures_by_host");
+    if (!host)
+        return;
+    struct table *t = table_create(columns, ARRAY_LEN(columns));
+    unsigned left = BATCH_VIEW_HOSTS;
+    for (; host && left > 0; host = json_next(host), left--)
+        add_host(t, host);
+    table_print(t, style, out);
+    table_destroy(&t);
+}
+
 int batch_view_exit_code(const struct progress *p)
 {
     if (p->ended[OUTCOME_EXPIRED] > 0)

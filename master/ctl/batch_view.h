@@ -12,6 +12,11 @@ void batch_view_counts(const struct progress *p, struct strbuf *out);
 void batch_view_causes(const struct json_node *batch, const struct table_style *style,
                        struct strbuf *out);
 
+/* HOST FAILED CAUSES of "failures_by_host", the worst first; nothing when there are none. */
+#define BATCH_VIEW_HOSTS 10
+void batch_view_hosts(const struct json_node *batch, const struct table_style *style,
+                      struct strbuf *out);
+
 /* Members of the batch's "causes", the rarest first. */
 #define BATCH_VIEW_CAUSES (CAUSE_COUNT + 64)
 size_t batch_view_rare_first(const struct json_node *batch,

@@ -67,6 +67,26 @@ static void print_batch(const struct json_node *batch)
     strbuf_fini(&counts);
 }
 
+/* Counting by host takes a look at every result: only when there is something to see. */
+static int print_hosts(struct ctl *c, const char *id)
+{
+    struct answer a;
+    struct strbuf out;
+    struct table_style style = screen_style(stdout);
+    answer_init(&a);
+    client_path(c->client, API "/batches/%s", id);
+    client_query(c->client, "by", "host");
+    int code = ask_get(c, &a);
+    if (code == EXIT_ALL_OK) {
+        strbuf_init(&out, OUT_MAX);
+        batch_view_hosts(answer_root(&a), &style, &out);
+        printf("%s%s", out.len > 0 ? "\n" : "", out.data);
+        strbuf_fini(&out);
+    }
+    answer_fini(&a);
+    return code;
+}
+
 static int status_batch(struct ctl *c, const char *ref)
 {
     struct answer a;
@@ -82,6 +102,9 @@ static int status_batch(struct ctl *c, const char *ref)
         code = ask_print(&a);
     } else if (code == EXIT_ALL_OK && c->form == FORM_TABLE) {
         print_batch(answer_root(&a));
+        if (node_count(answer_root(&a), "counts.failed") > 0 &&
+            !node_str(answer_root(&a), "purged_at"))
+            code = print_hosts(c, id);
     } else if (code == EXIT_ALL_OK) {
         listing_init(&l, &batches_list, c->form);
         listing_add(&l, answer_root(&a));

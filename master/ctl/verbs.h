@@ -12,5 +12,6 @@ int cancel_run(struct ctl *c);
 int pause_run(struct ctl *c);
 int resume_run(struct ctl *c);
 int retry_run(struct ctl *c);
+int task_run(struct ctl *c);
 int agents_run(struct ctl *c);
 int help_run(struct ctl *c);

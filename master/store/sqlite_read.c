@@ -283,11 +283,14 @@ static enum err failed_rows(struct sqlite_db *d, struct store_req *r, sqlite3_st
             r->failed_hosts.hosts =
                 mem_realloc(r->failed_hosts.hosts, cap * sizeof(*r->failed_hosts.hosts));
         }
-        r->failed_hosts.hosts[r->failed_hosts.n++] = (struct store_host){
+        struct store_host *out = &r->failed_hosts.hosts[r->failed_hosts.n++];
+        *out = (struct store_host){
             .hash = (uint64_t)sqlite3_column_int64(st, 0),
             .failed = (uint64_t)sqlite3_column_int64(st, 1),
             .task = (uint64_t)sqlite3_column_int64(st, 2),
         };
+        if (cause_parse((const char *)sqlite3_column_text(st, 3), &out->cause) != ERR_NONE)
+            out->cause = CAUSE_NONE;
     }
     sqlite3_reset(st);
     return e;

@@ -152,6 +152,7 @@ struct store_result_row {
 };
 struct store_host {
     uint64_t hash, failed, task; /* task: the first of them */
+    enum cause cause;            /* NONE: one that this version does not know */
 };
 struct store_label { /* not terminated */
     const char *key, *value;
@@ -232,7 +233,7 @@ struct store_req {
         struct {
             uint32_t batch;
             uint64_t after;           /* ordinal to begin at: 20,000 are looked at */
-            struct store_host *hosts; /* out: each once */
+            struct store_host *hosts; /* out: each once with each cause */
             unsigned n;
             uint64_t next;  /* out: the ordinal to go on from … */
             bool exhausted; /* … unless there is nothing more */

@@ -43,7 +43,11 @@ def test_what_failed_is_probed_again(w):
         w.one_result_each(old, 70)
     with w.case("by host"):
         by = w.api.must("GET", f"batches/{old}?by=host").json
-        equal(by["failures_by_host"], [{"host": "127.0.0.1", "failed": 30}], "failures_by_host")
+        causes = by["causes"]
+        wanted = [{"host": "127.0.0.1", "failed": 30, "causes": causes}]
+        equal(by["failures_by_host"], wanted, "failures_by_host")
+        r = w.cli("status", old)
+        expect("HOST" in r.stdout and f"30 {next(iter(causes))}" in r.stdout, r.stdout)
     with w.case("others by outcome, and a retry of a retry"):
         again = retry(w, old, "?outcomes=ok,failed")
         equal(again["accepted"], 70, "accepted")

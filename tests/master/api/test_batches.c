@@ -247,7 +247,9 @@ START_TEST(test_a_task_is_shown_with_its_result)
     answer_free(&a);
     snprintf(path, sizeof(path), "/api/v1/tasks/%llu",
              (unsigned long long)task_id(w.open[0].num, 0));
-    expect(get(path), 200, "\"ended\":true,\"result\":{");
+    expect(get(path), 200, "\"ended\":true,\"state\":\"ended\",");
+    expect(get(path), 200, "\"result\":{\"task\":");
+    expect(get(path), 200, "\"step\":\"stored\"");
     world_stop();
 }
 END_TEST

@@ -195,9 +195,12 @@ START_TEST(test_failures_by_host_name_the_worst_first)
     expect(get(path), 200, "\"failures_by_host\":[],\"failures_by_host_exact\":true");
     end_all(1, TASKS);
     expect(get(path), 200,
-           "\"failures_by_host\":[{\"host\":\"h0.test\",\"failed\":120},"
-           "{\"host\":\"h3.test\",\"failed\":119},{\"host\":\"h6.test\",\"failed\":119},");
-    expect(get(path), 200, "\"failed\":119}],\"failures_by_host_exact\":true");
+           "\"failures_by_host\":[{\"host\":\"h0.test\",\"failed\":120,"
+           "\"causes\":{\"http_5xx\":120}},"
+           "{\"host\":\"h3.test\",\"failed\":119,\"causes\":{\"http_5xx\":119}},{\"host\":\"h6."
+           "test\",\"failed\":119,\"causes\":{\"http_5xx\":119}},");
+    expect(get(path), 200,
+           "\"failed\":119,\"causes\":{\"http_5xx\":119}}],\"failures_by_host_exact\":true");
     struct answer a = batch(id);
     ck_assert(a.status == 200 && !has(&a, "failures_by_host"));
     answer_free(&a);
