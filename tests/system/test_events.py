@@ -140,11 +140,12 @@ def test_streams_see_pause_and_cancel_and_a_stopping_master(w):
     expect(states[:3] == ["running", "paused", "running"] and states[-1] == "ended", states)
     stream.close()
     with w.case("a stopping master ends streams without an end"):
-        stream = Stream(w, slow_batch(w, 200))
+        batch = slow_batch(w, 200)
+        stream = Stream(w, batch)
         equal(stream.next()[0], "progress", "the first event")
         w.master_proc.signal(15)
         expect(all(event == "progress" for event, _, _ in stream), "not only progress")
         w.master_proc.wait(45)
         w.check_store()
-        w.master()  # the agent wants to get rid of its results
-        w.wait_agent("a1")
+        w.master()
+        equal(w.wait_batch(batch, 60)["ok"], 200, "ok after the restart")
