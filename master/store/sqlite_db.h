@@ -86,7 +86,7 @@
     X(SQL_FAILED_HOSTS, R,                                                                         \
       "SELECT t.host, count(*), min(r.task), r.cause FROM results r CROSS JOIN tasks t "           \
       "ON t.task = r.task WHERE r.task >= ?1 AND r.task < ?2 AND r.outcome = ?3 "                  \
-      "GROUP BY t.host, r.cause")                                                                           \
+      "GROUP BY t.host, r.cause")                                                                  \
     X(SQL_BATCH_LIST, R,                                                                           \
       "SELECT " BATCH_COLUMNS                                                                      \
       " FROM batches WHERE num < ?1 AND state > 0 ORDER BY num DESC LIMIT ?2")                     \

@@ -62,7 +62,6 @@ struct w_pending {
     enum outcome outcome;
     char cause[CAUSE_MAX];
     size_t len;
-    bool lost;
 };
 struct w_refill { /* what the store's reader is asked, and what it saw when it looked */
     uint32_t batch;
@@ -89,8 +88,7 @@ struct world {
     bool refill_early; /* read when asked: what is committed before the answer is not seen */
     unsigned refill_scan, sweep_rows; /* at most so many at once; 0 = all */
     unsigned events, ended_calls;
-    bool was_told; /* the last result came with a history … */
-    struct core_history told;
+    struct core_history told; /* of the last result */
     char last_event[64];
 };
 
@@ -149,8 +147,7 @@ static void w_store(void *arg, const struct core_result *r)
         w->cap_pending = w->cap_pending ? w->cap_pending * 2 : 256;
         w->pending = mem_realloc(w->pending, w->cap_pending * sizeof(*w->pending));
     }
-    w->was_told = r->history != NULL;
-    w->told = w->was_told ? *r->history : (struct core_history){0};
+    w->told = r->history ? *r->history : (struct core_history){0};
     struct w_pending *p = &w->pending[w->n_pending++];
     *p = (struct w_pending){
         .task = r->task, .session = r->session, .outcome = r->outcome, .len = r->record_len};
@@ -198,7 +195,6 @@ static void w_ended(void *arg, uint32_t batch, void *waiter)
 {
     ((struct world *)arg)->ended_calls++;
 }
-
 static void world_boot(struct world *w)
 {
     w->ops = (struct core_ops){w_want_write, w_close,      w_refill,      w_store, w_mark,

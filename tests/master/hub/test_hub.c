@@ -237,6 +237,61 @@ START_TEST(test_wait_for_an_ended_batch_is_answered_at_once)
 }
 END_TEST
 
+START_TEST(test_watch_tells_the_counts_when_its_time_is_up)
+{
+    uint32_t batch = submit(4);
+    for (int64_t ms = 0; ms < 2; ms++) {
+        struct core_req r = {.op = REQ_WATCH, .batch = batch, .wait_ms = ms};
+        ck_assert(core_ask(&r));
+        ck_assert(r.found);
+        ck_assert_uint_eq(r.counts.total, 4);
+    }
+    struct core_req r = {.op = REQ_WATCH, .batch = 12345, .wait_ms = 1};
+    ck_assert(core_ask(&r));
+    ck_assert(!r.found);
+}
+END_TEST
+
+START_TEST(test_watch_ends_with_the_batch)
+{
+    struct peer p;
+    peer_join(&p);
+    uint32_t batch = submit(1);
+    const char *task = peer_wait(&p, "task");
+    ck_assert_ptr_nonnull(task);
+    peer_answer(&p, task);
+    struct core_req r = {.op = REQ_WATCH, .batch = batch, .wait_ms = PATIENCE_MS};
+    ck_assert(core_ask(&r));
+    ck_assert(!r.found);
+    peer_close(&p);
+}
+END_TEST
+
+START_TEST(test_a_task_tells_where_it_is)
+{
+    struct peer p;
+    uint32_t batch = submit(1);
+    struct core_req r = {.op = REQ_TASK, .task = task_id(batch, 0)};
+    for (bool there = false; !there; there = r.found) /* it is read from the store first */
+        ck_assert(core_ask(&r));
+    ck_assert_str_eq(r.state, "queued");
+    ck_assert_str_eq(r.history, "{\"lost\":false,\"left_out\":0,\"attempts\":[]}");
+    free(r.history);
+    peer_join(&p);
+    ck_assert_ptr_nonnull(peer_wait(&p, "task"));
+    r = (struct core_req){.op = REQ_TASK, .task = task_id(batch, 0)};
+    ck_assert(core_ask(&r));
+    ck_assert_str_eq(r.state, "running");
+    ck_assert_ptr_nonnull(strstr(r.history, "\"leased_at\":\"20"));
+    ck_assert_ptr_nonnull(strstr(r.history, "\"end\":\"running\""));
+    free(r.history);
+    r = (struct core_req){.op = REQ_TASK, .task = task_id(batch, 1)};
+    ck_assert(core_ask(&r));
+    ck_assert(!r.found);
+    peer_close(&p);
+}
+END_TEST
+
 START_TEST(test_counts_of_an_open_batch)
 {
     struct core_counts c = counts_of(submit(5));
@@ -488,6 +543,9 @@ static TCase *work(void)
     tcase_add_test(tc, test_large_batch_is_refilled);
     tcase_add_test(tc, test_wait_times_out_while_nobody_works);
     tcase_add_test(tc, test_wait_for_an_ended_batch_is_answered_at_once);
+    tcase_add_test(tc, test_watch_tells_the_counts_when_its_time_is_up);
+    tcase_add_test(tc, test_watch_ends_with_the_batch);
+    tcase_add_test(tc, test_a_task_tells_where_it_is);
     tcase_add_test(tc, test_counts_of_an_open_batch);
     tcase_add_test(tc, test_cancel_ends_a_batch);
     tcase_add_test(tc, test_cancel_of_an_unknown_batch_is_not_found);

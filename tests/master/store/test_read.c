@@ -325,25 +325,44 @@ START_TEST(filter_by_host_and_outcome_together)
 }
 END_TEST
 
-START_TEST(selective_filter_moves_its_cursor_in_bounded_steps)
+enum { BY_OUTCOME = 1, BY_CAUSE = 2, BY_AGENT = 4, BY_HOST = 8, BY_ALL = 15 };
+
+static struct store_req *rare_page(uint32_t num, uint64_t after, unsigned by)
+{
+    struct store_req *r = page_req(num, after, 10);
+    if (by & BY_OUTCOME)
+        r->results_page.outcome = OUTCOME_FAILED;
+    if (by & BY_CAUSE)
+        snprintf(r->results_page.cause, sizeof(r->results_page.cause), "http_5xx");
+    if (by & BY_AGENT)
+        snprintf(r->results_page.agent, sizeof(r->results_page.agent), "rare");
+    if (by & BY_HOST)
+        r->results_page.hosts[r->results_page.n_hosts++] = UINT64_MAX - 24999;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    return r;
+}
+
+/* Of 25,000 results the last one alone passes, by each of the filters. */
+START_TEST(every_selective_filter_moves_its_cursor_in_bounded_steps)
 {
     uint32_t num = fx_batch(25000);
     fx_results(num, 0, 24999, CAUSE_NONE, ACK_STORED);
-    fx_results(num, 24999, 1, CAUSE_http_5xx, ACK_STORED);
-    struct store_req *r = page_req(num, 0, 10);
-    r->results_page.outcome = OUTCOME_FAILED;
-    ck_assert_int_eq(fx_run(r), ERR_NONE);
-    ck_assert_uint_eq(r->results_page.n, 0);
-    ck_assert(r->results_page.more);
-    uint64_t last = r->results_page.last;
-    ck_assert_uint_gt(last, 0);
-    store_req_destroy(&r);
-    r = page_req(num, last, 10);
-    r->results_page.outcome = OUTCOME_FAILED;
-    ck_assert_int_eq(fx_run(r), ERR_NONE);
-    ck_assert_uint_eq(r->results_page.n, 1);
-    ck_assert(!r->results_page.more);
-    store_req_destroy(&r);
+    struct store_req *last = fx_results_req(num, 24999, 1, CAUSE_http_5xx);
+    last->results.items[0].agent = "rare";
+    ck_assert_int_eq(fx_run(last), ERR_NONE);
+    store_req_destroy(&last);
+    for (unsigned by = 1; by <= BY_ALL; by++) {
+        struct store_req *r = rare_page(num, 0, by);
+        ck_assert_uint_eq(r->results_page.n, 0);
+        ck_assert(r->results_page.more);
+        uint64_t at = r->results_page.last;
+        ck_assert_uint_eq(at, 20000); /* seq: so many were looked at */
+        store_req_destroy(&r);
+        r = rare_page(num, at, by);
+        ck_assert_uint_eq(r->results_page.n, 1);
+        ck_assert(!r->results_page.more);
+        store_req_destroy(&r);
+    }
 }
 END_TEST
 
@@ -411,6 +430,23 @@ START_TEST(task_with_a_result_has_both)
     ck_assert_str_eq(r->task_get.row.user_id, "row-3");
     ck_assert_str_eq(r->task_get.row.cause, "http_4xx");
     ck_assert_str_eq(r->task_get.row.record, FX_RECORD);
+    ck_assert_ptr_null(r->task_get.row.history);
+    ck_assert_int_gt(r->task_get.row.stored_at.us, 0);
+    store_req_destroy(&r);
+}
+END_TEST
+
+START_TEST(task_with_a_history_tells_it)
+{
+    uint32_t num = fx_batch(2);
+    struct store_req *r = fx_results_req(num, 1, 1, CAUSE_NONE);
+    r->results.items[0].history = "{\"attempts\":[]}";
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    store_req_destroy(&r);
+    r = fx_req(STORE_TASK_GET);
+    r->task_get.task = task_id(num, 1);
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_str_eq(r->task_get.row.history, "{\"attempts\":[]}");
     store_req_destroy(&r);
 }
 END_TEST
@@ -472,10 +508,11 @@ TESTS(batch_tests, batch_is_found_by_uuid_with_its_causes, unknown_uuid_is_not_f
 TESTS(page_tests, pages_give_every_result_once_in_seq_order,
       full_last_page_says_that_there_is_no_more, what_is_stored_behind_a_cursor_is_seen_later,
       filter_by_outcome, filter_by_cause, filter_by_agent_and_outcome_together,
-      filter_by_host_and_outcome_together, selective_filter_moves_its_cursor_in_bounded_steps,
+      filter_by_host_and_outcome_together, every_selective_filter_moves_its_cursor_in_bounded_steps,
       page_is_bounded_in_bytes, page_is_as_small_as_its_reader_wants,
       verdict_of_the_master_has_no_agent, task_without_a_result_has_its_spec_alone,
-      task_with_a_result_has_both, task_past_the_end_is_not_found, no_statement_scans_a_table)
+      task_with_a_result_has_both, task_with_a_history_tells_it, task_past_the_end_is_not_found,
+      no_statement_scans_a_table)
 
 static TCase *refills(void)
 {
