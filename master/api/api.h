@@ -11,11 +11,10 @@
  * connection, and the answering thread resumes it. Uploads go line by line to the store's writer;
  * when its mailbox is full the upload is suspended until api_on_room. Bounds: API_*.
  */
-#define API_CONNECTIONS_MAX 1024
-#define API_PER_IP_MAX      256
-#define API_IDLE_S          30 /* without progress */
-#define API_STREAMS_MAX                                                                            \
-    200 /* of events; under the limit per address, so that the refusal is heard */
+#define API_CONNECTIONS_MAX  1024
+#define API_PER_IP_MAX       256
+#define API_IDLE_S           30  /* without progress */
+#define API_STREAMS_MAX      200 /* of events; within the limit per address: the refusal is heard */
 #define API_BODY_SMALL       (1u << 20) /* a JSON body up to here may have its members in any order */
 #define API_ERRORS_MAX       100        /* line errors in an answer */
 #define API_DUPLICATES_MAX   1000000    /* hashes kept to report duplicates */
