@@ -103,8 +103,10 @@ static int status_batch(struct ctl *c, const char *ref)
     } else if (code == EXIT_ALL_OK && c->form == FORM_TABLE) {
         print_batch(answer_root(&a));
         if (node_count(answer_root(&a), "counts.failed") > 0 &&
-            !node_str(answer_root(&a), "purged_at"))
+            !node_str(answer_root(&a), "purged_at")) {
+            fflush(stdout); /* of a large batch that takes seconds */
             code = print_hosts(c, id);
+        }
     } else if (code == EXIT_ALL_OK) {
         listing_init(&l, &batches_list, c->form);
         listing_add(&l, answer_root(&a));

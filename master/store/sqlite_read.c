@@ -11,6 +11,8 @@
 /* One request looks at no more than this many ids or rows, whatever its filter lets through: read
  * transactions stay short. */
 #define SCAN_ROWS 20000
+/* Grouping costs more for each of them: so few that pages do not wait long behind it. */
+#define GROUP_ROWS 5000
 
 /*
  * While an arena grows its bytes move, so a pointer into it is first kept as its offset + 1 (0 =
@@ -219,11 +221,11 @@ enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r)
 /* ---- tasks that have ended */
 
 /* Where a look that begins at an ordinal ends. */
-static uint64_t stretch_end(uint64_t after, uint64_t total)
+static uint64_t stretch_end(uint64_t after, uint64_t total, unsigned rows)
 {
     if (after >= total)
         return after;
-    return total - after > SCAN_ROWS ? after + SCAN_ROWS : total;
+    return total - after > rows ? after + rows : total;
 }
 
 static enum err ended_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st,
@@ -257,7 +259,7 @@ enum err sqlite_ended_tasks(struct sqlite_db *d, struct store_req *r)
     if (e)
         return e;
     uint64_t first = task_id(r->ended_tasks.batch, 0);
-    uint64_t to = stretch_end(after, total);
+    uint64_t to = stretch_end(after, total, SCAN_ROWS);
     unsigned limit = bounded(r->ended_tasks.limit);
     r->ended_tasks.rows = mem_array(limit, sizeof(*r->ended_tasks.rows));
     sqlite3_stmt *st = sqlite_use(d, SQL_ENDED_TASKS);
@@ -303,7 +305,7 @@ enum err sqlite_failed_hosts(struct sqlite_db *d, struct store_req *r)
     if (e)
         return e;
     sqlite3_int64 first = first_task(r->failed_hosts.batch);
-    uint64_t to = stretch_end(after, total);
+    uint64_t to = stretch_end(after, total, GROUP_ROWS);
     sqlite3_stmt *st = sqlite_use(d, SQL_FAILED_HOSTS);
     sqlite3_bind_int64(st, 1, first + (sqlite3_int64)after);
     sqlite3_bind_int64(st, 2, first + (sqlite3_int64)to);

@@ -232,7 +232,7 @@ struct store_req {
         } ended_tasks;
         struct {
             uint32_t batch;
-            uint64_t after;           /* ordinal to begin at: 20,000 are looked at */
+            uint64_t after;           /* ordinal to begin at: 5,000 are looked at */
             struct store_host *hosts; /* out: each once with each cause */
             unsigned n;
             uint64_t next;  /* out: the ordinal to go on from … */

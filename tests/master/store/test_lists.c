@@ -185,7 +185,7 @@ START_TEST(failures_are_counted_by_host_in_stretches)
         stretches++;
     } while (!r->failed_hosts.exhausted);
     store_req_destroy(&r);
-    ck_assert_uint_eq(stretches, 3);
+    ck_assert_uint_eq(stretches, 9);
     ck_assert_uint_eq(hosts, 3);
     ck_assert_uint_eq(failed, 4);
     ck_assert_uint_eq(of_7, 2);
