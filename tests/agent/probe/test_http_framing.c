@@ -10,11 +10,14 @@
 static struct mini server;
 static struct probe_run run;
 static char reply[URI_MAX + 256];
+static pthread_mutex_t reply_lock = PTHREAD_MUTEX_INITIALIZER; /* the server has its threads */
 
 static void answer(struct mini_conn *c)
 {
     bool followed = strncmp(c->request, "GET /next", 9) == 0;
+    pthread_mutex_lock(&reply_lock);
     mini_puts(c, followed ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" : reply);
+    pthread_mutex_unlock(&reply_lock);
 }
 
 static void setup(void)
@@ -35,7 +38,9 @@ static void ends(int status, const char *headers, const char *options, enum caus
                  const char *words)
 {
     char json[256];
+    pthread_mutex_lock(&reply_lock);
     snprintf(reply, sizeof(reply), "HTTP/1.1 %d R\r\n%s\r\nhello", status, headers);
+    pthread_mutex_unlock(&reply_lock);
     snprintf(json, sizeof(json), "{\"url\":\"http://127.0.0.1:%u/\"%s}", server.port, options);
     struct target *t = probe_run_target(json);
     struct result *r = probe_run_go(&run, t, false);
