@@ -117,6 +117,11 @@ void task_set_running(struct task *t, bool running)
     t->batch->running += running ? 1 : -1ull;
 }
 
+bool task_has_history(const struct task *t)
+{
+    return t->attempts > 0 || t->deaths > 0;
+}
+
 /* ---- opening */
 
 static void batch_copy_selection(struct batch *b, const struct core_batch *in)
@@ -152,6 +157,8 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
     list_init(&b->ready);
     list_init(&b->retry);
     list_init(&b->tombs);
+    list_init(&b->wanted);
+    list_init(&b->recent);
     list_init(&b->waiters);
 }
 
@@ -177,33 +184,50 @@ static size_t batch_queued(const struct batch *b)
 
 /*
  * What is under way counts as here, or a thousand batches that ask at the same time would bring a
- * million tasks. A full window must not stop the batches that have nothing in it: those that fill
- * it may be waiting for a host or for an agent that does not come.
+ * million tasks. A full window must not stop the batches that have nothing to send in it: those
+ * that fill it may be waiting for an agent that does not come. What waits for a busy host does not
+ * count against the batch: polite.c bounds it.
  */
 static unsigned refill_limit(struct core *c, struct batch *b)
 {
-    size_t queued = batch_queued(b);
-    if (queued > CORE_WINDOW_BATCH - CORE_REFILL_ROWS)
+    size_t ready = b->ready.count + b->retry.count;
+    if (ready > CORE_WINDOW_BATCH - CORE_REFILL_ROWS)
         return 0;
     bool large = c->window_bytes > CORE_WINDOW_BYTES;
     if (large || c->window_tasks + c->asked + CORE_REFILL_ROWS > CORE_WINDOW_TASKS)
-        return queued > 0 ? 0 : large ? CORE_REFILL_LARGE : CORE_REFILL_LEAST;
-    return queued > 0 && fleet_matching(c, b) == 0 ? 0 : CORE_REFILL_ROWS;
+        return ready > 0 ? 0 : large ? CORE_REFILL_LARGE : CORE_REFILL_LEAST;
+    return batch_queued(b) > 0 && fleet_matching(c, b) == 0 ? 0 : CORE_REFILL_ROWS;
+}
+
+static bool ask_on(struct core *c, struct batch *b, struct core_refill *q)
+{
+    if (b->exhausted || skip_is_full(c, b))
+        return false;
+    q->after = b->cursor;
+    q->limit = refill_limit(c, b);
+    if (q->limit == 0)
+        return false;
+    if (b->unproved == 0) /* what agents reported must be found, busy or not */
+        skip_leave_out(c, b, q);
+    return true;
 }
 
 void batch_refill(struct core *c, struct batch *b, struct mono now)
 {
-    if (b->marked || b->exhausted || b->refilling || c->draining)
+    if (b->marked || b->refilling || c->draining || (b->exhausted && list_empty(&b->wanted)))
         return;
     if (b->paused && b->unproved == 0)
         return;
-    unsigned limit = refill_limit(c, b);
-    if (limit == 0)
+    struct core_refill q = {.batch = b->num};
+    bool any = b->rereading ? ask_on(c, b, &q) || skip_ask(c, b, &q)
+                            : skip_ask(c, b, &q) || ask_on(c, b, &q);
+    if (!any)
         return;
+    b->rereading = q.only;
     b->refilling = true;
-    b->asked = limit;
-    c->asked += limit;
-    c->ops.refill(c->arg, b->num, b->cursor, limit);
+    b->asked = q.limit;
+    c->asked += q.limit;
+    c->ops.refill(c->arg, &q);
 }
 
 static void refill_over(struct core *c, struct batch *b)
@@ -220,33 +244,48 @@ static void batch_bury(struct core *c, struct batch *b)
         task_free(c, CONTAINER_OF(n, struct task, node));
 }
 
-static void batch_take_in(struct core *c, struct batch *b, const struct core_task *in)
+/* Busy, and enough of it waits in memory. Not while agents report: what is not in memory they would
+ * have to drop. */
+static struct host *busy_host(struct core *c, struct batch *b, uint64_t hash, struct mono now)
+{
+    struct host *h = b->per_host > 0 ? polite_find(c, hash) : NULL;
+    if (!h || !skip_due(c, b, h) || (b->resumed && mono_before(now, c->hold_until)))
+        return NULL;
+    return h;
+}
+
+/* False: it can be neither taken in nor passed over, and those behind it are to wait. */
+static bool batch_take_in(struct core *c, struct batch *b, const struct core_task *in,
+                          struct mono now)
 {
     if (in->task >> 32 != b->num)
-        return;
+        return true;
     struct task *t = task_find(c, in->task);
-    if (t && t->spec)
-        return;
+    if (t && (t->spec || t->state != TASK_LEASED))
+        return true; /* here, on its way to the store, or ended while this was read */
     if (!t && b->paused) {
         pause_pass(b, in->task);
-        return;
+        return true;
     }
-    if (!t) {
+    struct host *busy = t ? NULL : busy_host(c, b, in->host_hash, now);
+    if (busy)
+        return skip_note(c, b, busy, in->task);
+    if (!t)
         t = task_new(c, b, in->task, in->host_hash);
-    } else if (t->state != TASK_LEASED) {
-        return; /* on its way to the store, or ended while this was read */
-    }
     t->host_hash = in->host_hash;
     t->spec = mem_dup(in->spec, in->spec_len);
     t->spec_len = (uint32_t)in->spec_len;
     c->window_bytes += t->spec_len;
-    if (t->state != TASK_LEASED) {
+    if (t->state == TASK_LEASED) {
+        b->unproved--;
+        task_set_running(t, true);
+        polite_count(c, t);
+    } else if (b->rereading) {
+        polite_wait(c, t);
+    } else {
         batch_queue(c, t, false);
-        return;
     }
-    b->unproved--;
-    task_set_running(t, true);
-    polite_count(c, t);
+    return true;
 }
 
 /* What an agent reported after a restart and the refill passed without finding it has ended before.
@@ -263,22 +302,48 @@ static void batch_disprove(struct core *c, struct batch *b, uint64_t last, bool 
     }
 }
 
-void core_refilled(struct core *c, uint32_t num, const struct core_task *tasks, unsigned n,
-                   uint64_t last, bool exhausted, struct mono now)
+static void go_back(struct core *c, struct batch *b, uint64_t to)
 {
-    struct batch *b = batch_find(c, num);
+    if (b->cursor <= to)
+        return;
+    b->cursor = to;
+    b->exhausted = false;
+    skip_cut(c, b);
+}
+
+/* What was passed over is settled before anything can be asked anew: `refilling` stays until then.
+ */
+static void take_all(struct core *c, struct batch *b, const struct core_refilled *r,
+                     struct mono now)
+{
+    uint64_t last = r->last;
+    bool exhausted = r->exhausted;
+    for (unsigned i = 0; i < r->n; i++) {
+        if (batch_take_in(c, b, &r->tasks[i], now))
+            continue;
+        last = r->tasks[i].task - 1;
+        exhausted = false;
+        break;
+    }
+    if (!b->rereading) {
+        batch_disprove(c, b, last, exhausted);
+        b->cursor = last;
+        b->exhausted = exhausted;
+    }
+    skip_answered(c, b, r);
+    if (b->rewind_to)
+        go_back(c, b, b->rewind_to);
+}
+
+void core_refilled(struct core *c, const struct core_refilled *r, struct mono now)
+{
+    struct batch *b = batch_find(c, r->batch);
     if (!b)
         return;
     REQUIRE(b->refilling);
+    if (!b->marked)
+        take_all(c, b, r, now);
     refill_over(c, b);
-    bool rewound = b->rewind_to != 0;
-    if (!b->marked) {
-        for (unsigned i = 0; i < n; i++)
-            batch_take_in(c, b, &tasks[i]);
-        batch_disprove(c, b, last, exhausted);
-        b->cursor = rewound && b->rewind_to < last ? b->rewind_to : last;
-        b->exhausted = exhausted && b->cursor == last;
-    }
     b->rewind_to = 0;
     batch_bury(c, b);
     batch_refill(c, b, now);
@@ -293,9 +358,7 @@ void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now)
             b->rewind_to = id - 1;
         return;
     }
-    if (b->cursor > id - 1)
-        b->cursor = id - 1;
-    b->exhausted = false;
+    go_back(c, b, id - 1);
     batch_refill(c, b, now);
 }
 
@@ -327,6 +390,8 @@ static void batch_drop_task(struct core *c, struct task *t)
 
 static void batch_free(struct core *c, struct batch *b)
 {
+    b->marked = true; /* nothing is asked of the store for it any more */
+    skip_clear(c, b, false);
     LIST_EACH_SAFE (&b->tasks, n, tmp) {
         struct task *t = CONTAINER_OF(n, struct task, batch_node);
         batch_drop_task(c, t);
@@ -370,6 +435,7 @@ void batch_end_if_done(struct core *c, struct batch *b)
 void batch_destroy_all(struct core *c)
 {
     struct batch *b, *tmp;
+    c->draining = true; /* nothing is asked of anyone */
     HASH_ITER(hh, c->batches, b, tmp)
     {
         batch_release_waiters(c, b, false);
@@ -405,6 +471,7 @@ void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause)
 {
     REQUIRE(!b->marked);
     b->marked = true;
+    skip_clear(c, b, false);
     LIST_EACH_SAFE (&b->tasks, n, tmp) {
         struct task *t = CONTAINER_OF(n, struct task, batch_node);
         if (t->state == TASK_STORING) { /* the store decides which comes first */
@@ -478,6 +545,8 @@ static const char *batch_waits_for(struct core *c, struct batch *b, struct mono 
         return "its remaining tasks are being ended";
     if (b->paused)
         return "it is paused";
+    if (skip_is_full(c, b))
+        return "its hosts: as many are at their per_host budget as it may pass over";
     if (b->running > 0)
         return "";
     if (b->resumed && mono_before(now, c->hold_until))

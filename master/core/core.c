@@ -26,6 +26,9 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     list_init(&c->stuck_hosts);
     for (int cls = 0; cls < TASK_CLASSES; cls++)
         list_init(&c->active[cls]);
+    c->host_queue_most = CORE_HOST_QUEUE;
+    c->host_queue_least = CORE_HOST_QUEUE_LEAST;
+    c->skipped_hosts_max = CORE_SKIPPED_HOSTS;
     c->last_tick = c->scanned_at = now;
     c->fleet_epoch = 1;
     fleet_await(c, cfg->holders, cfg->n_holders, now);

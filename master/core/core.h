@@ -15,7 +15,7 @@
  * events and carries out the actions of struct core_ops. Nothing here blocks; every call is bounded
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
  * (agents and sessions), batch.c, pause.c, lease.c, dispatch.c (fair turns, credit), polite.c
- * (per-host budget).
+ * (per-host budget), skip.c (busy hosts' tasks stay in the store).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
@@ -23,9 +23,15 @@
 #define CORE_REFILL_ROWS  1000
 /* With a full window: rows for a batch that has nothing queued at all, and when it is full of
  * bytes. */
-#define CORE_REFILL_LEAST  64
-#define CORE_REFILL_LARGE  4
-#define CORE_AGENTS_MAX    20000
+#define CORE_REFILL_LEAST 64
+#define CORE_REFILL_LARGE 4
+#define CORE_AGENTS_MAX   20000
+/* Tasks that wait in memory for one busy host; the least while their batch has many waiting. */
+#define CORE_HOST_QUEUE       512
+#define CORE_HOST_QUEUE_LEAST 8
+/* Busy hosts of a batch whose tasks stay in the store; with more its reading pauses. */
+#define CORE_SKIPPED_HOSTS 4096
+#define CORE_REFILL_HOSTS  16   /* hosts named in one question to the store */
 #define CORE_RESULT_WINDOW 4096 /* results an agent may send beyond what is stored, by count … */
 #define CORE_RESULT_BYTES  (8u * 1024 * 1024) /* … and bytes */
 
@@ -66,15 +72,24 @@ struct core_result { /* one result on its way to the store; strings borrowed dur
     const struct core_history *history; /* NULL: one attempt, of which the rest says all */
 };
 
+/* What is to be read of a batch: tasks without a result, by id. */
+struct core_refill {
+    uint32_t batch;
+    uint64_t after, to; /* behind `after`, and not behind `to` (0 = to its end) */
+    unsigned limit;
+    bool only; /* of the named hosts; false: of all but these */
+    unsigned n_hosts;
+    uint64_t hosts[CORE_REFILL_HOSTS];
+};
+
 /* Actions. None may call back into the core: they note what is to be done, or do it, and return. */
 struct core_ops {
     /* There are bytes for this session: call core_produce() when its socket is writable. */
     void (*want_write)(void *arg, session_id s);
     /* Close it (after what core_produce still gives); core_session_closed() follows in any case. */
     void (*close)(void *arg, session_id s, int code, const char *reason);
-    /* Read up to `limit` tasks without a result behind `after`; answer with core_refilled(). At
-     * most one per batch is under way. */
-    void (*refill)(void *arg, uint32_t batch, uint64_t after, unsigned limit);
+    /* Answer with core_refilled(). At most one per batch is under way. */
+    void (*refill)(void *arg, const struct core_refill *q);
     /* Store it (copied); answer with core_stored() once it is committed. Never refused: its count
      * is bounded by the result windows. */
     void (*store)(void *arg, const struct core_result *r);
@@ -134,8 +149,16 @@ struct core_task {
     const char *spec; /* copied */
     size_t spec_len;
 };
-void core_refilled(struct core *c, uint32_t batch, const struct core_task *tasks, unsigned n,
-                   uint64_t last, bool exhausted, struct mono now);
+struct core_refilled {
+    uint32_t batch;
+    const struct core_task *tasks;
+    unsigned n;
+    uint64_t last;                      /* the highest id looked at */
+    bool exhausted;                     /* the batch ends there */
+    uint64_t passed[CORE_REFILL_HOSTS]; /* of each host to be left out: the last task passed over;
+                                           0 = none */
+};
+void core_refilled(struct core *c, const struct core_refilled *r, struct mono now);
 /* record_len: as it was given to ops.store (the result window counts bytes of records). */
 void core_stored(struct core *c, uint64_t task, session_id s, enum outcome o, enum ack_verdict v,
                  size_t record_len, struct mono now);

@@ -106,6 +106,12 @@ static struct task *next_turn(struct core *c, struct session *s, struct mono now
     return first[best];
 }
 
+static void refill_after(struct core *c, struct batch *b, struct mono now)
+{
+    if (b->ready.count < CORE_WINDOW_BATCH / 2)
+        batch_refill(c, b, now);
+}
+
 /* Takes it out of its queue; its batch goes to the end of the turn. */
 static void take_turn(struct core *c, struct task *t)
 {
@@ -121,9 +127,11 @@ static struct task *pick(struct core *c, struct session *s, struct mono now)
 {
     struct task *t;
     while ((t = next_turn(c, s, now))) { /* each turn shortens a queue: bounded by the window */
+        struct batch *b = t->batch;
         take_turn(c, t);
         if (polite_enter(c, t))
             return t;
+        refill_after(c, b, now);
     }
     return NULL;
 }
@@ -211,12 +219,6 @@ static size_t quantum(const struct core *c)
     size_t alive = c->session_list.count ? c->session_list.count : 1;
     size_t share = (c->ready + alive - 1) / alive;
     return share < 1 ? 1 : share > QUANTUM_MAX ? QUANTUM_MAX : share;
-}
-
-static void refill_after(struct core *c, struct batch *b, struct mono now)
-{
-    if (b->ready.count < CORE_WINDOW_BATCH / 2)
-        batch_refill(c, b, now);
 }
 
 /* True: more could follow at once. */

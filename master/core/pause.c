@@ -16,11 +16,6 @@ void pause_pass(struct batch *b, uint64_t id)
         b->passed = id;
 }
 
-static bool has_history(const struct task *t)
-{
-    return t->attempts > 0 || t->deaths > 0;
-}
-
 /* First out of all queues, by which hosts wake others, then paused: so every count stays true. */
 static void hold_back(struct core *c, struct batch *b)
 {
@@ -31,13 +26,14 @@ static void hold_back(struct core *c, struct batch *b)
         if (t->state != TASK_READY && t->state != TASK_WAITING)
             continue;
         task_unqueue(c, t);
-        if (has_history(t)) {
+        if (task_has_history(t)) {
             list_push_back(&kept, &t->node);
             continue;
         }
         pause_pass(b, t->id);
         task_free(c, t);
     }
+    skip_clear(c, b, true);
     b->paused = true;
     struct list_node *n;
     while ((n = list_pop_front(&kept)))

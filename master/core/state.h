@@ -23,6 +23,8 @@
  *   (store) ───────────► READY ◄────► WAITING      ┌──► LEASED ─────────────► STORING ──stored──►
  * gone │   host busy / free    │        │ └───────────────────────┘        └── lost, released,
  * nacked ──► READY (retry list)
+ *
+ * Out of memory and not ended: behind the batch's cursor, or passed over (skip.c, pause.c).
  */
 #define RETRY_ELSEWHERE_MS 3000 /* a task that came back waits this long for another agent */
 #define RETRY_SCAN         16   /* tasks of a retry list looked at for one agent */
@@ -68,10 +70,11 @@ struct task {
     UT_hash_handle hh;
 };
 
-struct host { /* the per-host budget; exists while something is in flight or waits */
+struct host { /* the per-host budget; exists while something is in flight, waits or was skipped */
     uint64_t hash;
     uint64_t in_flight;
     struct list waiting;    /* tasks, in order */
+    struct list skips;      /* of batches that passed tasks of it over, in turn (skip.c) */
     struct list_node stuck; /* in core->stuck_hosts while tasks wait and none is in flight */
     UT_hash_handle hh;
 };
@@ -106,6 +109,11 @@ struct batch {
     size_t waiting;           /* tasks of this batch in hosts' queues */
     uint64_t cursor;          /* refilled up to here */
     bool exhausted, refilling;
+    bool rereading;     /* the last refill read on for hosts that were passed over */
+    struct skip *skips; /* by host */
+    struct list wanted, recent;
+    struct skip *asked_skips[CORE_REFILL_HOSTS]; /* of the refill under way, as its hosts */
+    unsigned n_asked_skips;
     unsigned asked;     /* rows of the refill under way */
     uint64_t rewind_to; /* asked for while a refill was under way; 0 = not */
     struct list tombs;  /* ended while a refill was under way: it must not bring them back */
@@ -178,6 +186,9 @@ struct core {
     struct task *tasks;
     struct host *hosts;
     struct list session_list, hungry, stuck_hosts;
+    /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
+    size_t host_queue_most, host_queue_least;
+    unsigned skipped_hosts_max;
     struct list active[TASK_CLASSES];
     int class_turn[TASK_CLASSES];
     struct list alone; /* READY tasks that saw DEATHS_ALONE deaths: one at a time, each alone on its
@@ -263,6 +274,7 @@ void task_unqueue(struct core *c, struct task *t); /* READY, WAITING → in no q
 void task_unready(struct core *c, struct task *t); /* READY → in no queue, to be leased */
 void batch_queue(struct core *c, struct task *t, bool front); /* → READY; front: of its queue */
 void task_set_running(struct task *t, bool running);
+bool task_has_history(const struct task *t); /* that only memory knows */
 void batch_activate(struct core *c,
                     struct batch *b); /* its place in the turns follows its queues */
 void batch_refill(struct core *c, struct batch *b,
@@ -279,8 +291,27 @@ uint64_t batch_ended(const struct batch *b);
 /* pause.c: batches that are held back */
 void pause_pass(struct batch *b, uint64_t id); /* not kept in memory: to be read again on resume */
 
+/* skip.c: tasks of busy hosts that stay in the store */
+bool skip_due(const struct core *c, const struct batch *b,
+              const struct host *h); /* its queue is full */
+/* This task of b is out of memory, or goes. False: b has passed over as many hosts as it may. */
+bool skip_note(struct core *c, struct batch *b, struct host *h, uint64_t id);
+void skip_host_moved(struct core *c, struct host *h); /* fewer wait: is it time to read on? */
+/* Fills q with what is wanted. False: nothing. */
+bool skip_ask(struct core *c, struct batch *b, struct core_refill *q);
+void skip_leave_out(struct core *c, struct batch *b, struct core_refill *q);
+void skip_answered(struct core *c, struct batch *b, const struct core_refilled *r);
+void skip_cut(struct core *c, struct batch *b); /* its cursor went back */
+void skip_clear(struct core *c, struct batch *b,
+                bool pass); /* pass: note them as pause_pass does */
+bool skip_is_full(const struct core *c, const struct batch *b);
+
 /* polite.c: at most per_host in flight per host */
-bool polite_enter(struct core *c, struct task *t); /* false: t waits now in its host's queue */
+struct host *polite_find(struct core *c, uint64_t hash); /* NULL: nothing is known of it */
+void polite_settle(struct core *c, struct host *h);      /* it goes when nothing needs it */
+/* False: t waits now in its host's queue, or it is skipped and gone from memory. */
+bool polite_enter(struct core *c, struct task *t);
+void polite_wait(struct core *c, struct task *t);  /* in no queue → WAITING, or READY at once */
 void polite_count(struct core *c, struct task *t); /* it runs already: counted, budget or not */
 void polite_leave(struct core *c,
                   struct task *t); /* its place is free: the next one that waits becomes READY */

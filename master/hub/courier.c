@@ -197,12 +197,18 @@ void courier_store(struct courier *c, const struct core_result *r)
         send_filling(c);
 }
 
-void courier_refill(struct courier *c, uint32_t batch, uint64_t after, unsigned limit)
+_Static_assert(CORE_REFILL_HOSTS <= STORE_REFILL_HOSTS, "what the core asks is answered");
+
+void courier_refill(struct courier *c, const struct core_refill *q)
 {
     struct store_req *r = store_req_create(STORE_REFILL, on_done, c);
-    r->refill.batch = batch;
-    r->refill.after = after;
-    r->refill.limit = limit;
+    r->refill.batch = q->batch;
+    r->refill.after = q->after;
+    r->refill.to = q->to;
+    r->refill.limit = q->limit;
+    r->refill.only = q->only;
+    r->refill.n_hosts = q->n_hosts;
+    memcpy(r->refill.hosts, q->hosts, q->n_hosts * sizeof(q->hosts[0]));
     submit(c, r);
 }
 
@@ -274,8 +280,13 @@ static void on_refilled(struct courier *c, struct store_req *r, struct mono now)
         const struct store_task *t = &r->refill.tasks[i];
         tasks[i] = (struct core_task){t->task, t->host_hash, t->spec, t->spec_len};
     }
-    core_refilled(c->core, r->refill.batch, tasks, r->refill.n, r->refill.last, r->refill.exhausted,
-                  now);
+    struct core_refilled answer = {.batch = r->refill.batch,
+                                   .tasks = tasks,
+                                   .n = r->refill.n,
+                                   .last = r->refill.last,
+                                   .exhausted = r->refill.exhausted};
+    memcpy(answer.passed, r->refill.passed, r->refill.n_hosts * sizeof(answer.passed[0]));
+    core_refilled(c->core, &answer, now);
     free(tasks);
 }
 
@@ -289,14 +300,13 @@ static void on_failed(struct courier *c, struct store_req *r)
 {
     LOG(LOG_WARN, "hub", "store_refused", LERR("err", r->err), LS("why", r->why));
     if (r->op == STORE_REFILL) { /* what it brought so far is of no use */
-        uint32_t batch = r->refill.batch;
-        uint64_t after = r->refill.after;
-        unsigned limit = r->refill.limit;
+        struct store_req *again = store_req_create(STORE_REFILL, on_done, c);
+        again->refill = r->refill;
+        again->refill.tasks = NULL;
+        again->refill.n = 0;
+        memset(again->refill.passed, 0, sizeof(again->refill.passed));
         store_req_destroy(&r);
-        r = store_req_create(STORE_REFILL, on_done, c);
-        r->refill.batch = batch;
-        r->refill.after = after;
-        r->refill.limit = limit;
+        r = again;
     }
     list_push_back(&c->failed, &r->letter.node);
 }

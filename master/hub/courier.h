@@ -31,7 +31,7 @@ void courier_start(struct courier *c, struct store *s);
 
 /* What struct core_ops asks for. */
 void courier_store(struct courier *c, const struct core_result *r);
-void courier_refill(struct courier *c, uint32_t batch, uint64_t after, unsigned limit);
+void courier_refill(struct courier *c, const struct core_refill *q);
 void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cause);
 void courier_pause(struct courier *c, uint32_t batch, bool paused, void *waiter);
 void courier_agent_empty(struct courier *c, const char *name);

@@ -41,10 +41,10 @@ static void op_close(void *arg, session_id s, int code, const char *reason)
     conn_close_session(arg, s, code, reason);
 }
 
-static void op_refill(void *arg, uint32_t batch, uint64_t after, unsigned limit)
+static void op_refill(void *arg, const struct core_refill *q)
 {
     struct hub *h = arg;
-    courier_refill(&h->courier, batch, after, limit);
+    courier_refill(&h->courier, q);
 }
 
 static void op_store(void *arg, const struct core_result *r)

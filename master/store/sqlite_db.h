@@ -73,6 +73,9 @@
     X(SQL_REFILL, R,                                                                               \
       "SELECT t.task, t.host, t.spec FROM tasks t WHERE t.task > ?1 AND t.task <= ?2 AND "         \
       "NOT EXISTS (SELECT 1 FROM results r WHERE r.task = t.task) ORDER BY t.task LIMIT ?3")       \
+    X(SQL_REFILL_HOSTS, R,                                                                         \
+      "SELECT task, host, spec FROM tasks WHERE task > ?1 AND task <= ?2 ORDER BY task")           \
+    X(SQL_HAS_RESULT, R, "SELECT 1 FROM results WHERE task = ?1")                                  \
     X(SQL_BATCH_TOTAL, R, "SELECT total FROM batches WHERE num = ?1 AND state BETWEEN 1 AND 2")    \
     X(SQL_BATCH_BY_UUID, R, "SELECT " BATCH_COLUMNS " FROM batches WHERE uuid = ?1 AND state > 0") \
     X(SQL_CAUSES, R,                                                                               \

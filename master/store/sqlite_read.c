@@ -60,12 +60,42 @@ static enum err batch_total(struct sqlite_db *d, uint32_t num, uint64_t *total)
     return e;
 }
 
+static enum err has_result(struct sqlite_db *d, sqlite3_int64 task, bool *has)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_HAS_RESULT);
+    sqlite3_bind_int64(st, 1, task);
+    enum err e = sqlite_step(d, st, has);
+    sqlite3_reset(st);
+    return e;
+}
+
+/*
+ * With hosts in the question: the hash stands before the spec, so that a row passed over costs
+ * little, and only for the others it matters whether they have ended.
+ */
+static enum err passed_over(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st, bool *over)
+{
+    uint64_t host = (uint64_t)sqlite3_column_int64(st, 1);
+    unsigned i = 0;
+    while (i < r->refill.n_hosts && r->refill.hosts[i] != host)
+        i++;
+    bool named = i < r->refill.n_hosts;
+    *over = named != r->refill.only;
+    if (*over && named)
+        r->refill.passed[i] = (uint64_t)sqlite3_column_int64(st, 0);
+    return *over ? ERR_NONE : has_result(d, sqlite3_column_int64(st, 0), over);
+}
+
 static enum err refill_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st,
                             unsigned limit)
 {
-    bool row = false;
+    bool row = false, over = false;
     enum err e;
     while (!(e = sqlite_step(d, st, &row)) && row) {
+        if (r->refill.n_hosts > 0 && (e = passed_over(d, r, st, &over)))
+            break;
+        if (over)
+            continue;
         r->refill.tasks[r->refill.n++] = (struct store_task){
             .task = (uint64_t)sqlite3_column_int64(st, 0),
             .host_hash = (uint64_t)sqlite3_column_int64(st, 1),
@@ -90,14 +120,18 @@ enum err sqlite_refill(struct sqlite_db *d, struct store_req *r)
         return e;
     uint64_t first = task_id(num, 0), end = first + total; /* first id that is not the batch's */
     uint64_t from = after + 1 < first ? first : after + 1;
+    if (r->refill.to != 0 && r->refill.to + 1 < end)
+        end = r->refill.to + 1;
     uint64_t to = from >= end ? end : end - from > SCAN_ROWS ? from + SCAN_ROWS : end;
     unsigned limit = bounded(r->refill.limit);
     r->refill.tasks = mem_array(limit, sizeof(*r->refill.tasks));
     if (from < to) {
-        sqlite3_stmt *st = sqlite_use(d, SQL_REFILL);
+        REQUIRE(r->refill.n_hosts <= STORE_REFILL_HOSTS);
+        sqlite3_stmt *st = sqlite_use(d, r->refill.n_hosts ? SQL_REFILL_HOSTS : SQL_REFILL);
         sqlite3_bind_int64(st, 1, (sqlite3_int64)from - 1);
         sqlite3_bind_int64(st, 2, (sqlite3_int64)to - 1);
-        sqlite3_bind_int64(st, 3, limit);
+        if (r->refill.n_hosts == 0)
+            sqlite3_bind_int64(st, 3, limit);
         e = refill_rows(d, r, st, limit);
     }
     bool cut = r->refill.n == limit || r->arena.len >= STORE_PAGE_BYTES;
@@ -105,7 +139,7 @@ enum err sqlite_refill(struct sqlite_db *d, struct store_req *r)
         r->refill.last = r->refill.tasks[r->refill.n - 1].task;
     else
         r->refill.last = from < to ? to - 1 : after;
-    r->refill.exhausted = r->refill.last + 1 >= end;
+    r->refill.exhausted = r->refill.last + 1 >= first + total;
     return e;
 }
 

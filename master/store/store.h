@@ -29,6 +29,7 @@
 #define STORE_PAGE_ROWS      1000       /* rows of one page, at most */
 #define STORE_PAGE_BYTES     (4u << 20) /* and bytes: a page may be shorter than asked */
 #define STORE_HOSTS_MAX      4          /* hashes of hosts in the filter of a page */
+#define STORE_REFILL_HOSTS   16         /* and in that of a refill */
 #define STORE_ARENA_BYTES                                                                          \
     (64u << 20) /* ceiling of a request's arena; an overflown one must not be posted */
 
@@ -206,8 +207,14 @@ struct store_req {
             uint32_t batch;
             uint64_t after; /* task id: exclusive cursor (task_id(batch, 0) − 1 … : use from = first
                                id to look at) */
+            uint64_t to; /* the last id to look at; 0 = the batch's last */
             unsigned limit;
-            struct store_task *tasks; /* out: those without a result, by id */
+            bool only; /* of these hosts; false: of all but these */
+            unsigned n_hosts;
+            uint64_t hosts[STORE_REFILL_HOSTS];
+            uint64_t passed[STORE_REFILL_HOSTS]; /* out, unless `only`: the last task of each that
+                                                    was left out; 0 = none */
+            struct store_task *tasks;            /* out: those without a result, by id */
             unsigned n;
             uint64_t last;  /* out: highest id looked at: the next cursor */
             bool exhausted; /* out: nothing lies behind `last` */

@@ -21,7 +21,8 @@
 #define STEPS       400
 #define AGENTS      5
 #define SECOND      AGENTS /* slots of second connections of the same names: take-overs */
-#define BATCHES     5
+#define BATCHES     6
+#define SORTED      6 /* the batch that is sorted by host */
 #define AUDIT_EVERY 4
 #define IDLE_ROUNDS 100 /* of a second: longer than any grace */
 
@@ -233,6 +234,16 @@ static void weather(struct storm *st)
     }
 }
 
+/* So that busy hosts' tasks are passed over in batches of this size. */
+static void lower_bounds(struct storm *st)
+{
+    struct core *c = st->w->core;
+    static const unsigned queues[] = {1, 2, 5, 30, CORE_HOST_QUEUE};
+    c->host_queue_most = queues[rng_below(&st->rng, ARRAY_LEN(queues))];
+    c->host_queue_least = 1;
+    c->skipped_hosts_max = rng_below(&st->rng, 4) ? CORE_SKIPPED_HOSTS : 2;
+}
+
 static void step_rare(struct storm *st, unsigned i)
 {
     struct world *w = st->w;
@@ -243,6 +254,7 @@ static void step_rare(struct storm *st, unsigned i)
         break;
     case 2:
         world_restart(w);
+        lower_bounds(st);
         break;
     case 3:
         say_text(st, i, MSG_BYE);
@@ -318,6 +330,53 @@ static uint64_t left(struct storm *st)
     return n;
 }
 
+/* Answers all but what batch SORTED has of host 0. */
+static unsigned answer_others(struct storm *st, struct w_agent *a)
+{
+    unsigned n = 0;
+    for (unsigned k = 0; k < a->n_held && a->id && !a->closed; k++) {
+        struct w_held h = a->held[k];
+        if (h.task >> 32 == SORTED && st->w->batches[SORTED].tasks[(uint32_t)h.task].host == 0)
+            continue;
+        if (h.done)
+            continue;
+        a->held[k].done = true;
+        n++;
+        world_result(st->w, a, &h, CAUSE_NONE);
+    }
+    world_settle(st->w);
+    return n;
+}
+
+static bool others_left(struct storm *st)
+{
+    const struct w_batch *b = &st->w->batches[SORTED];
+    for (uint64_t i = 0; i < b->total; i++)
+        if (b->tasks[i].host != 0 && !b->tasks[i].has_result)
+            return true;
+    return false;
+}
+
+/* A host that answers nothing holds up no other. But for what must run alone: its agent would have
+ * to be empty. */
+static void host_stuck(struct storm *st)
+{
+    struct world *w = st->w;
+    for (int round = 0, idle = 0; idle < 20 && round < 1000 && others_left(st); round++) {
+        unsigned moved = 0;
+        for (unsigned i = 0; i < AGENTS; i++) {
+            if (!slot(st, i)->id)
+                connect_one(st, i);
+            world_credit(w, slot(st, i), 200);
+            moved += answer_others(st, slot(st, i));
+        }
+        world_tick(w, 1000, true);
+        check_counts(st);
+        idle = moved ? 0 : idle + 1;
+    }
+    ck_assert_msg(!list_empty(&w->core->alone) || !others_left(st), "hosts wait for another host");
+}
+
 /* Calm weather: all ends, or nothing moves any more. Tasks that run alone take a round each. */
 static void finish(struct storm *st)
 {
@@ -327,6 +386,7 @@ static void finish(struct storm *st)
     resume_all(st);
     for (unsigned i = 0; i < 2 * AGENTS; i++)
         cut(st, i % AGENTS); /* those that drain would get nothing */
+    host_stuck(st);
     uint64_t before = left(st);
     for (int idle = 0; before > 0 && idle < IDLE_ROUNDS;) {
         for (unsigned i = 0; i < AGENTS; i++) {
@@ -353,12 +413,16 @@ static void open_batches(struct storm *st)
     world_batch(w, 3, 50, 8, 0);
     world_batch(w, 4, 200, 3, 4); /* hosts that batch 2 has too */
     world_batch(w, 5, 400, 1, 40);
+    world_batch(w, SORTED, 700, 1 + (int64_t)rng_below(&st->rng, 3), 0);
+    for (int i = 0; i < 700; i++)
+        w->batches[SORTED].tasks[i].host = (uint64_t)i / 100;
     w->batches[3].def.cls = w->batches[4].def.cls = CLASS_INTERACTIVE;
     w->batches[5].def.cls = CLASS_SCHEDULE;
     w->batches[5].pad = 6000; /* the byte window ends before the count */
     w->batches[5].def.deadline_in_ms = 1000 + (int64_t)rng_below(&st->rng, 120000);
     w->batches[4].def.agent_names = two_names;
     w->batches[4].def.n_agent_names = 2;
+    lower_bounds(st);
     for (uint32_t num = 1; num <= BATCHES; num++)
         world_open(w, num);
 }

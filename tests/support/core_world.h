@@ -64,9 +64,9 @@ struct w_pending {
     size_t len;
 };
 struct w_refill { /* what the store's reader is asked, and what it saw when it looked */
-    uint32_t batch;
-    uint64_t after, last, found[CORE_REFILL_ROWS];
-    unsigned limit, n;
+    struct core_refill q;
+    uint64_t last, found[CORE_REFILL_ROWS], passed[CORE_REFILL_HOSTS];
+    unsigned n;
     bool read;
 };
 struct world {
@@ -85,7 +85,8 @@ struct world {
     struct w_refill refills[2 * W_BATCHES]; /* those being answered, and those asked meanwhile */
     unsigned n_refills;
     bool store_stalled, refill_stalled;
-    bool refill_early; /* read when asked: what is committed before the answer is not seen */
+    bool refill_early;    /* read when asked: what is committed before the answer is not seen */
+    uint64_t refill_rows; /* asked for, all together */
     unsigned refill_scan, sweep_rows; /* at most so many at once; 0 = all */
     unsigned events, ended_calls;
     struct core_history told; /* of the last result */
@@ -112,31 +113,41 @@ static void w_close(void *arg, session_id id, int code, const char *reason)
     a->closed = true;
     a->close_code = code;
 }
+static bool w_passed_over(struct w_refill *r, uint64_t host)
+{
+    unsigned i = 0;
+    while (i < r->q.n_hosts && r->q.hosts[i] != host)
+        i++;
+    bool named = i < r->q.n_hosts;
+    if (named && !r->q.only)
+        r->passed[i] = r->last;
+    return r->q.n_hosts > 0 && named != r->q.only;
+}
 static void w_read_refill(struct world *w, struct w_refill *r)
 {
-    const struct w_batch *b = &w->batches[r->batch];
-    uint64_t first = (uint64_t)r->batch << 32;
-    uint64_t from = r->after + 1 < first ? 0 : (uint32_t)(r->after + 1);
+    const struct w_batch *b = &w->batches[r->q.batch];
+    uint64_t first = (uint64_t)r->q.batch << 32;
+    uint64_t from = r->q.after + 1 < first ? 0 : (uint32_t)(r->q.after + 1);
     uint64_t to =
         w->refill_scan && from + w->refill_scan < b->total ? from + w->refill_scan : b->total;
-    r->last = r->after;
+    if (r->q.to && (uint32_t)r->q.to + 1 < to)
+        to = (uint32_t)r->q.to + 1;
+    r->last = r->q.after;
     r->read = true;
-    for (uint64_t i = from; i < to && r->n < r->limit; i++) {
+    for (uint64_t i = from; i < to && r->n < r->q.limit; i++) {
         r->last = first + i;
-        if (!b->tasks[i].has_result)
+        if (!w_passed_over(r, b->tasks[i].host) && !b->tasks[i].has_result)
             r->found[r->n++] = r->last;
     }
 }
-static void w_refill(void *arg, uint32_t batch, uint64_t after, unsigned limit)
+static void w_refill(void *arg, const struct core_refill *q)
 {
     struct world *w = arg;
-    REQUIRE(w->n_refills < 2 * W_BATCHES && limit <= CORE_REFILL_ROWS);
+    REQUIRE(w->n_refills < 2 * W_BATCHES && q->limit > 0 && q->limit <= CORE_REFILL_ROWS);
     struct w_refill *r = &w->refills[w->n_refills++];
-    r->batch = batch;
-    r->after = after;
-    r->limit = limit;
-    r->n = 0;
-    r->read = false;
+    memset(r, 0, sizeof(*r));
+    r->q = *q;
+    w->refill_rows += q->limit;
     if (w->refill_early)
         w_read_refill(w, r);
 }
@@ -244,7 +255,7 @@ static uint64_t w_count_results(struct w_batch *b, uint64_t ended[OUTCOME_COUNT]
 
 static void w_answer_refill(struct world *w, struct w_refill *r)
 {
-    struct w_batch *b = &w->batches[r->batch];
+    struct w_batch *b = &w->batches[r->q.batch];
     struct core_task rows[CORE_REFILL_ROWS];
     struct strbuf spec;
     strbuf_init(&spec, TASK_MAX_BYTES);
@@ -257,8 +268,13 @@ static void w_answer_refill(struct world *w, struct w_refill *r)
     for (unsigned i = 0; i < r->n; i++)
         rows[i] = (struct core_task){r->found[i], b->tasks[(uint32_t)r->found[i]].host, spec.data,
                                      spec.len};
-    bool exhausted = (uint32_t)r->last + 1 >= b->total;
-    core_refilled(w->core, r->batch, rows, r->n, r->last, exhausted, w->now);
+    struct core_refilled answer = {.batch = r->q.batch,
+                                   .tasks = rows,
+                                   .n = r->n,
+                                   .last = r->last,
+                                   .exhausted = (uint32_t)r->last + 1 >= b->total};
+    memcpy(answer.passed, r->passed, sizeof(answer.passed));
+    core_refilled(w->core, &answer, w->now);
     strbuf_fini(&spec);
 }
 

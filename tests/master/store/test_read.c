@@ -52,6 +52,55 @@ START_TEST(refill_skips_what_has_ended)
 }
 END_TEST
 
+/* fx_batch gives each task a host of its own: UINT64_MAX - ordinal. */
+START_TEST(refill_leaves_hosts_out_and_tells_their_last_task)
+{
+    uint32_t num = fx_batch(100);
+    fx_results(num, 20, 10, CAUSE_NONE, ACK_STORED);
+    struct store_req *r = fx_req(STORE_REFILL);
+    r->refill.batch = num;
+    r->refill.after = task_id(num, 9);
+    r->refill.limit = 1000;
+    r->refill.n_hosts = 3;
+    r->refill.hosts[0] = UINT64_MAX - 50;
+    r->refill.hosts[1] = UINT64_MAX - 5; /* before the cursor */
+    r->refill.hosts[2] = UINT64_MAX - 99;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_uint_eq(r->refill.n, 90 - 10 - 2);
+    ck_assert_uint_eq(r->refill.passed[0], task_id(num, 50));
+    ck_assert_uint_eq(r->refill.passed[1], 0);
+    ck_assert_uint_eq(r->refill.passed[2], task_id(num, 99));
+    ck_assert_uint_eq(r->refill.last, task_id(num, 99));
+    ck_assert(r->refill.exhausted);
+    store_req_destroy(&r);
+}
+END_TEST
+
+START_TEST(refill_reads_only_the_hosts_that_are_named)
+{
+    uint32_t num = fx_batch(100);
+    fx_results(num, 20, 1, CAUSE_NONE, ACK_STORED);
+    struct store_req *r = fx_req(STORE_REFILL);
+    r->refill.batch = num;
+    r->refill.after = task_id(num, 0) - 1;
+    r->refill.to = task_id(num, 60);
+    r->refill.limit = 1000;
+    r->refill.only = true;
+    r->refill.n_hosts = 4;
+    r->refill.hosts[0] = UINT64_MAX - 20; /* has ended */
+    r->refill.hosts[1] = UINT64_MAX - 60;
+    r->refill.hosts[2] = UINT64_MAX - 61; /* behind the end that was asked for */
+    r->refill.hosts[3] = UINT64_MAX - 3;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_uint_eq(r->refill.n, 2);
+    ck_assert_uint_eq(r->refill.tasks[0].task, task_id(num, 3));
+    ck_assert_uint_eq(r->refill.tasks[1].task, task_id(num, 60));
+    ck_assert_uint_eq(r->refill.last, task_id(num, 60));
+    ck_assert(!r->refill.exhausted);
+    store_req_destroy(&r);
+}
+END_TEST
+
 START_TEST(refill_behind_the_end_is_exhausted)
 {
     uint32_t num = fx_batch(10);
@@ -499,6 +548,7 @@ static TCase *fixed(TCase *tc)
 }
 
 TESTS(refill_tests, refill_reads_every_task_once_in_order, refill_skips_what_has_ended,
+      refill_leaves_hosts_out_and_tells_their_last_task, refill_reads_only_the_hosts_that_are_named,
       refill_behind_the_end_is_exhausted,
       refill_that_meets_the_limit_exactly_at_the_end_is_exhausted,
       refill_of_a_long_ended_stretch_goes_on_by_its_cursor, refill_is_bounded_in_bytes,

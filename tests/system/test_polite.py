@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""A busy host has its budget and no more, and holds up nobody."""
+from harness import check_sum, equal, expect, short
+
+BUSY = 20000  # tasks of one host at the head of a batch: more than the master keeps of it in memory
+SLOW_MS = 400
+
+
+def ended_hosts(w, batch, host):
+    return [r for r in w.api.results(batch) if f"//{host}" in r["target"]]
+
+
+@short
+def test_hosts_behind_a_busy_one_are_reached(w):
+    w.fleet()
+    port = w.targets["http"]
+    lines = [f"http://busy.ok.test:{port}/slow/{SLOW_MS}"] * BUSY
+    lines += [f"http://h{i}.ok.test:{port}/ok" for i in range(200)]
+    batch = w.api.submit_text(lines, "?per_host=2")["id"]
+    w.wait_for(lambda: len(ended_hosts(w, batch, "h")) == 200, 30, "the hosts behind have ended")
+    counts = w.api.counts(batch)
+    check_sum(counts)
+    expect(counts["queued"] > BUSY / 2 and counts["running"] <= 2, counts)
+    w.api.must("POST", f"batches/{batch}/cancel", status=202)
+    counts = w.wait_batch(batch, 30)
+    equal(counts["ok"] + counts["cancelled"], BUSY + 200, "ok and cancelled")
+    w.master_proc.stop()
+    w.check_store()
+
+
+@short
+def test_what_was_passed_over_is_read_again(w):
+    """A list sorted by host, and a master that dies in the middle of it."""
+    w.fleet()
+    port = w.targets["http"]
+    lines = [f"http://h{i // 3000}.ok.test:{port}/ok" for i in range(9000)]
+    batch = w.api.submit_text(lines, "?per_host=20")["id"]
+    w.wait_for(lambda: w.api.counts(batch)["ok"] > 2000, 60, "some have ended")
+    w.master_proc.kill9()
+    w.master()
+    equal(w.wait_batch(batch, 120)["ok"], 9000, "ok")
+    w.one_result_each(batch, 9000)
+    w.master_proc.stop()
+    w.check_store()
