@@ -16,6 +16,21 @@ static void refill(struct bucket *b, struct mono now)
     b->last = now;
 }
 
+double bucket_level(struct bucket *b, struct mono now)
+{
+    refill(b, now);
+    return b->tokens;
+}
+
+void bucket_set(struct bucket *b, double rate, double burst, struct mono now)
+{
+    REQUIRE(rate >= 0 && burst > 0);
+    refill(b, now);
+    b->rate = rate;
+    b->burst = burst;
+    b->tokens = b->tokens < burst ? b->tokens : burst;
+}
+
 bool bucket_take(struct bucket *b, struct mono now)
 {
     REQUIRE(b->burst > 0);

@@ -106,4 +106,6 @@
 #define DEADLINE_S_MAX     (30 * 86400)
 #define PER_HOST_DEFAULT   8
 #define PER_HOST_MAX       10000
+#define PER_HOST_RATE_MIN  0.01 /* starts a second: one in 100 s; 0 = no limit */
+#define PER_HOST_RATE_MAX  10000
 #define ATTEMPTS_MAX       5

@@ -3,7 +3,9 @@
 #include "common/ids.h"
 #include "common/mem.h"
 #include "proto/message.h"
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAMES_MAX       256
@@ -84,6 +86,16 @@ static enum task_class take_priority(struct json_cur *c)
     return CLASS_BULK;
 }
 
+/* What is smaller than the least would never come to an end. */
+static double take_rate(struct json_cur *c)
+{
+    double rate = json_get_num(c, "per_host_rate", 0, PER_HOST_RATE_MAX, 0);
+    if (rate > 0 && rate < PER_HOST_RATE_MIN)
+        json_cur_fail(c, "'per_host_rate' must be 0 (no limit) or at least %g a second",
+                      PER_HOST_RATE_MIN);
+    return rate;
+}
+
 static enum err problem(struct target_problem *p, enum err e, const char *code, const char *detail)
 {
     p->code = code;
@@ -107,6 +119,7 @@ enum err batch_options_parse(const struct json_node *obj, bool admin, struct bat
     info->cls = take_priority(&c);
     info->deadline_s = json_get_int(&c, "deadline_s", 1, DEADLINE_S_MAX, DEADLINE_S_DEFAULT);
     info->per_host = json_get_int(&c, "per_host", 0, PER_HOST_MAX, PER_HOST_DEFAULT);
+    info->per_host_rate = take_rate(&c);
     const struct json_node *d = json_get_obj(&c, "defaults");
     info->name = mem_strdup(name);
     info->agents = take_agents(&c);
@@ -141,6 +154,21 @@ static void put_number(struct json_out *w, struct query *q, const char *name)
         json_int(w, name, v);
     else
         json_str(w, name, text);
+}
+
+static void put_decimal(struct json_out *w, struct query *q, const char *name)
+{
+    char *end;
+    const char *text = query_str(q, name);
+    if (!text)
+        return;
+    double v = strtod(text, &end);
+    if (end != text && *end == '\0' && isfinite(v)) {
+        json_key(w, name);
+        json_put_num(w, v);
+    } else {
+        json_str(w, name, text);
+    }
 }
 
 static void put_words(struct json_out *w, struct query *q, const char *const *names, size_t n)
@@ -212,6 +240,7 @@ void batch_options_from_query(struct query *q, struct strbuf *out)
     put_words(&w, q, option_words, ARRAY_LEN(option_words));
     for (size_t i = 0; i < ARRAY_LEN(option_numbers); i++)
         put_number(&w, q, option_numbers[i]);
+    put_decimal(&w, q, "per_host_rate");
     put_agents(&w, q);
     json_key(&w, "labels");
     put_pairs(&w, q, "label");

@@ -114,6 +114,8 @@ static void put_members(struct json_out *w, const struct batch_info *b, const st
     json_u64(w, "rejected", b->rejected);
     json_u64(w, "duplicates", b->duplicates);
     json_int(w, "per_host", b->per_host);
+    json_key(w, "per_host_rate");
+    json_put_num(w, b->per_host_rate);
     json_int(w, "deadline_s", b->deadline_s);
     put_object(w, "agents", b->agents);
     put_object(w, "labels", b->labels);

@@ -152,6 +152,7 @@ void upload_options_of(struct upload *u, const struct batch_info *of)
     b->cls = of->cls;
     b->deadline_s = of->deadline_s;
     b->per_host = of->per_host;
+    b->per_host_rate = of->per_host_rate;
     b->name = dup_text(of->name);
     b->labels = dup_text(of->labels);
     b->agents = dup_text(of->agents);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * Batches and the tasks they own. A batch holds a window of its tasks in memory and reads on from
- * its cursor; what has ended is known by count only.
+ * Batches and the tasks they own. A batch holds a window of its tasks in memory (window.c); what
+ * has ended is known by count only.
  */
 
 struct batch *batch_find(struct core *c, uint32_t num)
@@ -142,6 +142,7 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
     snprintf(b->trace, sizeof(b->trace), "%s", in->trace);
     b->cls = in->cls;
     b->per_host = in->per_host;
+    b->per_host_rate = in->per_host_rate;
     b->total = in->total;
     memcpy(b->ended, in->ended, sizeof(b->ended));
     b->cursor = ((uint64_t)in->num << 32) + in->low_water;
@@ -173,193 +174,6 @@ void core_batch_open(struct core *c, const struct core_batch *in, struct mono no
     gauge_set(&c->stats.batches_open, (int64_t)HASH_COUNT(c->batches));
     batch_refill(c, b, now);
     batch_end_if_done(c, b);
-}
-
-/* ---- the window */
-
-static size_t batch_queued(const struct batch *b)
-{
-    return b->ready.count + b->retry.count + b->waiting;
-}
-
-/*
- * What is under way counts as here, or a thousand batches that ask at the same time would bring a
- * million tasks. A full window must not stop the batches that have nothing to send in it: those
- * that fill it may be waiting for an agent that does not come. What waits for a busy host does not
- * count against the batch: polite.c bounds it.
- */
-static unsigned refill_limit(struct core *c, struct batch *b)
-{
-    size_t ready = b->ready.count + b->retry.count;
-    if (ready > CORE_WINDOW_BATCH - CORE_REFILL_ROWS)
-        return 0;
-    bool large = c->window_bytes > CORE_WINDOW_BYTES;
-    if (large || c->window_tasks + c->asked + CORE_REFILL_ROWS > CORE_WINDOW_TASKS)
-        return ready > 0 ? 0 : large ? CORE_REFILL_LARGE : CORE_REFILL_LEAST;
-    return batch_queued(b) > 0 && fleet_matching(c, b) == 0 ? 0 : CORE_REFILL_ROWS;
-}
-
-static bool ask_on(struct core *c, struct batch *b, struct core_refill *q)
-{
-    if (b->exhausted || skip_is_full(c, b))
-        return false;
-    q->after = b->cursor;
-    q->limit = refill_limit(c, b);
-    if (q->limit == 0)
-        return false;
-    if (b->unproved == 0) /* what agents reported must be found, busy or not */
-        skip_leave_out(c, b, q);
-    return true;
-}
-
-void batch_refill(struct core *c, struct batch *b, struct mono now)
-{
-    if (b->marked || b->refilling || c->draining || (b->exhausted && list_empty(&b->wanted)))
-        return;
-    if (b->paused && b->unproved == 0)
-        return;
-    struct core_refill q = {.batch = b->num};
-    bool any = b->rereading ? ask_on(c, b, &q) || skip_ask(c, b, &q)
-                            : skip_ask(c, b, &q) || ask_on(c, b, &q);
-    if (!any)
-        return;
-    b->rereading = q.only;
-    b->refilling = true;
-    b->asked = q.limit;
-    c->asked += q.limit;
-    c->ops.refill(c->arg, &q);
-}
-
-static void refill_over(struct core *c, struct batch *b)
-{
-    b->refilling = false;
-    c->asked -= b->asked;
-    b->asked = 0;
-}
-
-static void batch_bury(struct core *c, struct batch *b)
-{
-    struct list_node *n;
-    while ((n = list_pop_front(&b->tombs)))
-        task_free(c, CONTAINER_OF(n, struct task, node));
-}
-
-/* Busy, and enough of it waits in memory. Not while agents report: what is not in memory they would
- * have to drop. */
-static struct host *busy_host(struct core *c, struct batch *b, uint64_t hash, struct mono now)
-{
-    struct host *h = b->per_host > 0 ? polite_find(c, hash) : NULL;
-    if (!h || !skip_due(c, b, h) || (b->resumed && mono_before(now, c->hold_until)))
-        return NULL;
-    return h;
-}
-
-/* False: it can be neither taken in nor passed over, and those behind it are to wait. */
-static bool batch_take_in(struct core *c, struct batch *b, const struct core_task *in,
-                          struct mono now)
-{
-    if (in->task >> 32 != b->num)
-        return true;
-    struct task *t = task_find(c, in->task);
-    if (t && (t->spec || t->state != TASK_LEASED))
-        return true; /* here, on its way to the store, or ended while this was read */
-    if (!t && b->paused) {
-        pause_pass(b, in->task);
-        return true;
-    }
-    struct host *busy = t ? NULL : busy_host(c, b, in->host_hash, now);
-    if (busy)
-        return skip_note(c, b, busy, in->task);
-    if (!t)
-        t = task_new(c, b, in->task, in->host_hash);
-    t->host_hash = in->host_hash;
-    t->spec = mem_dup(in->spec, in->spec_len);
-    t->spec_len = (uint32_t)in->spec_len;
-    c->window_bytes += t->spec_len;
-    if (t->state == TASK_LEASED) {
-        b->unproved--;
-        task_set_running(t, true);
-        polite_count(c, t);
-    } else if (b->rereading) {
-        polite_wait(c, t);
-    } else {
-        batch_queue(c, t, false);
-    }
-    return true;
-}
-
-/* What an agent reported after a restart and the refill passed without finding it has ended before.
- */
-static void batch_disprove(struct core *c, struct batch *b, uint64_t last, bool exhausted)
-{
-    if (b->unproved == 0)
-        return;
-    LIST_EACH_SAFE (&b->tasks, n, tmp) {
-        struct task *t = CONTAINER_OF(n, struct task, batch_node);
-        if (t->state == TASK_LEASED && !t->spec && t->id > b->cursor &&
-            (exhausted || t->id <= last))
-            lease_ended(c, t);
-    }
-}
-
-static void go_back(struct core *c, struct batch *b, uint64_t to)
-{
-    if (b->cursor <= to)
-        return;
-    b->cursor = to;
-    b->exhausted = false;
-    skip_cut(c, b);
-}
-
-/* What was passed over is settled before anything can be asked anew: `refilling` stays until then.
- */
-static void take_all(struct core *c, struct batch *b, const struct core_refilled *r,
-                     struct mono now)
-{
-    uint64_t last = r->last;
-    bool exhausted = r->exhausted;
-    for (unsigned i = 0; i < r->n; i++) {
-        if (batch_take_in(c, b, &r->tasks[i], now))
-            continue;
-        last = r->tasks[i].task - 1;
-        exhausted = false;
-        break;
-    }
-    if (!b->rereading) {
-        batch_disprove(c, b, last, exhausted);
-        b->cursor = last;
-        b->exhausted = exhausted;
-    }
-    skip_answered(c, b, r);
-    if (b->rewind_to)
-        go_back(c, b, b->rewind_to);
-}
-
-void core_refilled(struct core *c, const struct core_refilled *r, struct mono now)
-{
-    struct batch *b = batch_find(c, r->batch);
-    if (!b)
-        return;
-    REQUIRE(b->refilling);
-    if (!b->marked)
-        take_all(c, b, r, now);
-    refill_over(c, b);
-    b->rewind_to = 0;
-    batch_bury(c, b);
-    batch_refill(c, b, now);
-    dispatch_wake(c);
-}
-
-/* The task must be read again: it was taken up after a restart without its spec. */
-void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now)
-{
-    if (b->refilling) {
-        if (!b->rewind_to || b->rewind_to > id - 1)
-            b->rewind_to = id - 1;
-        return;
-    }
-    go_back(c, b, id - 1);
-    batch_refill(c, b, now);
 }
 
 /* ---- ending */
@@ -398,7 +212,7 @@ static void batch_free(struct core *c, struct batch *b)
         task_free(c, t);
     }
     REQUIRE(!list_linked(&b->active) && b->waiting == 0 && list_empty(&b->waiters));
-    refill_over(c, b);
+    batch_refill_over(c, b);
     HASH_DEL(c->batches, b);
     gauge_set(&c->stats.batches_open, (int64_t)HASH_COUNT(c->batches));
     for (unsigned i = 0; i < b->n_agent_names; i++)
@@ -546,7 +360,7 @@ static const char *batch_waits_for(struct core *c, struct batch *b, struct mono 
     if (b->paused)
         return "it is paused";
     if (skip_is_full(c, b))
-        return "its hosts: as many are at their per_host budget as it may pass over";
+        return "its hosts: as many are busy as it may pass over";
     if (b->running > 0)
         return "";
     if (b->resumed && mono_before(now, c->hold_until))
@@ -554,7 +368,8 @@ static const char *batch_waits_for(struct core *c, struct batch *b, struct mono 
     if (fleet_matching(c, b) == 0)
         return "an agent that matches its selection: none is connected";
     if (b->waiting > 0 && b->ready.count + b->retry.count == 0)
-        return "its hosts: all are at their per_host budget";
+        return b->per_host_rate > 0 ? "its hosts: all are at their per_host budget or rate"
+                                    : "its hosts: all are at their per_host budget";
     if (b->ready.count + b->retry.count > 0)
         return "credit: all matching agents are full";
     return "the store: its tasks are being read";

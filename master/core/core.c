@@ -24,6 +24,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     list_init(&c->hungry);
     list_init(&c->alone);
     list_init(&c->stuck_hosts);
+    list_init(&c->rated_hosts);
     for (int cls = 0; cls < TASK_CLASSES; cls++)
         list_init(&c->active[cls]);
     c->host_queue_most = CORE_HOST_QUEUE;
@@ -42,6 +43,7 @@ void core_destroy(struct core **cp)
         return;
     batch_destroy_all(c);
     fleet_destroy_all(c);
+    polite_forget_rates(c);
     REQUIRE(!c->tasks && !c->hosts && c->ready == 0);
     ticket_ring_destroy(&c->tickets);
     free(c);
@@ -228,6 +230,7 @@ void core_tick(struct core *c, double own_lag_ms, struct mono now)
     c->last_tick = now;
     if (mono_diff_ms(now, c->scanned_at) >= SCAN_MS)
         scan(c, now);
+    polite_rates(c, now);
     gauge_set(&c->stats.queued_tasks, (int64_t)c->ready);
     gauge_set(&c->stats.waiting_store, (int64_t)c->storing);
     dispatch_wake(c);

@@ -129,7 +129,8 @@ struct core_batch { /* strings are copied */
     uint32_t num;
     const char *uuid, *trace;
     enum task_class cls;
-    int64_t per_host;               /* 0 = no limit */
+    int64_t per_host;               /* in flight; 0 = no limit */
+    double per_host_rate;           /* starts a second; 0 = no limit */
     const char *const *agent_names; /* any of these; none = any agent */
     unsigned n_agent_names;
     const struct msg_tag *tags; /* all of these */

@@ -129,7 +129,7 @@ static struct task *pick(struct core *c, struct session *s, struct mono now)
     while ((t = next_turn(c, s, now))) { /* each turn shortens a queue: bounded by the window */
         struct batch *b = t->batch;
         take_turn(c, t);
-        if (polite_enter(c, t))
+        if (polite_enter(c, t, now))
             return t;
         refill_after(c, b, now);
     }
@@ -142,7 +142,7 @@ static struct task *first_alone(struct core *c, const struct session *s, struct 
         return NULL;
     LIST_EACH (&c->alone, n) {
         struct task *t = CONTAINER_OF(n, struct task, node);
-        if (batch_open_for(c, t->batch, s->agent, now))
+        if (batch_open_for(c, t->batch, s->agent, now) && polite_could_start(c, t, now))
             return t;
     }
     return NULL;
@@ -170,6 +170,7 @@ static struct task *pick_alone(struct core *c, struct session *s, struct mono no
         return NULL;
     c->alone_runs = true;
     task_unready(c, t);
+    polite_started(c, t, now);
     return t; /* its host's budget is not asked: it is the only one here */
 }
 

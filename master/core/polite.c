@@ -2,11 +2,21 @@
 #include "master/core/state.h"
 
 /*
- * The per-host budget. A batch with per_host 0 is neither limited nor counted. A task whose host is
- * busy leaves its batch's queue and waits here, so that it never blocks other hosts behind it; each
- * place that becomes free makes the next one READY again, at the front. Only so many wait in
- * memory: the others go back to where they came from (skip.c).
+ * The per-host budget: probes in flight and, where a batch asks for it, starts a second. A batch
+ * without either is not counted; one without a rate starts at once, and the others feel it. A task
+ * whose host is busy leaves its batch's queue and waits here, so that it never blocks other hosts
+ * behind it; each place that becomes free makes the next one READY again, at the front. Only so
+ * many wait in memory: the others go back to where they came from (skip.c).
  */
+
+#define BURST_S 0.5 /* starts saved up: ticks are 250 ms apart, and may be late */
+#define WAKE_SCAN                                                                                  \
+    16 /* tasks looked at for one that may start: of batches with and without a rate */
+
+bool polite_limits(const struct batch *b)
+{
+    return b->per_host > 0 || b->per_host_rate > 0;
+}
 
 struct host *polite_find(struct core *c, uint64_t hash)
 {
@@ -37,7 +47,7 @@ void polite_settle(struct core *c, struct host *h)
         list_push_back(&c->stuck_hosts, &h->stuck);
     if (!stuck && list_linked(&h->stuck))
         list_remove(&c->stuck_hosts, &h->stuck);
-    if (!idle || stuck || !list_empty(&h->skips))
+    if (!idle || stuck || !list_empty(&h->skips) || list_linked(&h->rated))
         return;
     HASH_DEL(c->hosts, h);
     free(h);
@@ -50,15 +60,68 @@ static void enqueue(struct task *t)
     t->batch->waiting++;
 }
 
-bool polite_enter(struct core *c, struct task *t)
+static bool has_place(const struct host *h, const struct batch *b)
+{
+    return b->per_host == 0 || h->in_flight < (uint64_t)b->per_host;
+}
+
+/* As of the last look at its bucket. */
+static bool has_token(const struct host *h, const struct batch *b)
+{
+    return b->per_host_rate == 0 || !list_linked(&h->rated) || h->bucket.tokens >= 1;
+}
+
+static double burst(const struct batch *b)
+{
+    return b->per_host_rate * BURST_S > 1 ? b->per_host_rate * BURST_S : 1;
+}
+
+/* Of a batch without a rate: it costs the others a token, if there is one. */
+static bool feel_start(struct host *h, struct mono now)
+{
+    if (list_linked(&h->rated))
+        (void)bucket_take(&h->bucket, now);
+    return true;
+}
+
+static bool take_token(struct core *c, struct host *h, const struct batch *b, struct mono now)
+{
+    bool rated = list_linked(&h->rated);
+    if (b->per_host_rate == 0)
+        return feel_start(h, now);
+    if (!rated) {
+        bucket_init(&h->bucket, b->per_host_rate, burst(b), now);
+        list_push_back(&c->rated_hosts, &h->rated);
+    } else if (h->bucket.rate != b->per_host_rate) {
+        bucket_set(&h->bucket, b->per_host_rate, burst(b), now);
+    }
+    return bucket_take(&h->bucket, now);
+}
+
+bool polite_could_start(struct core *c, const struct task *t, struct mono now)
+{
+    struct host *h = t->batch->per_host_rate > 0 ? polite_find(c, t->host_hash) : NULL;
+    return !h || !list_linked(&h->rated) || bucket_level(&h->bucket, now) >= 1;
+}
+
+void polite_started(struct core *c, const struct task *t, struct mono now)
+{
+    if (t->batch->per_host_rate == 0)
+        return;
+    struct host *h = host_get(c, t->host_hash);
+    bool there = take_token(c, h, t->batch, now);
+    REQUIRE(there);
+}
+
+bool polite_enter(struct core *c, struct task *t, struct mono now)
 {
     REQUIRE(!t->host && !list_linked(&t->node));
     struct batch *b = t->batch;
-    if (b->per_host == 0)
+    if (!polite_limits(b))
         return true;
     struct host *h = host_get(c, t->host_hash);
     t->host = h;
-    if (h->in_flight < (uint64_t)b->per_host) {
+    if (has_place(h, b) && take_token(c, h, b, now)) {
         h->in_flight++;
         polite_settle(c, h);
         return true;
@@ -69,6 +132,7 @@ bool polite_enter(struct core *c, struct task *t)
         return false;
     }
     enqueue(t);
+    polite_settle(c, h);
     return false;
 }
 
@@ -83,7 +147,7 @@ static void unwait(struct task *t)
 void polite_count(struct core *c, struct task *t)
 {
     REQUIRE(t->state == TASK_LEASED && !t->host);
-    if (t->batch->per_host == 0)
+    if (!polite_limits(t->batch))
         return;
     t->host = host_get(c, t->host_hash);
     t->host->in_flight++;
@@ -93,21 +157,28 @@ void polite_count(struct core *c, struct task *t)
 /* One place is free: one task may try. */
 static void host_wake(struct core *c, struct host *h)
 {
-    struct list_node *n = list_first(&h->waiting);
-    struct task *t = n ? CONTAINER_OF(n, struct task, node) : NULL;
-    if (t && h->in_flight < (uint64_t)t->batch->per_host) {
-        unwait(t);
-        batch_queue(c, t, true);
+    int looked = 0;
+    LIST_EACH (&h->waiting, n) {
+        struct task *t = CONTAINER_OF(n, struct task, node);
+        if (has_place(h, t->batch) && has_token(h, t->batch)) {
+            unwait(t);
+            batch_queue(c, t, true);
+            break;
+        }
+        if (++looked == WAKE_SCAN)
+            break;
     }
     skip_host_moved(c, h);
 }
 
 void polite_wait(struct core *c, struct task *t)
 {
-    REQUIRE(!t->host && !list_linked(&t->node) && t->batch->per_host > 0);
+    struct batch *b = t->batch;
+    REQUIRE(!t->host && !list_linked(&t->node) && polite_limits(b));
     struct host *h = t->host = host_get(c, t->host_hash);
     enqueue(t);
-    if (h->in_flight + (h->waiting.count - 1) < (uint64_t)t->batch->per_host) {
+    bool place = b->per_host == 0 || h->in_flight + h->waiting.count <= (uint64_t)b->per_host;
+    if (place && has_token(h, b)) {
         unwait(t);
         batch_queue(c, t, false);
     }
@@ -148,6 +219,8 @@ void polite_tick(struct core *c)
 {
     LIST_EACH_SAFE (&c->stuck_hosts, n, tmp) {
         struct host *h = CONTAINER_OF(n, struct host, stuck);
+        if (list_linked(&h->rated))
+            continue;
         while (!list_empty(&h->waiting)) {
             struct task *t = CONTAINER_OF(list_first(&h->waiting), struct task, node);
             unwait(t);
@@ -156,4 +229,27 @@ void polite_tick(struct core *c)
         skip_host_moved(c, h);
         polite_settle(c, h);
     }
+}
+
+/* What has a token now may start. A bucket is kept until it is full: to forget it earlier would
+ * give its host a new one. */
+void polite_rates(struct core *c, struct mono now)
+{
+    LIST_EACH_SAFE (&c->rated_hosts, n, tmp) {
+        struct host *h = CONTAINER_OF(n, struct host, rated);
+        double level = bucket_level(&h->bucket, now);
+        for (double left = level; left >= 1 && !list_empty(&h->waiting); left--)
+            host_wake(c, h);
+        if (level < h->bucket.burst || !list_empty(&h->waiting))
+            continue;
+        list_remove(&c->rated_hosts, &h->rated);
+        polite_settle(c, h);
+    }
+}
+
+void polite_forget_rates(struct core *c)
+{
+    struct list_node *n;
+    while ((n = list_pop_front(&c->rated_hosts)))
+        polite_settle(c, CONTAINER_OF(n, struct host, rated));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "common/bucket.h"
 #include "common/heap.h"
 #include "common/list.h"
 #include "common/mem.h"
@@ -76,6 +77,8 @@ struct host { /* the per-host budget; exists while something is in flight, waits
     struct list waiting;    /* tasks, in order */
     struct list skips;      /* of batches that passed tasks of it over, in turn (skip.c) */
     struct list_node stuck; /* in core->stuck_hosts while tasks wait and none is in flight */
+    struct bucket bucket;   /* starts, while … */
+    struct list_node rated; /* … in core->rated_hosts: until it is full and nothing waits */
     UT_hash_handle hh;
 };
 
@@ -89,6 +92,7 @@ struct batch {
     char uuid[UUID_TEXT_MAX], trace[TRACE_TEXT_MAX];
     enum task_class cls;
     int64_t per_host;
+    double per_host_rate;
     char **agent_names;
     unsigned n_agent_names;
     struct msg_tag *tags; /* owned copies */
@@ -185,7 +189,7 @@ struct core {
     struct batch *batches;
     struct task *tasks;
     struct host *hosts;
-    struct list session_list, hungry, stuck_hosts;
+    struct list session_list, hungry, stuck_hosts, rated_hosts;
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
     size_t host_queue_most, host_queue_least;
     unsigned skipped_hosts_max;
@@ -264,6 +268,12 @@ void history_add(struct task *t, const char *agent, enum attempt_end end, enum c
 /* False: nothing but its one attempt. t NULL: it is not in memory. */
 bool history_tell(const struct task *t, struct core_history *out);
 void history_append(struct core_history *h, const struct core_attempt *a);
+/* window.c: what of a batch is in memory */
+void batch_refill(struct core *c, struct batch *b,
+                  struct mono now); /* asks for more when there is room */
+void batch_refill_over(struct core *c, struct batch *b);
+void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now);
+size_t batch_queued(const struct batch *b);
 
 /* batch.c: batches and the tasks they own */
 struct batch *batch_find(struct core *c, uint32_t num);
@@ -277,11 +287,8 @@ void task_set_running(struct task *t, bool running);
 bool task_has_history(const struct task *t); /* that only memory knows */
 void batch_activate(struct core *c,
                     struct batch *b); /* its place in the turns follows its queues */
-void batch_refill(struct core *c, struct batch *b,
-                  struct mono now); /* asks for more when there is room */
 void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n);
 void batch_end_if_done(struct core *c, struct batch *b); /* may free b */
-void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now);
 void batch_destroy_all(struct core *c);
 void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause);
 void batch_tick(struct core *c, struct mono now);
@@ -306,11 +313,11 @@ void skip_clear(struct core *c, struct batch *b,
                 bool pass); /* pass: note them as pause_pass does */
 bool skip_is_full(const struct core *c, const struct batch *b);
 
-/* polite.c: at most per_host in flight per host */
+/* polite.c: at most per_host in flight per host, and per_host_rate starts a second */
 struct host *polite_find(struct core *c, uint64_t hash); /* NULL: nothing is known of it */
 void polite_settle(struct core *c, struct host *h);      /* it goes when nothing needs it */
 /* False: t waits now in its host's queue, or it is skipped and gone from memory. */
-bool polite_enter(struct core *c, struct task *t);
+bool polite_enter(struct core *c, struct task *t, struct mono now);
 void polite_wait(struct core *c, struct task *t);  /* in no queue → WAITING, or READY at once */
 void polite_count(struct core *c, struct task *t); /* it runs already: counted, budget or not */
 void polite_leave(struct core *c,
@@ -319,7 +326,13 @@ void polite_unwait(struct core *c, struct task *t);
 void polite_wake(struct core *c,
                  uint64_t host_hash); /* a READY task of this host went away unused */
 
-void polite_tick(struct core *c);
+bool polite_limits(const struct batch *b); /* it has a limit per host */
+/* One start of a task whose place is not asked for: is there a token for it; taken. */
+bool polite_could_start(struct core *c, const struct task *t, struct mono now);
+void polite_started(struct core *c, const struct task *t, struct mono now);
+void polite_tick(struct core *c);                   /* every SCAN_MS */
+void polite_rates(struct core *c, struct mono now); /* at every tick */
+void polite_forget_rates(struct core *c);           /* at the end */
 
 /* dispatch.c: whose turn it is */
 bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size_t max,

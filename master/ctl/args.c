@@ -127,6 +127,8 @@ static const struct verb_flag flags[] = {
     TEXT(SUBMIT, "deadline-s", deadline_s, "SECONDS", "the same in seconds"),
     TEXT(SUBMIT, "per-host", per_host, "N",
          "probes in flight per host of the URLs; 0 = no limit (admins)"),
+    TEXT(SUBMIT, "per-host-rate", per_host_rate, "N",
+         "probes started per second and host, like 0.5; 0 = no limit"),
     LIST(SUBMIT, "label", labels, "KEY=VALUE", "a label of yours on the batch"),
     TEXT(SUBMIT, "priority", priority, "CLASS", "interactive or bulk"),
     TEXT(RETRY, "outcomes", outcomes, "WORD,…", "what to retry (failed,undetermined,expired)"),

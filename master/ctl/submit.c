@@ -35,6 +35,7 @@ static void put_options(struct ctl *c, const char *deadline_s)
     client_query(c->client, "name", o->name);
     client_query(c->client, "deadline_s", deadline_s);
     client_query(c->client, "per_host", o->per_host);
+    client_query(c->client, "per_host_rate", o->per_host_rate);
     client_query(c->client, "priority", o->priority);
     client_query(c->client, "timeout_ms", o->timeout_ms ? timeout : NULL);
     put_list(c->client, "agent", &o->agents);
@@ -52,6 +53,7 @@ static int check_json(const struct ctl *c, const char *deadline_s)
     } all[] = {{"--name", "name", o->name != NULL},
                {"--deadline", "deadline_s", deadline_s != NULL},
                {"--per-host", "per_host", o->per_host != NULL},
+               {"--per-host-rate", "per_host_rate", o->per_host_rate != NULL},
                {"--priority", "priority", o->priority != NULL},
                {"--timeout-ms", "defaults", o->timeout_ms != 0},
                {"--agent", "agents", o->agents.count > 0},

@@ -8,13 +8,14 @@
 #define BATCH_COLUMNS                                                                              \
     "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
     "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
-    "expired, cancelled, low_water, mark, mark_cause, paused, retry_of, purged_at"
+    "expired, cancelled, low_water, mark, mark_cause, paused, retry_of, purged_at, per_host_rate"
 
 /* X(id, who prepares it: W writer, R reader, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
     X(SQL_BATCH_INSERT, W,                                                                         \
       "INSERT INTO batches(uuid, trace, cls, deadline_s, per_host, name, labels, agents, "         \
-      "created_at, retry_of, state) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)")           \
+      "created_at, retry_of, per_host_rate, state) "                                               \
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0)")                                   \
     X(SQL_BATCH_OPEN, W,                                                                           \
       "UPDATE batches SET state = ?2, total = ?3, rejected = ?4, duplicates = ?5, "                \
       "opened_at = ?6, deadline_at = ?7, ended_at = ?8 WHERE num = ?1")                            \

@@ -57,6 +57,7 @@ static const char *const STEPS[] = {
     /* Behind the record: only who asks for one task reads them. */
     "ALTER TABLE results ADD COLUMN history TEXT;"
     "ALTER TABLE results ADD COLUMN stored_at INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE batches ADD COLUMN per_host_rate REAL NOT NULL DEFAULT 0;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

@@ -22,6 +22,7 @@ enum err sqlite_batch_insert(struct sqlite_db *d, struct batch_info *b)
     sqlite_bind_str(st, 8, b->agents);
     sqlite3_bind_int64(st, 9, b->created_at.us);
     sqlite_bind_str(st, 10, b->retry_of[0] ? b->retry_of : NULL);
+    sqlite3_bind_double(st, 11, b->per_host_rate);
     enum err e = sqlite_run(d, st);
     if (e && sqlite3_extended_errcode(d->c) == SQLITE_CONSTRAINT_UNIQUE)
         return ERR_EXISTS;

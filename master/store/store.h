@@ -43,8 +43,9 @@ struct batch_info {
     char trace[TRACE_TEXT_MAX];
     enum task_class cls;
     int64_t deadline_s, per_host;
-    char *name;   /* NULL = none */
-    char *labels; /* JSON object text, NULL = none */
+    double per_host_rate; /* starts a second per host; 0 = no limit */
+    char *name;           /* NULL = none */
+    char *labels;         /* JSON object text, NULL = none */
     char *agents; /* JSON object text of the selection {"names":[…],"tags":{…}}, NULL = any agent */
     struct wall created_at, opened_at, deadline_at, ended_at; /* unset = not yet */
     struct wall purged_at;                                    /* set: only this row is left of it */

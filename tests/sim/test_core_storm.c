@@ -21,7 +21,7 @@
 #define STEPS       400
 #define AGENTS      5
 #define SECOND      AGENTS /* slots of second connections of the same names: take-overs */
-#define BATCHES     6
+#define BATCHES     7
 #define SORTED      6 /* the batch that is sorted by host */
 #define AUDIT_EVERY 4
 #define IDLE_ROUNDS 100 /* of a second: longer than any grace */
@@ -416,6 +416,8 @@ static void open_batches(struct storm *st)
     world_batch(w, SORTED, 700, 1 + (int64_t)rng_below(&st->rng, 3), 0);
     for (int i = 0; i < 700; i++)
         w->batches[SORTED].tasks[i].host = (uint64_t)i / 100;
+    world_batch(w, 7, 60, (int64_t)rng_below(&st->rng, 3), 20); /* with a rate */
+    w->batches[7].def.per_host_rate = (double)(1 + rng_below(&st->rng, 30)) / 4;
     w->batches[3].def.cls = w->batches[4].def.cls = CLASS_INTERACTIVE;
     w->batches[5].def.cls = CLASS_SCHEDULE;
     w->batches[5].pad = 6000; /* the byte window ends before the count */

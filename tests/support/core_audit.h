@@ -59,7 +59,8 @@ static void audit_hosts(const struct core *c)
     {
         counted += h->in_flight;
         waiting += h->waiting.count;
-        REQUIRE(h->in_flight > 0 || h->waiting.count > 0 || h->skips.count > 0);
+        REQUIRE(h->in_flight > 0 || h->waiting.count > 0 || h->skips.count > 0 ||
+                list_linked(&h->rated));
         REQUIRE(list_linked(&h->stuck) == (h->in_flight == 0 && h->waiting.count > 0));
     }
     struct task *t, *ttmp;

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-#include "common/mem.h"
-#include "master/core/core.h"
-#include "proto/result.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/support/core_world_state.h"
 
 /*
  * core_world - a master's core with a store in memory and agents that are played by the test, in
@@ -14,85 +9,6 @@
  * The store survives a restart of the core (world_restart), the core does not. Actions are queued
  * and carried out by world_settle(), as the hub would: never from inside the core.
  */
-/* Not every test program uses all of the world. */
-#pragma GCC diagnostic ignored "-Wunused-function"
-
-#define W_BATCHES  128
-#define W_SESSIONS 64
-#define W_HELD     4096
-
-struct w_task {
-    bool exists, has_result;
-    enum outcome outcome;
-    char cause[CAUSE_MAX];
-    int stored; /* how many results were tried to be stored */
-    uint64_t host;
-};
-struct w_batch {
-    bool open, marked, paused, held_back; /* held_back: paused in the core */
-    int pausing; /* on its way to the store: 1 pause, −1 resume, 0 nothing */
-    enum cause mark_cause;
-    uint64_t total;
-    unsigned pad; /* bytes by which each spec is longer than it need be */
-    int64_t per_host;
-    struct w_task *tasks;
-    struct core_batch def;
-};
-struct w_held {
-    uint64_t task;
-    char ticket[TICKET_TEXT_MAX];
-    enum task_class cls;
-    bool done; /* its result waits for an ack */
-};
-struct w_agent { /* one connection, as the test plays it */
-    session_id id;
-    char name[AGENT_NAME_MAX];
-    bool closed, wants;
-    int close_code;
-    struct w_held held[W_HELD];
-    unsigned n_held;
-    uint64_t received, received_bytes, acks_stored, acks_duplicate, acks_rejected, cancels;
-    struct window granted; /* credit: the core must not pass it */
-    unsigned verdict_keep, verdict_drop;
-    bool welcomed, goaway;
-};
-struct w_pending {
-    uint64_t task;
-    session_id session;
-    enum outcome outcome;
-    char cause[CAUSE_MAX];
-    size_t len;
-};
-struct w_refill { /* what the store's reader is asked, and what it saw when it looked */
-    struct core_refill q;
-    uint64_t last, found[CORE_REFILL_ROWS], passed[CORE_REFILL_HOSTS];
-    unsigned n;
-    bool read;
-};
-struct world {
-    struct core *core;
-    struct core_ops ops;
-    struct mono now;
-    uint64_t epoch;
-    struct ticket_key key;
-    struct w_batch batches[W_BATCHES];
-    struct w_agent agents[W_SESSIONS];
-    unsigned n_agents;
-    char holders[W_SESSIONS][AGENT_NAME_MAX]; /* as the store remembers them */
-    unsigned n_holders;
-    struct w_pending *pending;
-    size_t n_pending, cap_pending;
-    struct w_refill refills[2 * W_BATCHES]; /* those being answered, and those asked meanwhile */
-    unsigned n_refills;
-    bool store_stalled, refill_stalled;
-    bool refill_early;    /* read when asked: what is committed before the answer is not seen */
-    uint64_t refill_rows; /* asked for, all together */
-    unsigned refill_scan, sweep_rows; /* at most so many at once; 0 = all */
-    unsigned events, ended_calls;
-    struct core_history told; /* of the last result */
-    char last_event[64];
-};
-
 static struct w_agent *w_find(struct world *w, session_id id)
 {
     for (unsigned i = 0; i < w->n_agents; i++)
@@ -560,8 +476,27 @@ static void world_tick(struct world *w, int64_t ms, bool heartbeats)
         world_settle(w);
     }
 }
+/* Starts at a host of batches with a rate, all with the same one: never more than it and half a
+ * second's worth at once allow. A new master knows nothing of the starts before. */
+static void w_check_rate(struct world *w, const struct w_batch *b, uint64_t host)
+{
+    double rate = b->def.per_host_rate, burst = rate * 0.5 > 1 ? rate * 0.5 : 1;
+    if (rate == 0)
+        return;
+    REQUIRE(host < W_RATED);
+    struct w_rate *r = &w->rated[host];
+    if (r->epoch != w->epoch)
+        *r = (struct w_rate){.epoch = w->epoch, .tokens = burst, .at = w->now};
+    r->tokens += (double)(w->now.ns - r->at.ns) / (double)NS_PER_SEC * rate;
+    r->tokens = (r->tokens < burst ? r->tokens : burst) - 1;
+    r->at = w->now;
+    r->starts++;
+    REQUIRE(r->tokens > -1e-6);
+}
 static void w_on_task(struct world *w, struct w_agent *a, const struct msg_task *m, size_t len)
 {
+    struct w_batch *of = &w->batches[m->task >> 32];
+    w_check_rate(w, of, of->tasks[(uint32_t)m->task].host);
     REQUIRE(!w->batches[m->task >> 32].held_back);
     REQUIRE(a->received < a->granted.count && a->received_bytes < a->granted.bytes);
     a->received++;

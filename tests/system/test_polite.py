@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A busy host has its budget and no more, and holds up nobody."""
+import datetime
+
 from harness import check_sum, equal, expect, short
 
 BUSY = 20000  # tasks of one host at the head of a batch: more than the master keeps of it in memory
@@ -42,3 +44,29 @@ def test_what_was_passed_over_is_read_again(w):
     w.one_result_each(batch, 9000)
     w.master_proc.stop()
     w.check_store()
+
+
+@short
+def test_so_many_starts_a_second(w):
+    """On one host five a second, by two agents together; another host does not wait for it."""
+    w.fleet()
+    port = w.targets["http"]
+    lines = [f"http://rated.ok.test:{port}/ok"] * 25 + [f"http://h{i}.ok.test:{port}/ok" for i in range(100)]
+    r = w.cli("submit", "-", "--per-host-rate", "5", "-o", "json", input="\n".join(lines) + "\n")
+    equal(r.returncode, 0, f"exit code ({r.stderr})")
+    batch = w.api.must("GET", "batches").json["batches"][0]
+    equal(batch["per_host_rate"], 5, "per_host_rate")
+    batch = batch["id"]
+    equal(w.wait_batch(batch, 30)["ok"], 125, "ok")
+    rated = sorted(started_s(r) for r in w.api.results(batch) if "//rated" in r["target"])
+    others = sorted(started_s(r) for r in w.api.results(batch) if "//h" in r["target"])
+    for i in range(len(rated)):
+        for k in range(i):
+            most = 2.5 + 5 * (rated[i] - rated[k] + 0.15)  # sent in time, started within 150 ms
+            expect(i - k + 1 <= most + 1, f"{i - k + 1} starts within {rated[i] - rated[k]:.3f} s")
+    expect(rated[-1] - rated[0] > 3.5, rated)
+    expect(others[-1] < rated[0] + 2.5, "other hosts waited")
+
+
+def started_s(result):
+    return datetime.datetime.fromisoformat(result["started_at"].replace("Z", "+00:00")).timestamp()

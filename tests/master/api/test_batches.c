@@ -489,6 +489,22 @@ START_TEST(test_per_host_0_is_for_admins)
 }
 END_TEST
 
+START_TEST(test_per_host_rate_takes_decimals)
+{
+    world_start();
+    expect(post("/api/v1/batches", "application/json",
+                "{\"per_host_rate\":0.5,\"targets\":[\"http://a.test/\"]}"),
+           202, NULL);
+    expect(get("/api/v1/batches"), 200, "\"per_host_rate\":0.5");
+    expect(post("/api/v1/batches?per_host_rate=2.25", "text/plain", GOOD), 202, NULL);
+    expect(get("/api/v1/batches"), 200, "\"per_host_rate\":2.25");
+    expect(post("/api/v1/batches?per_host_rate=fast", "text/plain", GOOD), 422, "per_host_rate");
+    expect(post("/api/v1/batches?per_host_rate=0.001", "text/plain", GOOD), 422, "at least 0.01");
+    expect(post("/api/v1/batches?per_host_rate=-1", "text/plain", GOOD), 422, "per_host_rate");
+    world_stop();
+}
+END_TEST
+
 START_TEST(test_bad_bodies_get_one_clear_sentence)
 {
     static const struct {
@@ -557,7 +573,8 @@ TESTS(uploads, test_text_names_bad_lines_and_keeps_the_good,
       test_chunked_gzip_that_grows_is_taken_whole)
 TESTS(refusals, test_a_body_over_the_limit_is_413_and_opens_nothing,
       test_an_upload_cut_off_opens_nothing, test_strict_refuses_all_for_one_bad_line,
-      test_per_host_0_is_for_admins, test_bad_bodies_get_one_clear_sentence)
+      test_per_host_0_is_for_admins, test_per_host_rate_takes_decimals,
+      test_bad_bodies_get_one_clear_sentence)
 TESTS(reads, test_counts_of_an_open_batch_are_the_cores, test_wait_answers_when_the_batch_has_ended,
       test_cancel_of_an_open_batch_is_202_and_of_an_ended_one_says_so,
       test_lists_are_filtered_by_state_and_label,

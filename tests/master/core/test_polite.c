@@ -94,8 +94,7 @@ START_TEST(with_too_many_busy_hosts_the_reading_pauses_and_says_so)
     w->core->skipped_hosts_max = 3;
     world_open(w, 1);
     go_on(10);
-    ck_assert_str_eq(counts(1).waits_for,
-                     "its hosts: as many are at their per_host budget as it may pass over");
+    ck_assert_str_eq(counts(1).waits_for, "its hosts: as many are busy as it may pass over");
     answer_until_all_ended(1, 200);
     done();
 }
@@ -134,10 +133,90 @@ START_TEST(what_was_passed_over_is_there_after_a_pause)
 }
 END_TEST
 
+/* ---- starts a second */
+
+static void rated(uint32_t num, uint64_t total, double rate, int64_t per_host, unsigned hosts)
+{
+    world_batch(w, num, total, per_host, hosts);
+    w->batches[num].def.per_host_rate = rate;
+    world_open(w, num);
+}
+
+START_TEST(a_host_gets_so_many_starts_a_second)
+{
+    begin();
+    rated(1, 200, 4, 0, 1);
+    go_on(40); /* 10 s */
+    ck_assert_uint_ge(agent->received, 39);
+    ck_assert_uint_le(agent->received, 42);
+    done();
+}
+END_TEST
+
+START_TEST(less_than_one_start_a_second)
+{
+    begin();
+    rated(1, 10, 0.2, 8, 1);
+    go_on(4 * 11);
+    ck_assert_uint_eq(agent->received, 3);
+    done();
+}
+END_TEST
+
+START_TEST(a_rate_holds_up_no_other_host)
+{
+    begin();
+    busy_head(1, 2 * CORE_WINDOW_BATCH, 300, 0);
+    w->batches[1].def.per_host_rate = 1;
+    for (int i = 0; i < 300; i++) /* four for each of the others */
+        w->batches[1].tasks[2 * CORE_WINDOW_BATCH + i].host = 2 + (uint64_t)i / 10;
+    world_open(w, 1);
+    go_on(4 * 5);
+    ck_assert_uint_ge(agent->received, 5 * 31);
+    ck_assert_uint_ge(w->rated[1].starts, 5);
+    done();
+}
+END_TEST
+
+START_TEST(all_batches_with_a_rate_share_it)
+{
+    begin();
+    rated(1, 100, 2, 0, 1);
+    rated(2, 100, 2, 0, 1);
+    go_on(4 * 10);
+    ck_assert_uint_le(agent->received, 21);
+    ck_assert_uint_ge(agent->received, 19);
+    done();
+}
+END_TEST
+
+START_TEST(a_rate_is_remembered_when_nothing_is_in_flight)
+{
+    begin();
+    rated(1, 1, 0.1, 0, 1);
+    go_on(1);
+    world_answer_all(w, agent);
+    ck_assert(world_all_ended(w, 1));
+    rated(2, 1, 0.1, 0, 1);
+    go_on(4 * 5);
+    ck_assert_uint_eq(agent->received, 1);
+    ck_assert_str_eq(counts(2).waits_for, "its hosts: all are at their per_host budget or rate");
+    go_on(4 * 6);
+    ck_assert_uint_eq(agent->received, 2);
+    go_on(4 * 11);
+    world_answer_all(w, agent);
+    ck_assert_ptr_null(w->core->hosts);
+    done();
+}
+END_TEST
+
+TESTS(rate, a_host_gets_so_many_starts_a_second, less_than_one_start_a_second,
+      a_rate_holds_up_no_other_host, all_batches_with_a_rate_share_it,
+      a_rate_is_remembered_when_nothing_is_in_flight)
 TESTS(busy, ten_windows_of_a_busy_host_do_not_hold_up_the_hosts_behind_it,
       what_was_passed_over_is_read_again_in_time_and_once,
       a_list_sorted_by_host_keeps_every_host_at_its_budget,
       with_too_many_busy_hosts_the_reading_pauses_and_says_so,
       a_batch_that_goes_leaves_the_turn_at_a_host_to_the_next,
       what_was_passed_over_is_there_after_a_pause)
-CHECK_MAIN("polite", busy)
+CHECK_MAIN("polite", busy, rate)

@@ -167,6 +167,7 @@ static FIXTURE_UNUSED struct store_req *fx_begin_req(enum task_class cls)
     r->upload.info.cls = cls;
     r->upload.info.deadline_s = 3600;
     r->upload.info.per_host = 8;
+    r->upload.info.per_host_rate = 0.25;
     return r;
 }
 

@@ -213,6 +213,7 @@ START_TEST(batch_keeps_what_it_was_given)
     ck_assert_int_eq(b->cls, CLASS_INTERACTIVE);
     ck_assert_int_eq(b->deadline_s, 3600);
     ck_assert_int_eq(b->per_host, 8);
+    ck_assert(b->per_host_rate == 0.25);
 }
 END_TEST
 
