@@ -109,3 +109,4 @@
 #define PER_HOST_RATE_MIN  0.01 /* starts a second: one in 100 s; 0 = no limit */
 #define PER_HOST_RATE_MAX  10000
 #define ATTEMPTS_MAX       5
+#define AGENTS_COUNT_MAX   256 /* agents that one target is probed from */

@@ -47,8 +47,24 @@ static void check_names(struct json_cur *c, const struct json_node *names)
             json_cur_fail(c, "'agents.names' must hold names of agents: letters, digits, . _ -");
 }
 
+/* A number, or "all". */
+static bool take_count(struct json_cur *c, struct batch_info *info)
+{
+    const struct json_node *n = json_get(c, "count");
+    info->slots = 1;
+    if (!n || json_type(n) == JSON_NULL)
+        return false;
+    info->all_agents = json_type(n) == JSON_STRING && strcmp(json_node_str(n), "all") == 0;
+    if (json_type(n) == JSON_STRING && !info->all_agents)
+        json_cur_fail(c, "'count' must be \"all\" or an integer from 1 to %d, got \"%.40s\"",
+                      AGENTS_COUNT_MAX, json_node_str(n));
+    else if (!info->all_agents)
+        info->slots = (uint32_t)json_get_int(c, "count", 1, AGENTS_COUNT_MAX, 1);
+    return true;
+}
+
 /* What is stored is what was given, once it is known to be good; an empty selection is none. */
-static char *take_agents(struct json_cur *c)
+static char *take_agents(struct json_cur *c, struct batch_info *info)
 {
     struct json_cur in;
     const struct json_node *obj = json_get_obj(c, "agents");
@@ -57,13 +73,14 @@ static char *take_agents(struct json_cur *c)
     json_cur_init(&in, obj);
     const struct json_node *names = json_get_arr(&in, "names", NAMES_MAX);
     const struct json_node *tags = json_get_obj(&in, "tags");
+    bool count = take_count(&in, info);
     if (names)
         check_names(&in, names);
     if (tags)
         check_pairs(&in, tags, "agents.tags", TAGS_MAX, TAG_KEY_MAX, TAG_VALUE_MAX);
     if (json_cur_end(&in) != ERR_NONE)
         json_cur_fail(c, "in 'agents': %s", in.problem);
-    bool any = (names && json_count(names)) || (tags && json_count(tags));
+    bool any = count || (names && json_count(names)) || (tags && json_count(tags));
     return c->err == ERR_NONE && any ? printed(obj) : NULL;
 }
 
@@ -122,7 +139,7 @@ enum err batch_options_parse(const struct json_node *obj, bool admin, struct bat
     info->per_host_rate = take_rate(&c);
     const struct json_node *d = json_get_obj(&c, "defaults");
     info->name = mem_strdup(name);
-    info->agents = take_agents(&c);
+    info->agents = take_agents(&c, info);
     info->labels = take_labels(&c);
     if (json_cur_end(&c) != ERR_NONE)
         return problem(p, ERR_INVALID, "bad_option", c.problem);
@@ -229,6 +246,7 @@ static void put_agents(struct json_out *w, struct query *q)
     json_arr_end(w);
     json_key(w, "tags");
     put_pairs(w, q, "tag");
+    put_number(w, q, "count"); /* or a word */
     json_obj_end(w);
 }
 

@@ -46,6 +46,8 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         COUNTER("results_stored_total", "Results stored", s->results_stored),
         COUNTER("results_duplicate_total", "Results of tasks that had one", s->results_duplicate),
         COUNTER("results_rejected_total", "Results with a bad ticket", s->results_rejected),
+        COUNTER("results_again_total", "Results of agents that had answered their target before",
+                s->results_again),
         COUNTER("results_late_total", "Results of leases that had ended", s->results_late),
         COUNTER("nacks_total", "Tasks that an agent could not run", s->nacks),
         COUNTER("releases_total", "Tasks handed back before their start", s->releases),

@@ -12,7 +12,7 @@
  * with its cause. */
 #define PROBE_DEADLINE_S  "50"
 #define PROBE_WAIT_MS     60000
-#define PROBE_RESULTS_MAX 100
+#define PROBE_RESULTS_MAX AGENTS_COUNT_MAX
 
 /* POST /probes: an interactive batch of one through the same gates, then its result. */
 struct probe {

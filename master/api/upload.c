@@ -38,7 +38,9 @@ struct upload {
     struct group *group;             /* under way, not yet posted */
     struct tally *tally;
     struct hash_set seen;
-    uint64_t accepted, rejected, duplicates;
+    uint64_t accepted, rejected, duplicates; /* targets … */
+    uint64_t tasks;                          /* … and, of a retry, tasks */
+    uint32_t last_target, last_slot;
     struct line_error errors[API_ERRORS_MAX];
     unsigned n_errors;
 };
@@ -91,6 +93,7 @@ struct upload *upload_create(struct http_req *r, bool strict)
     b->cls = CLASS_BULK;
     b->deadline_s = DEADLINE_S_DEFAULT;
     b->per_host = PER_HOST_DEFAULT;
+    b->slots = 1;
     return u;
 }
 
@@ -153,6 +156,7 @@ void upload_options_of(struct upload *u, const struct batch_info *of)
     b->deadline_s = of->deadline_s;
     b->per_host = of->per_host;
     b->per_host_rate = of->per_host_rate;
+    b->slots = of->slots;
     b->name = dup_text(of->name);
     b->labels = dup_text(of->labels);
     b->agents = dup_text(of->agents);
@@ -178,11 +182,23 @@ static bool hopeless(const struct upload *u)
     return u->strict && u->rejected > 0;
 }
 
+/* Tasks of a target; of "all" agents as many as there can be, until the store has said. */
+static uint32_t slots(const struct upload *u)
+{
+    bool known = u->state >= OPEN || !upload_info(u)->all_agents;
+    return known ? upload_info(u)->slots : AGENTS_COUNT_MAX;
+}
+
+static uint64_t all_tasks(const struct upload *u)
+{
+    return u->tasks ? u->tasks : u->accepted * slots(u);
+}
+
 static void add_target(struct upload *u, const struct target *t, uint64_t line)
 {
     if (hopeless(u))
         return;
-    if (u->accepted == BATCH_TARGETS_MAX) {
+    if (all_tasks(u) + slots(u) > BATCH_TARGETS_MAX) {
         u->too_many = true;
         return;
     }
@@ -256,14 +272,25 @@ void upload_add(struct upload *u, enum upload_kind kind, uint64_t line, const ch
     take(u, line, e, &t, &p);
 }
 
+/* Of what is retried of one target, the first has slot 0. */
+static void renumber(struct upload *u, struct store_row *row)
+{
+    bool same = u->tasks > 0 && row->target == u->last_target;
+    row->slot = u->last_slot = same ? u->last_slot + 1 : 0;
+    u->last_target = row->target;
+    u->accepted += !same;
+    u->tasks++;
+}
+
 void upload_add_rows(struct upload *u, struct store_req *page)
 {
     unsigned n = page->ended_tasks.n;
     REQUIRE(u->state <= OPEN && !u->group);
     if (n == 0)
         return;
+    for (unsigned i = 0; i < n; i++)
+        renumber(u, &page->ended_tasks.rows[i]);
     u->group = group_take(page);
-    u->accepted += n;
     counter_add(&u->req->api->stats.upload_lines, n);
 }
 
@@ -294,6 +321,9 @@ static enum step main_answer(struct upload *u, enum state again, enum state next
         memcpy(gone.uuid, upload_info(u)->retry_of, sizeof(gone.uuid));
         return batch_purged(u->req, &gone);
     }
+    if (u->main->err == ERR_INVALID)
+        return reply_problem(u->req, MHD_HTTP_UNPROCESSABLE_CONTENT, "agents_count",
+                             "'agents.count': %s", u->main->why);
     if (u->main->err != ERR_FULL || atomic_load(&u->req->api->stopping))
         return reply_store_error(u->req, u->main->err, u->main->why);
     u->state = again;
@@ -311,7 +341,7 @@ static enum step begin(struct upload *u)
 
 static enum step post_group(struct upload *u)
 {
-    enum err e = tally_post(u->tally, &u->group, upload_info(u)->num);
+    enum err e = tally_post(u->tally, &u->group, upload_info(u)->num, slots(u));
     if (e == ERR_NONE)
         return STEP_MORE;
     if (e != ERR_FULL || atomic_load(&u->req->api->stopping))
@@ -327,10 +357,10 @@ static enum step pump(struct upload *u, bool all)
         return refuse(u);
     if (u->too_many)
         return reply_problem(u->req, MHD_HTTP_CONTENT_TOO_LARGE, "too_many_targets",
-                             "a batch holds at most %d targets; split it", BATCH_TARGETS_MAX);
+                             "a batch holds at most %d tasks; split it", BATCH_TARGETS_MAX);
     if (hopeless(u))
         group_destroy(&u->group);
-    if (!u->group || (!all && !group_full(u->group)))
+    if (!u->group || (!all && !group_full(u->group, slots(u))))
         return STEP_MORE;
     if (u->state < OPEN) {
         enum step s = begin(u);
@@ -432,7 +462,7 @@ static enum step commit(struct upload *u)
     struct batch_info *b = &u->main->upload.info;
     if (u->first)
         put_answer(u);
-    b->total = u->accepted;
+    b->total = all_tasks(u);
     b->rejected = u->rejected;
     b->duplicates = u->duplicates;
     u->main->op = STORE_UPLOAD_COMMIT;
@@ -508,5 +538,6 @@ void upload_put(const struct upload *u, struct json_out *w)
     json_u64(w, "rejected", u->rejected);
     json_u64(w, "duplicates", u->duplicates);
     json_bool(w, "duplicates_exact", !u->seen.full);
+    json_u64(w, "tasks", all_tasks(u));
     put_errors(u, w);
 }

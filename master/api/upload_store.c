@@ -53,9 +53,10 @@ void group_destroy(struct group **gp)
     *gp = NULL;
 }
 
-bool group_full(const struct group *g)
+bool group_full(const struct group *g, uint32_t expand)
 {
-    return g->req->upload.n_rows == STORE_COMMIT_ROWS || g->req->arena.len >= UPLOAD_GROUP_BYTES;
+    return (g->req->upload.n_rows + 1) * expand > STORE_COMMIT_ROWS ||
+           g->req->arena.len >= UPLOAD_GROUP_BYTES;
 }
 
 bool group_add(struct group *g, const struct target *t, const char **spec, size_t *len)
@@ -63,7 +64,7 @@ bool group_add(struct group *g, const struct target *t, const char **spec, size_
     struct strbuf *b = &g->req->arena;
     unsigned i = g->req->upload.n_rows;
     size_t start = b->len;
-    REQUIRE(!group_full(g));
+    REQUIRE(!group_full(g, 1));
     if (target_encode(t, b) != ERR_NONE) {
         strbuf_truncate(b, start);
         return false;
@@ -175,13 +176,14 @@ static void rows_done(struct store_req *s)
         tally_free(t);
 }
 
-enum err tally_post(struct tally *t, struct group **gp, uint32_t batch)
+enum err tally_post(struct tally *t, struct group **gp, uint32_t batch, uint32_t expand)
 {
     struct store_req *s = (*gp)->req;
     REQUIRE(batch != 0 && s->upload.n_rows > 0);
     group_fix(*gp);
     s->arg = t;
     s->upload.info.num = batch;
+    s->upload.expand = (*gp)->fixed ? 0 : expand; /* what the store has read has its slots */
     PTOK(pthread_mutex_lock(&t->lock));
     t->under_way++;
     PTOK(pthread_mutex_unlock(&t->lock));

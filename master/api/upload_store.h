@@ -17,7 +17,8 @@ void group_destroy(struct group **gp);
 /* False: the spec is too large, and the group as it was. The spec is borrowed until the next call.
  */
 bool group_add(struct group *g, const struct target *t, const char **spec, size_t *len);
-bool group_full(const struct group *g);
+/* expand: tasks of a target. */
+bool group_full(const struct group *g, uint32_t expand);
 /* The rows that the store has read (STORE_ENDED_TASKS), as a group; s has none afterwards. */
 struct group *group_take(struct store_req *s);
 
@@ -25,7 +26,7 @@ struct group *group_take(struct store_req *s);
 struct tally;
 struct tally *tally_create(struct api *a);
 /* Takes *gp on success. ERR_FULL, ERR_CLOSED: it stays. */
-MUST_USE enum err tally_post(struct tally *t, struct group **gp, uint32_t batch);
+MUST_USE enum err tally_post(struct tally *t, struct group **gp, uint32_t batch, uint32_t expand);
 /* Suspends r and says true while `limit` or more groups are under way; the next answer resumes it.
  */
 bool tally_wait(struct tally *t, unsigned limit, struct http_req *r);

@@ -51,6 +51,7 @@ struct task *task_new(struct core *c, struct batch *b, uint64_t id, uint64_t hos
 void task_free(struct core *c, struct task *t)
 {
     REQUIRE(!list_linked(&t->node) && !t->agent && !t->host);
+    slots_leave(c, t);
     HASH_DEL(c->tasks, t);
     list_remove(&t->batch->tasks, &t->batch_node);
     gauge_set(&c->stats.window_tasks, (int64_t)--c->window_tasks);
@@ -143,6 +144,8 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
     b->cls = in->cls;
     b->per_host = in->per_host;
     b->per_host_rate = in->per_host_rate;
+    b->slots = in->slots;
+    REQUIRE(b->slots <= AGENTS_COUNT_MAX);
     b->total = in->total;
     memcpy(b->ended, in->ended, sizeof(b->ended));
     b->cursor = ((uint64_t)in->num << 32) + in->low_water;
@@ -330,7 +333,9 @@ static void batch_deadline(struct core *c, struct batch *b, struct mono now)
     if (b->marked || mono_before(now, mono_add_ms(b->deadline_at, DEADLINE_GRACE_MS)))
         return;
     c->ops.event(c->arg, "batch_deadline", NULL, b->uuid);
-    batch_mark(c, b, false, b->had_agent || b->paused ? CAUSE_deadline : CAUSE_no_agent);
+    bool missing = b->left_out != 0 && b->exhausted && b->tasks.count == 0;
+    bool waited = (b->had_agent && !missing) || b->paused;
+    batch_mark(c, b, false, waited ? CAUSE_deadline : CAUSE_no_agent);
 }
 
 void batch_tick(struct core *c, struct mono now)
@@ -347,6 +352,7 @@ void batch_tick(struct core *c, struct mono now)
         if (!b->had_agent)
             b->had_agent = fleet_matching(c, b) > 0;
         batch_deadline(c, b, now);
+        slots_tick(c, b, now);
         batch_refill(c, b, now);
     }
 }
@@ -370,6 +376,8 @@ static const char *batch_waits_for(struct core *c, struct batch *b, struct mono 
     if (b->waiting > 0 && b->ready.count + b->retry.count == 0)
         return b->per_host_rate > 0 ? "its hosts: all are at their per_host budget or rate"
                                     : "its hosts: all are at their per_host budget";
+    if (b->left_out != 0 && b->exhausted && b->tasks.count == 0)
+        return "agents: its targets ask for more than are connected";
     if (b->ready.count + b->retry.count > 0)
         return "credit: all matching agents are full";
     return "the store: its tasks are being read";

@@ -15,7 +15,8 @@
  * events and carries out the actions of struct core_ops. Nothing here blocks; every call is bounded
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
  * (agents and sessions), batch.c, pause.c, lease.c, dispatch.c (fair turns, credit), polite.c
- * (per-host budget), skip.c (busy hosts' tasks stay in the store).
+ * (per-host budget), skip.c (busy hosts' tasks stay in the store), slots.c (targets that ask for
+ * several agents).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
@@ -131,6 +132,7 @@ struct core_batch { /* strings are copied */
     enum task_class cls;
     int64_t per_host;               /* in flight; 0 = no limit */
     double per_host_rate;           /* starts a second; 0 = no limit */
+    uint32_t slots;                 /* tasks a target has at most, each for another agent */
     const char *const *agent_names; /* any of these; none = any agent */
     unsigned n_agent_names;
     const struct msg_tag *tags; /* all of these */
@@ -149,11 +151,17 @@ struct core_task {
     uint64_t task, host_hash;
     const char *spec; /* copied */
     size_t spec_len;
+    uint32_t slot; /* task - slot is the first of its target */
+};
+struct core_answer {      /* a task that has ended, of a target that has others */
+    uint64_t task, agent; /* hash64 of the name of who answered */
 };
 struct core_refilled {
     uint32_t batch;
     const struct core_task *tasks;
     unsigned n;
+    const struct core_answer *answers; /* of the targets of these tasks, by id */
+    unsigned n_answers;
     uint64_t last;                      /* the highest id looked at */
     bool exhausted;                     /* the batch ends there */
     uint64_t passed[CORE_REFILL_HOSTS]; /* of each host to be left out: the last task passed over;
@@ -163,6 +171,9 @@ void core_refilled(struct core *c, const struct core_refilled *r, struct mono no
 /* record_len: as it was given to ops.store (the result window counts bytes of records). */
 void core_stored(struct core *c, uint64_t task, session_id s, enum outcome o, enum ack_verdict v,
                  size_t record_len, struct mono now);
+/* Instead: the agent had answered another task of the target, so this one is open. */
+void core_stored_again(struct core *c, uint64_t task, session_id s, const char *agent,
+                       size_t record_len, struct mono now);
 void core_swept(struct core *c, uint32_t batch, enum outcome o, uint64_t count, bool finished,
                 struct mono now);
 
@@ -243,7 +254,7 @@ struct core_stats {
     struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open,
         batches_paused, queued_tasks, running_tasks, window_tasks, waiting_store;
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
-        results_late, nacks, releases, over_window, bad_messages, unknown_messages, sessions_total,
-        disconnects, agents_dead;
+        results_again, results_late, nacks, releases, over_window, bad_messages, unknown_messages,
+        sessions_total, disconnects, agents_dead;
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

@@ -8,7 +8,8 @@
  */
 #define QUANTUM_MAX                                                                                \
     64 /* tasks of one frame: agents that are hungry at the same time share what there is */
-#define TURN_SCAN 64 /* batches compared for one turn; who is behind them comes forward */
+#define SLOT_SCAN 2048 /* tasks looked at for one of a target that the agent has not had */
+#define TURN_SCAN 64   /* batches compared for one turn; who is behind them comes forward */
 
 static const int class_weight[TASK_CLASSES] = {
     [CLASS_INTERACTIVE] = 8, [CLASS_SCHEDULE] = 4, [CLASS_BULK] = 1};
@@ -30,19 +31,35 @@ static bool may_retry(struct core *c, const struct task *t, const struct agent *
     return !t->faulted && fleet_matching(c, t->batch) <= 1;
 }
 
+/* The tasks of one target follow each other: those of one that the agent may not take are passed
+ * over at once. */
+static struct task *first_ready(const struct batch *b, const struct agent *a)
+{
+    const struct group *no = NULL;
+    int looked = 0;
+    LIST_EACH (&b->ready, n) {
+        struct task *t = CONTAINER_OF(n, struct task, node);
+        if (!t->group || (t->group != no && slots_allow(t, a)))
+            return t;
+        no = t->group;
+        if (++looked == SLOT_SCAN)
+            break;
+    }
+    return NULL;
+}
+
 static struct task *first_for(struct core *c, struct batch *b, const struct agent *a,
                               struct mono now)
 {
     int looked = 0;
     LIST_EACH (&b->retry, n) {
         struct task *t = CONTAINER_OF(n, struct task, node);
-        if (may_retry(c, t, a, now))
+        if (may_retry(c, t, a, now) && slots_allow(t, a))
             return t;
         if (++looked == RETRY_SCAN)
             break;
     }
-    struct list_node *n = list_first(&b->ready);
-    return n ? CONTAINER_OF(n, struct task, node) : NULL;
+    return first_ready(b, a);
 }
 
 static bool batch_open_for(const struct core *c, const struct batch *b, const struct agent *a,
@@ -142,7 +159,8 @@ static struct task *first_alone(struct core *c, const struct session *s, struct 
         return NULL;
     LIST_EACH (&c->alone, n) {
         struct task *t = CONTAINER_OF(n, struct task, node);
-        if (batch_open_for(c, t->batch, s->agent, now) && polite_could_start(c, t, now))
+        if (batch_open_for(c, t->batch, s->agent, now) && polite_could_start(c, t, now) &&
+            slots_allow(t, s->agent))
             return t;
     }
     return NULL;

@@ -157,6 +157,7 @@ static struct agent *agent_get(struct core *c, const char *name)
         return a;
     a = mem_zalloc(sizeof(*a));
     snprintf(a->name, sizeof(a->name), "%s", name);
+    a->hash = slots_agent_hash(name);
     list_init(&a->leases);
     HASH_ADD_STR(c->agents, name, a);
     return a;

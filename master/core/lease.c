@@ -15,6 +15,7 @@ static void lease_enter(struct core *c, struct task *t, struct agent *a)
     t->state = TASK_LEASED;
     t->agent = a;
     list_push_back(&a->leases, &t->node);
+    slots_set(t, a);
     t->batch->leased++;
     if (t->spec)
         task_set_running(t, true);
@@ -46,6 +47,7 @@ void lease_drop(struct core *c, struct task *t)
     struct agent *a = t->agent;
     list_remove(&a->leases, &t->node);
     t->agent = NULL;
+    slots_set(t, NULL);
     REQUIRE(t->batch->leased > 0);
     t->batch->leased--;
     if (!t->spec)
@@ -243,6 +245,8 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
     struct core_history history;
     bool told = tell_answer(c, t, s->agent, no, now, &history);
     settle(c, b, t, m->task, s->agent);
+    if (t)
+        slots_answered(c, t, s->agent, now);
     c->storing++;
     s->agent->results++;
     c->ops.store(c->arg, &(struct core_result){.task = m->task,

@@ -34,6 +34,9 @@ static void hold_back(struct core *c, struct batch *b)
         task_free(c, t);
     }
     skip_clear(c, b, true);
+    if (b->left_out)
+        pause_pass(b, b->left_out);
+    b->left_out = 0;
     b->paused = true;
     struct list_node *n;
     while ((n = list_pop_front(&kept)))

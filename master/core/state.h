@@ -62,6 +62,8 @@ struct task {
     struct mono avoid_until;
     bool faulted;                /* it came back by a fault of that agent */
     struct agent *agent;         /* LEASED: whose */
+    struct group *group;         /* of its target, when that asks for several agents */
+    uint64_t barred;             /* hash of an agent that has answered another one of them */
     struct lease_no lease;       /* the current or last one */
     struct mono leased_at;       /* unset: by a master before this one */
     struct history *history;     /* earlier leases, NULL = none */
@@ -104,9 +106,13 @@ struct batch {
     struct mono deadline_at;
     bool resumed; /* open before this start: not dispatched until core->hold_until */
     bool marked, had_agent;
-    bool paused;       /* its READY tasks are in no turn, and none is WAITING */
-    uint64_t passed;   /* while paused: the first task left out of memory; 0 = none */
-    unsigned matching; /* agents that could take a task, as of matching_epoch */
+    uint32_t slots;    /* tasks a target has at most */
+    uint64_t left_out; /* the first task that no connected agent may take; 0 = none */
+    uint64_t left_out_epoch, slots_epoch;
+    struct mono slots_at; /* not looked at again before */
+    bool paused;          /* its READY tasks are in no turn, and none is WAITING */
+    uint64_t passed;      /* while paused: the first task left out of memory; 0 = none */
+    unsigned matching;    /* agents that could take a task, as of matching_epoch */
     uint64_t matching_epoch;
     struct list tasks;        /* all in memory */
     struct list ready, retry; /* queues of dispatch */
@@ -130,6 +136,7 @@ struct batch {
 
 struct agent {
     char name[AGENT_NAME_MAX + 1];
+    uint64_t hash; /* of the name */
     char instance[INSTANCE_ID_LEN + 1], run_id[INSTANCE_ID_LEN + 1];
     char version[32];
     struct msg_tag *tags;
@@ -189,6 +196,7 @@ struct core {
     struct batch *batches;
     struct task *tasks;
     struct host *hosts;
+    struct group *groups; /* by target */
     struct list session_list, hungry, stuck_hosts, rated_hosts;
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
     size_t host_queue_most, host_queue_least;
@@ -312,6 +320,19 @@ void skip_cut(struct core *c, struct batch *b); /* its cursor went back */
 void skip_clear(struct core *c, struct batch *b,
                 bool pass); /* pass: note them as pause_pass does */
 bool skip_is_full(const struct core *c, const struct batch *b);
+
+/* slots.c: targets that ask for several agents */
+uint64_t slots_agent_hash(const char *name);
+void slots_join(struct core *c, struct task *t, uint32_t slot);
+void slots_leave(struct core *c, struct task *t);
+void slots_set(struct task *t, const struct agent *a); /* who has it now; NULL = nobody */
+void slots_know(struct core *c, struct task *t, const struct core_refilled *r);
+bool slots_allow(const struct task *t, const struct agent *a);
+bool slots_surplus(struct core *c, struct task *t);   /* more want an agent than there are */
+void slots_leave_out(struct core *c, struct task *t); /* in no queue: gone from memory */
+/* Its result is on the way to the store: others that this agent holds go to others. */
+void slots_answered(struct core *c, struct task *t, struct agent *a, struct mono now);
+void slots_tick(struct core *c, struct batch *b, struct mono now);
 
 /* polite.c: at most per_host in flight per host, and per_host_rate starts a second */
 struct host *polite_find(struct core *c, uint64_t hash); /* NULL: nothing is known of it */

@@ -85,7 +85,7 @@ static struct host *busy_host(struct core *c, struct batch *b, uint64_t hash, st
 
 /* False: it can be neither taken in nor passed over, and those behind it are to wait. */
 static bool batch_take_in(struct core *c, struct batch *b, const struct core_task *in,
-                          struct mono now)
+                          const struct core_refilled *r, struct mono now)
 {
     if (in->task >> 32 != b->num)
         return true;
@@ -105,10 +105,14 @@ static bool batch_take_in(struct core *c, struct batch *b, const struct core_tas
     t->spec = mem_dup(in->spec, in->spec_len);
     t->spec_len = (uint32_t)in->spec_len;
     c->window_bytes += t->spec_len;
+    slots_join(c, t, in->slot);
+    slots_know(c, t, r);
     if (t->state == TASK_LEASED) {
         b->unproved--;
         task_set_running(t, true);
         polite_count(c, t);
+    } else if (slots_surplus(c, t)) {
+        slots_leave_out(c, t);
     } else if (b->rereading) {
         polite_wait(c, t);
     } else {
@@ -148,7 +152,7 @@ static void take_all(struct core *c, struct batch *b, const struct core_refilled
     uint64_t last = r->last;
     bool exhausted = r->exhausted;
     for (unsigned i = 0; i < r->n; i++) {
-        if (batch_take_in(c, b, &r->tasks[i], now))
+        if (batch_take_in(c, b, &r->tasks[i], r, now))
             continue;
         last = r->tasks[i].task - 1;
         exhausted = false;

@@ -138,6 +138,8 @@ static const struct verb_flag flags[] = {
     SECTION(SUBMIT | PROBE, "Agents and probes"),
     LIST(SUBMIT | PROBE, "agent", agents, "NAME", "only this agent"),
     LIST(SUBMIT | PROBE, "tag", tags, "KEY=VALUE", "only agents with this tag"),
+    TEXT(SUBMIT | PROBE, "count", count, "N|all",
+         "from so many different agents, or from all that match"),
     NUMBER(SUBMIT, "timeout-ms", timeout_ms, "N", 1, TIMEOUT_MS_MAX, NULL,
            "time-out of each probe"),
     SECTION(RESULTS, "Selection"),

@@ -29,7 +29,7 @@ struct ctl_options {
     char *url, *token_file, *ca_file, *output;
     bool help, version;
     bool watch, strict;
-    char *wait, *name, *per_host, *per_host_rate, *deadline, *deadline_s, *priority;
+    char *wait, *name, *per_host, *per_host_rate, *count, *deadline, *deadline_s, *priority;
     char *outcome, *outcomes, *state, *cause, *host, *idempotency_key;
     struct option_list agents, tags, labels;
     int64_t rows, limit, timeout_ms;

@@ -36,6 +36,7 @@ static void put_options(struct ctl *c, const char *deadline_s)
     client_query(c->client, "deadline_s", deadline_s);
     client_query(c->client, "per_host", o->per_host);
     client_query(c->client, "per_host_rate", o->per_host_rate);
+    client_query(c->client, "count", o->count);
     client_query(c->client, "priority", o->priority);
     client_query(c->client, "timeout_ms", o->timeout_ms ? timeout : NULL);
     put_list(c->client, "agent", &o->agents);
@@ -58,6 +59,7 @@ static int check_json(const struct ctl *c, const char *deadline_s)
                {"--timeout-ms", "defaults", o->timeout_ms != 0},
                {"--agent", "agents", o->agents.count > 0},
                {"--tag", "agents", o->tags.count > 0},
+               {"--count", "agents", o->count != NULL},
                {"--label", "labels", o->labels.count > 0}};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (all[i].given)
@@ -136,10 +138,12 @@ static void say_accepted(const struct json_node *root, const char *id)
     char n[HUMAN_MAX];
     struct strbuf b;
     uint64_t accepted = node_count(root, "accepted"), rejected = node_count(root, "rejected"),
-             twice = node_count(root, "duplicates"), shown = 0;
+             twice = node_count(root, "duplicates"), tasks = node_count(root, "tasks"), shown = 0;
     strbuf_init(&b, SUMMARY_MAX);
     strbuf_printf(&b, "batch %s: %s %s accepted", id, human_count(accepted, n),
                   accepted == 1 ? "target" : "targets");
+    if (tasks != accepted)
+        strbuf_printf(&b, ", %s tasks", human_count(tasks, n));
     if (twice > 0)
         strbuf_printf(&b, ", %s of them duplicates", human_count(twice, n));
     if (rejected > 0)

@@ -268,6 +268,10 @@ static void on_stored(struct courier *c, struct store_req *r, struct mono now)
     struct parcel *p = r->arg;
     for (unsigned i = 0; i < r->results.n; i++) {
         const struct store_result *s = &r->results.items[i];
+        if (s->again) {
+            core_stored_again(c->core, s->task, p->rows[i].session, s->agent, s->record_len, now);
+            continue;
+        }
         core_stored(c->core, s->task, p->rows[i].session, s->outcome, s->verdict, s->record_len,
                     now);
     }
@@ -278,16 +282,22 @@ static void on_refilled(struct courier *c, struct store_req *r, struct mono now)
     struct core_task *tasks = mem_array(r->refill.n + 1, sizeof(*tasks));
     for (unsigned i = 0; i < r->refill.n; i++) {
         const struct store_task *t = &r->refill.tasks[i];
-        tasks[i] = (struct core_task){t->task, t->host_hash, t->spec, t->spec_len};
+        tasks[i] = (struct core_task){t->task, t->host_hash, t->spec, t->spec_len, t->slot};
     }
+    struct core_answer *answers = mem_array(r->refill.n_answers + 1, sizeof(*answers));
+    for (unsigned i = 0; i < r->refill.n_answers; i++)
+        answers[i] = (struct core_answer){r->refill.answers[i].task, r->refill.answers[i].agent};
     struct core_refilled answer = {.batch = r->refill.batch,
                                    .tasks = tasks,
                                    .n = r->refill.n,
+                                   .answers = answers,
+                                   .n_answers = r->refill.n_answers,
                                    .last = r->refill.last,
                                    .exhausted = r->refill.exhausted};
     memcpy(answer.passed, r->refill.passed, r->refill.n_hosts * sizeof(answer.passed[0]));
     core_refilled(c->core, &answer, now);
     free(tasks);
+    free(answers);
 }
 
 /* Asked again until it is answered, but for the note on an agent: its next HELLO brings another. */
@@ -303,7 +313,8 @@ static void on_failed(struct courier *c, struct store_req *r)
         struct store_req *again = store_req_create(STORE_REFILL, on_done, c);
         again->refill = r->refill;
         again->refill.tasks = NULL;
-        again->refill.n = 0;
+        again->refill.answers = NULL;
+        again->refill.n = again->refill.n_answers = 0;
         memset(again->refill.passed, 0, sizeof(again->refill.passed));
         store_req_destroy(&r);
         r = again;

@@ -101,6 +101,7 @@ void desk_open_batch(struct core *core, const struct batch_info *info, bool resu
         .cls = info->cls,
         .per_host = info->per_host,
         .per_host_rate = info->per_host_rate,
+        .slots = info->slots,
         .agent_names = s.names,
         .n_agent_names = s.n_names,
         .tags = s.tags,

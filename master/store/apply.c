@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "master/store/selection.h"
+
 /* The answer of a request that cannot be done, whatever the disk says. */
 static enum err refuse(struct store_req *r, enum err e, const char *why)
 {
@@ -20,6 +22,22 @@ static struct ledger_batch *find_upload(struct apply *a, struct store_req *r)
     return NULL;
 }
 
+/* "All" agents are those of this moment, not of a later one. */
+static enum err fix_slots(struct apply *a, struct store_req *r)
+{
+    struct batch_info *info = &r->upload.info;
+    enum err e = ERR_NONE;
+    if (info->all_agents)
+        e = selection_count(a->db, info->agents, a->now, &info->slots);
+    else if (info->slots == 0)
+        info->slots = 1;
+    if (!e && info->slots == 0)
+        return refuse(r, ERR_INVALID, "no agent that matches was seen within a day");
+    if (!e && info->slots > AGENTS_COUNT_MAX)
+        return refuse(r, ERR_INVALID, "more agents match than a target can be probed from");
+    return e;
+}
+
 static enum err upload_begin(struct apply *a, struct store_req *r)
 {
     struct batch_info *info = &r->upload.info;
@@ -32,11 +50,23 @@ static enum err upload_begin(struct apply *a, struct store_req *r)
         return e;
     if (!kept)
         return refuse(r, ERR_NOT_FOUND, "the batch that is to be retried was purged");
+    e = fix_slots(a, r);
+    if (e || r->err)
+        return e;
     e = sqlite_batch_insert(a->db, info);
     if (e == ERR_EXISTS)
         return refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
     if (!e)
         ledger_began(a->ledger, ledger_add(a->ledger, info, true));
+    return e;
+}
+
+static enum err add_task(struct apply *a, struct ledger_batch *b, const struct store_row *row,
+                         uint32_t slot)
+{
+    enum err e = sqlite_task_insert(a->db, task_id(b->info.num, (uint32_t)b->rows), row, slot);
+    if (!e)
+        ledger_count_row(a->ledger, b);
     return e;
 }
 
@@ -46,14 +76,15 @@ static enum err upload_rows(struct apply *a, struct store_req *r)
     struct ledger_batch *b = find_upload(a, r);
     if (!b)
         return ERR_NONE;
-    for (unsigned i = 0; i < r->upload.n_rows; i++) {
-        uint64_t task = task_id(b->info.num, (uint32_t)b->rows);
-        enum err e = sqlite_task_insert(a->db, task, &r->upload.rows[i]);
-        if (e)
-            return e;
-        ledger_count_row(a->ledger, b);
+    enum err e = ERR_NONE;
+    for (unsigned i = 0; !e && i < r->upload.n_rows; i++) {
+        const struct store_row *row = &r->upload.rows[i];
+        if (r->upload.expand == 0)
+            e = add_task(a, b, row, row->slot);
+        for (uint32_t slot = 0; !e && slot < r->upload.expand; slot++)
+            e = add_task(a, b, row, slot);
     }
-    return ERR_NONE;
+    return e;
 }
 
 /* Before anything of the opening is written: a key that has an answer already refuses it. */
@@ -97,6 +128,27 @@ static enum err apply_late(struct apply *a, struct store_result *x)
     return e;
 }
 
+/*
+ * A target that asks for several agents is answered by different ones: the second result of one of
+ * them leaves its task open. A repetition of the result that is there is an ordinary duplicate.
+ */
+static enum err answered_already(struct apply *a, const struct ledger_batch *b,
+                                 struct store_result *x)
+{
+    bool own = true, other = false;
+    x->again = false;
+    if (b->info.slots < 2 || !x->agent)
+        return ERR_NONE;
+    enum err e = sqlite_result_exists(a->db, x->task, &own);
+    if (!e && !own)
+        e = sqlite_target_answered(a->db, x->task, b->info.slots, x->agent, &other);
+    if (!e && other) {
+        x->again = true;
+        x->verdict = ACK_DUPLICATE;
+    }
+    return e;
+}
+
 enum err apply_result(struct apply *a, struct store_result *x)
 {
     struct ledger_batch *b = ledger_find(a->ledger, task_batch(x->task));
@@ -107,7 +159,10 @@ enum err apply_result(struct apply *a, struct store_result *x)
         return ERR_NONE;
     }
     bool inserted = false;
-    enum err e = sqlite_result_insert(a->db, ledger_next_seq(a->ledger), a->now, x, &inserted);
+    enum err e = answered_already(a, b, x);
+    if (e || x->again)
+        return e;
+    e = sqlite_result_insert(a->db, ledger_next_seq(a->ledger), a->now, x, &inserted);
     if (e)
         return e;
     x->verdict = inserted ? ACK_STORED : ACK_DUPLICATE;
@@ -179,7 +234,7 @@ enum err apply_request(struct apply *a, struct store_req *r)
 unsigned apply_rows(const struct store_req *r)
 {
     if (r->op == STORE_UPLOAD_ROWS)
-        return r->upload.n_rows;
+        return r->upload.n_rows * (r->upload.expand ? r->upload.expand : 1);
     if (r->op == STORE_RESULTS)
         return r->results.n;
     return 1;

@@ -183,6 +183,7 @@ void sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
         .deadline_s = sqlite3_column_int64(st, 4),
         .per_host = sqlite3_column_int64(st, 5),
         .per_host_rate = sqlite3_column_double(st, 28),
+        .slots = (uint32_t)sqlite3_column_int64(st, 29),
         .name = dup_column(st, 6),
         .labels = dup_column(st, 7),
         .agents = dup_column(st, 8),

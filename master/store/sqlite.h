@@ -55,7 +55,7 @@ MUST_USE enum err sqlite_batch_mark(struct sqlite_db *d, uint32_t num, enum batc
 MUST_USE enum err sqlite_batch_pause(struct sqlite_db *d, uint32_t num, bool paused);
 MUST_USE enum err sqlite_batch_delete(struct sqlite_db *d, uint32_t num);
 MUST_USE enum err sqlite_task_insert(struct sqlite_db *d, uint64_t task,
-                                     const struct store_row *row);
+                                     const struct store_row *row, uint32_t slot);
 /* *n of the tasks of this batch, at most `limit`, are gone. */
 MUST_USE enum err sqlite_tasks_delete(struct sqlite_db *d, uint32_t num, unsigned limit,
                                       unsigned *n);
@@ -76,6 +76,14 @@ MUST_USE enum err sqlite_agent_empty(struct sqlite_db *d, const char *name, stru
 MUST_USE enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
                                          const struct store_idempotency *x, struct wall now,
                                          bool *added);
+
+/* This agent has answered a task of the same target; slots: as many as it has at most. */
+MUST_USE enum err sqlite_target_answered(struct sqlite_db *d, uint64_t task, uint32_t slots,
+                                         const char *agent, bool *out);
+/* Calls f with the name and the tags (JSON or NULL) of each agent seen since then or connected. */
+typedef void sqlite_agent_f(void *arg, const char *name, const char *tags_json);
+MUST_USE enum err sqlite_agents_seen(struct sqlite_db *d, struct wall since, sqlite_agent_f *f,
+                                     void *arg);
 
 /* It is there, and was not purged. */
 MUST_USE enum err sqlite_batch_kept(struct sqlite_db *d, const char *uuid, bool *out);

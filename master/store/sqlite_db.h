@@ -8,14 +8,15 @@
 #define BATCH_COLUMNS                                                                              \
     "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
     "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
-    "expired, cancelled, low_water, mark, mark_cause, paused, retry_of, purged_at, per_host_rate"
+    "expired, cancelled, low_water, mark, mark_cause, paused, retry_of, purged_at, "               \
+    "per_host_rate, slots"
 
 /* X(id, who prepares it: W writer, R reader, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
     X(SQL_BATCH_INSERT, W,                                                                         \
       "INSERT INTO batches(uuid, trace, cls, deadline_s, per_host, name, labels, agents, "         \
-      "created_at, retry_of, per_host_rate, state) "                                               \
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0)")                                   \
+      "created_at, retry_of, per_host_rate, slots, state) "                                        \
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0)")                              \
     X(SQL_BATCH_OPEN, W,                                                                           \
       "UPDATE batches SET state = ?2, total = ?3, rejected = ?4, duplicates = ?5, "                \
       "opened_at = ?6, deadline_at = ?7, ended_at = ?8 WHERE num = ?1")                            \
@@ -26,7 +27,8 @@
     X(SQL_BATCH_MARK, W, "UPDATE batches SET mark = ?2, mark_cause = ?3 WHERE num = ?1")           \
     X(SQL_BATCH_PAUSE, W, "UPDATE batches SET paused = ?2 WHERE num = ?1")                         \
     X(SQL_BATCH_DELETE, W, "DELETE FROM batches WHERE num = ?1 AND state = 0")                     \
-    X(SQL_TASK_INSERT, W, "INSERT INTO tasks(task, host, user_id, spec) VALUES(?1, ?2, ?3, ?4)")   \
+    X(SQL_TASK_INSERT, W,                                                                          \
+      "INSERT INTO tasks(task, host, user_id, spec, slot) VALUES(?1, ?2, ?3, ?4, ?5)")             \
     X(SQL_TASKS_DELETE, W,                                                                         \
       "DELETE FROM tasks WHERE task IN "                                                           \
       "(SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 LIMIT ?3)")                         \
@@ -34,6 +36,12 @@
       "INSERT INTO results(task, seq, batch, attempt, outcome, agent, cause, record, history, "    \
       "stored_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT(task) DO NOTHING")   \
     X(SQL_RESULT_EXISTS, W, "SELECT 1 FROM results WHERE task = ?1")                               \
+    X(SQL_TARGET_ANSWERED, W,                                                                      \
+      "SELECT 1 FROM tasks m CROSS JOIN results r ON r.task >= m.task - m.slot "                   \
+      "AND r.task < m.task - m.slot + ?2 CROSS JOIN tasks t ON t.task = r.task "                   \
+      "WHERE m.task = ?1 AND r.agent = ?3 AND t.task - t.slot = m.task - m.slot LIMIT 1")          \
+    X(SQL_AGENTS_SEEN, W,                                                                          \
+      "SELECT name, tags FROM agents WHERE name > '' AND (holds = 1 OR last_seen >= ?1)")          \
     X(SQL_CAUSE_ADD, W,                                                                            \
       "INSERT INTO causes(batch, cause, count) VALUES(?1, ?2, ?3) "                                \
       "ON CONFLICT(batch, cause) DO UPDATE SET count = count + excluded.count")                    \
@@ -72,19 +80,24 @@
       "CROSS JOIN batches b ON b.num = i.batch "                                                   \
       "WHERE i.token = ?1 AND i.key = ?2 AND i.created_at > ?3")                                   \
     X(SQL_REFILL, R,                                                                               \
-      "SELECT t.task, t.host, t.spec FROM tasks t WHERE t.task > ?1 AND t.task <= ?2 AND "         \
+      "SELECT t.task, t.host, t.spec, t.slot FROM tasks t WHERE t.task > ?1 AND t.task <= ?2 AND " \
       "NOT EXISTS (SELECT 1 FROM results r WHERE r.task = t.task) ORDER BY t.task LIMIT ?3")       \
     X(SQL_REFILL_HOSTS, R,                                                                         \
-      "SELECT task, host, spec FROM tasks WHERE task > ?1 AND task <= ?2 ORDER BY task")           \
+      "SELECT task, host, spec, slot FROM tasks WHERE task > ?1 AND task <= ?2 ORDER BY task")     \
     X(SQL_HAS_RESULT, R, "SELECT 1 FROM results WHERE task = ?1")                                  \
-    X(SQL_BATCH_TOTAL, R, "SELECT total FROM batches WHERE num = ?1 AND state BETWEEN 1 AND 2")    \
+    X(SQL_TARGET_ANSWERS, R,                                                                       \
+      "SELECT r.task, r.agent FROM results r CROSS JOIN tasks t ON t.task = r.task "               \
+      "WHERE r.task >= ?1 AND r.task < ?1 + ?2 AND t.task - t.slot = ?1 "                          \
+      "AND r.agent IS NOT NULL ORDER BY r.task")                                                   \
+    X(SQL_BATCH_TOTAL, R,                                                                          \
+      "SELECT total, slots FROM batches WHERE num = ?1 AND state BETWEEN 1 AND 2")                 \
     X(SQL_BATCH_BY_UUID, R, "SELECT " BATCH_COLUMNS " FROM batches WHERE uuid = ?1 AND state > 0") \
     X(SQL_CAUSES, R,                                                                               \
       "SELECT cause, count FROM causes WHERE batch = ?1 ORDER BY count DESC, cause LIMIT ?2")      \
     X(SQL_RETRIES, R,                                                                              \
       "SELECT uuid FROM batches WHERE retry_of = ?1 AND state > 0 ORDER BY num DESC LIMIT ?2")     \
     X(SQL_ENDED_TASKS, R,                                                                          \
-      "SELECT r.task, t.host, t.spec, t.user_id FROM results r CROSS JOIN tasks t "                \
+      "SELECT r.task, t.host, t.spec, t.user_id, t.slot FROM results r CROSS JOIN tasks t "        \
       "ON t.task = r.task WHERE r.task >= ?1 AND r.task < ?2 AND (?3 >> r.outcome) & 1 "           \
       "ORDER BY r.task LIMIT ?4")                                                                  \
     X(SQL_FAILED_HOSTS, R,                                                                         \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digest.h"
 #include "common/json.h"
 #include "common/mem.h"
 
@@ -46,7 +47,7 @@ static unsigned bounded(unsigned limit)
 
 /* ---- refill */
 
-static enum err batch_total(struct sqlite_db *d, uint32_t num, uint64_t *total)
+static enum err batch_size(struct sqlite_db *d, uint32_t num, uint64_t *total, uint32_t *slots)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_TOTAL);
     sqlite3_bind_int64(st, 1, num);
@@ -56,8 +57,16 @@ static enum err batch_total(struct sqlite_db *d, uint32_t num, uint64_t *total)
         e = ERR_NOT_FOUND;
     if (!e)
         *total = (uint64_t)sqlite3_column_int64(st, 0);
+    if (!e)
+        *slots = (uint32_t)sqlite3_column_int64(st, 1);
     sqlite3_reset(st);
     return e;
+}
+
+static enum err batch_total(struct sqlite_db *d, uint32_t num, uint64_t *total)
+{
+    uint32_t slots;
+    return batch_size(d, num, total, &slots);
 }
 
 static enum err has_result(struct sqlite_db *d, sqlite3_int64 task, bool *has)
@@ -101,6 +110,7 @@ static enum err refill_rows(struct sqlite_db *d, struct store_req *r, sqlite3_st
             .host_hash = (uint64_t)sqlite3_column_int64(st, 1),
             .spec = put_column(&r->arena, st, 2),
             .spec_len = (uint32_t)sqlite3_column_bytes(st, 2),
+            .slot = (uint32_t)sqlite3_column_int64(st, 3),
         };
         if (r->refill.n == limit || r->arena.len >= STORE_PAGE_BYTES)
             break;
@@ -111,11 +121,47 @@ static enum err refill_rows(struct sqlite_db *d, struct store_req *r, sqlite3_st
     return e;
 }
 
+static enum err target_answers(struct sqlite_db *d, struct store_req *r, uint64_t target,
+                               uint32_t slots, unsigned *cap)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_TARGET_ANSWERS);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)target);
+    sqlite3_bind_int64(st, 2, slots);
+    bool row = false;
+    enum err e;
+    while (!(e = sqlite_step(d, st, &row)) && row) {
+        if (r->refill.n_answers == *cap) {
+            *cap = *cap ? *cap * 2 : 64;
+            r->refill.answers = mem_realloc(r->refill.answers, *cap * sizeof(struct store_answer));
+        }
+        const char *agent = (const char *)sqlite3_column_text(st, 1);
+        r->refill.answers[r->refill.n_answers++] = (struct store_answer){
+            (uint64_t)sqlite3_column_int64(st, 0), hash64(agent, strlen(agent))};
+    }
+    sqlite3_reset(st);
+    return e;
+}
+
+/* Which agents the other tasks of these targets have had. */
+static enum err refill_answers(struct sqlite_db *d, struct store_req *r, uint32_t slots)
+{
+    uint64_t last = 0;
+    unsigned cap = 0;
+    enum err e = ERR_NONE;
+    for (unsigned i = 0; !e && i < r->refill.n; i++) {
+        uint64_t target = r->refill.tasks[i].task - r->refill.tasks[i].slot;
+        if (target != last)
+            e = target_answers(d, r, target, slots, &cap);
+        last = target;
+    }
+    return e;
+}
+
 enum err sqlite_refill(struct sqlite_db *d, struct store_req *r)
 {
-    uint32_t num = r->refill.batch;
+    uint32_t num = r->refill.batch, slots = 1;
     uint64_t total = 0, after = r->refill.after;
-    enum err e = batch_total(d, num, &total);
+    enum err e = batch_size(d, num, &total, &slots);
     if (e)
         return e;
     uint64_t first = task_id(num, 0), end = first + total; /* first id that is not the batch's */
@@ -133,6 +179,8 @@ enum err sqlite_refill(struct sqlite_db *d, struct store_req *r)
         if (r->refill.n_hosts == 0)
             sqlite3_bind_int64(st, 3, limit);
         e = refill_rows(d, r, st, limit);
+        if (!e && slots > 1)
+            e = refill_answers(d, r, slots);
     }
     bool cut = r->refill.n == limit || r->arena.len >= STORE_PAGE_BYTES;
     if (cut)
@@ -274,6 +322,7 @@ static enum err ended_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stm
             .spec = put_column(&r->arena, st, 2),
             .spec_len = (uint32_t)sqlite3_column_bytes(st, 2),
             .user_id = put_column(&r->arena, st, 3),
+            .target = (uint32_t)*last - (uint32_t)sqlite3_column_int64(st, 4),
         };
         if (r->ended_tasks.n == limit || r->arena.len >= STORE_PAGE_BYTES / 4)
             break;

@@ -58,6 +58,9 @@ static const char *const STEPS[] = {
     "ALTER TABLE results ADD COLUMN history TEXT;"
     "ALTER TABLE results ADD COLUMN stored_at INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE batches ADD COLUMN per_host_rate REAL NOT NULL DEFAULT 0;",
+    /* The place of a task among those of its target; 0 and 1 take no room behind a long spec. */
+    "ALTER TABLE batches ADD COLUMN slots INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE tasks ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

@@ -23,6 +23,7 @@ enum err sqlite_batch_insert(struct sqlite_db *d, struct batch_info *b)
     sqlite3_bind_int64(st, 9, b->created_at.us);
     sqlite_bind_str(st, 10, b->retry_of[0] ? b->retry_of : NULL);
     sqlite3_bind_double(st, 11, b->per_host_rate);
+    sqlite3_bind_int64(st, 12, b->slots);
     enum err e = sqlite_run(d, st);
     if (e && sqlite3_extended_errcode(d->c) == SQLITE_CONSTRAINT_UNIQUE)
         return ERR_EXISTS;
@@ -88,13 +89,15 @@ enum err sqlite_batch_delete(struct sqlite_db *d, uint32_t num)
     return sqlite_run(d, st);
 }
 
-enum err sqlite_task_insert(struct sqlite_db *d, uint64_t task, const struct store_row *row)
+enum err sqlite_task_insert(struct sqlite_db *d, uint64_t task, const struct store_row *row,
+                            uint32_t slot)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_TASK_INSERT);
     sqlite3_bind_int64(st, 1, (sqlite3_int64)task);
     sqlite3_bind_int64(st, 2, (sqlite3_int64)row->host_hash);
     sqlite_bind_str(st, 3, row->user_id);
     sqlite_bind_bytes(st, 4, row->spec, row->spec_len);
+    sqlite3_bind_int64(st, 5, slot);
     return sqlite_run(d, st);
 }
 
@@ -135,6 +138,30 @@ enum err sqlite_result_exists(struct sqlite_db *d, uint64_t task, bool *out)
     sqlite3_stmt *st = sqlite_use(d, SQL_RESULT_EXISTS);
     sqlite3_bind_int64(st, 1, (sqlite3_int64)task);
     enum err e = sqlite_step(d, st, out);
+    sqlite3_reset(st);
+    return e;
+}
+
+enum err sqlite_target_answered(struct sqlite_db *d, uint64_t task, uint32_t slots,
+                                const char *agent, bool *out)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_TARGET_ANSWERED);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)task);
+    sqlite3_bind_int64(st, 2, slots);
+    sqlite_bind_str(st, 3, agent);
+    enum err e = sqlite_step(d, st, out);
+    sqlite3_reset(st);
+    return e;
+}
+
+enum err sqlite_agents_seen(struct sqlite_db *d, struct wall since, sqlite_agent_f *f, void *arg)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_AGENTS_SEEN);
+    sqlite3_bind_int64(st, 1, since.us);
+    bool row = false;
+    enum err e;
+    while (!(e = sqlite_step(d, st, &row)) && row)
+        f(arg, (const char *)sqlite3_column_text(st, 0), (const char *)sqlite3_column_text(st, 1));
     sqlite3_reset(st);
     return e;
 }

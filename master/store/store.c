@@ -130,6 +130,7 @@ static void members_free(struct store_req *r)
         break;
     case STORE_REFILL:
         free(r->refill.tasks);
+        free(r->refill.answers);
         break;
     case STORE_ENDED_TASKS:
         free(r->ended_tasks.rows);

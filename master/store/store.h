@@ -44,6 +44,8 @@ struct batch_info {
     enum task_class cls;
     int64_t deadline_s, per_host;
     double per_host_rate; /* starts a second per host; 0 = no limit */
+    uint32_t slots;       /* tasks a target, each for another agent; 0 counts as 1 */
+    bool all_agents;      /* BEGIN: slots = agents that match and were seen in AGENTS_SEEN_S */
     char *name;           /* NULL = none */
     char *labels;         /* JSON object text, NULL = none */
     char *agents; /* JSON object text of the selection {"names":[…],"tags":{…}}, NULL = any agent */
@@ -75,6 +77,10 @@ enum batch_phase {
 };
 enum batch_phase batch_info_phase(const struct batch_info *b);
 
+/*
+ * The tasks of one target have consecutive ids: its first has slot 0, and task - slot names the
+ * target. (A retry holds fewer of them, so that no arithmetic on the ordinal would do.)
+ */
 static inline uint64_t task_id(uint32_t batch, uint32_t ordinal)
 {
     return (uint64_t)batch << 32 | ordinal;
@@ -83,6 +89,8 @@ static inline uint32_t task_batch(uint64_t task)
 {
     return (uint32_t)(task >> 32);
 }
+
+#define AGENTS_SEEN_S 86400 /* "all" agents: seen within this */
 
 /* The first answer to an upload with an Idempotency-Key (DESIGN §3), written in the commit that
  * opens its batch and known for IDEMPOTENCY_KEEP_S. */
@@ -126,6 +134,8 @@ struct store_row { /* one accepted target, going in or read; strings in one aren
     uint32_t spec_len;
     const char *user_id; /* NULL = none */
     uint64_t host_hash;
+    uint32_t slot;   /* in: with expand 0 */
+    uint32_t target; /* read: ordinal of the task with slot 0 */
 };
 struct store_result { /* in: all but verdict */
     uint64_t task;
@@ -138,11 +148,16 @@ struct store_result { /* in: all but verdict */
     const char *history; /* JSON of its attempts, NULL = one, of which the rest says all */
     enum ack_verdict
         verdict; /* out: STORED or DUPLICATE (there was one already) or REJECTED (no such task) */
+    bool again;  /* out, DUPLICATE: this agent has answered another task of the target; this one has
+                    no result yet */
 };
 struct store_task { /* a refilled task */
     uint64_t task, host_hash;
     const char *spec;
-    uint32_t spec_len;
+    uint32_t spec_len, slot;
+};
+struct store_answer { /* a task with a result of an agent, of a target that has others without */
+    uint64_t task, agent; /* hash64 of the agent's name */
 };
 struct store_result_row {
     uint64_t seq, task;
@@ -183,6 +198,8 @@ struct store_req {
             struct batch_info info;
             struct store_row *rows; /* heap; at most STORE_COMMIT_ROWS */
             unsigned n_rows;
+            unsigned expand; /* ROWS: each row becomes so many tasks of one target; 0 = one, with
+                                the slot that the row says */
             struct store_idempotency *first; /* COMMIT: kept with the batch, owned; NULL = none.
                                                 ERR_EXISTS: its key has one */
         } upload;
@@ -217,6 +234,8 @@ struct store_req {
                                                     was left out; 0 = none */
             struct store_task *tasks;            /* out: those without a result, by id */
             unsigned n;
+            struct store_answer *answers; /* out: of the targets of these tasks, by id */
+            unsigned n_answers;
             uint64_t last;  /* out: highest id looked at: the next cursor */
             bool exhausted; /* out: nothing lies behind `last` */
         } refill;

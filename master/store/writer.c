@@ -162,7 +162,7 @@ static void follow_up(struct writer *w, struct store_req *r)
     if (r->err)
         return;
     if (r->op == STORE_UPLOAD_ROWS)
-        counter_add(&w->stats->rows, r->upload.n_rows);
+        counter_add(&w->stats->rows, apply_rows(r));
     else if (r->op == STORE_RESULTS)
         count_results(w, r);
     else if (r->op == STORE_MARK)

@@ -21,7 +21,7 @@
 #define STEPS       400
 #define AGENTS      5
 #define SECOND      AGENTS /* slots of second connections of the same names: take-overs */
-#define BATCHES     7
+#define BATCHES     9
 #define SORTED      6 /* the batch that is sorted by host */
 #define AUDIT_EVERY 4
 #define IDLE_ROUNDS 100 /* of a second: longer than any grace */
@@ -418,6 +418,11 @@ static void open_batches(struct storm *st)
         w->batches[SORTED].tasks[i].host = (uint64_t)i / 100;
     world_batch(w, 7, 60, (int64_t)rng_below(&st->rng, 3), 20); /* with a rate */
     w->batches[7].def.per_host_rate = (double)(1 + rng_below(&st->rng, 30)) / 4;
+    world_batch(w, 8, 3 * 120, 2, 11); /* three agents for each target */
+    w->batches[8].def.slots = 3;
+    world_batch(w, 9, (AGENTS + 1) * 20, 0, 0); /* more than there are */
+    w->batches[9].def.slots = AGENTS + 1;
+    w->batches[9].def.deadline_in_ms = 60000;
     w->batches[3].def.cls = w->batches[4].def.cls = CLASS_INTERACTIVE;
     w->batches[5].def.cls = CLASS_SCHEDULE;
     w->batches[5].pad = 6000; /* the byte window ends before the count */
@@ -427,6 +432,14 @@ static void open_batches(struct storm *st)
     lower_bounds(st);
     for (uint32_t num = 1; num <= BATCHES; num++)
         world_open(w, num);
+}
+
+static void all_different(const struct w_batch *b)
+{
+    for (uint64_t i = 0; b->def.slots > 1 && i < b->total; i++)
+        for (uint64_t k = i - i % b->def.slots; k < i; k++)
+            ck_assert_msg(!b->tasks[i].agent || b->tasks[i].agent != b->tasks[k].agent,
+                          "one agent answered a target twice");
 }
 
 static void run_seed(uint64_t seed)
@@ -442,6 +455,7 @@ static void run_seed(uint64_t seed)
     struct core_counts n;
     for (uint32_t num = 1; num <= BATCHES; num++) {
         ck_assert_msg(world_all_ended(st.w, num), "batch %u did not end", num);
+        all_different(&st.w->batches[num]);
         ck_assert_msg(!core_batch_counts(st.w->core, num, &n), "batch %u is still open", num);
     }
     core_audit(st.w->core);

@@ -7,7 +7,7 @@
  * events, never from an action. Aborts on the first thing that does not add up.
  */
 struct audit {
-    size_t tasks, bytes, ready, leased;
+    size_t tasks, bytes, ready, leased, grouped;
 };
 
 static void audit_task(const struct task *t)
@@ -37,6 +37,7 @@ static void audit_batch(const struct batch *b, struct audit *sum)
         sum->ready += t->state == TASK_READY && !b->paused;
         leased += t->state == TASK_LEASED;
         sum->bytes += t->spec_len;
+        sum->grouped += t->group != NULL;
     }
     sum->tasks += b->tasks.count;
     sum->leased += leased;
@@ -105,6 +106,7 @@ static void core_audit(const struct core *c)
     }
     REQUIRE(sum.ready == c->ready && sum.bytes == c->window_bytes && asked == c->asked);
     REQUIRE(sum.tasks == c->window_tasks && sum.tasks == HASH_COUNT(c->tasks));
+    REQUIRE((sum.grouped > 0) == (c->groups != NULL));
     audit_hosts(c);
     audit_fleet(c, sum.leased);
 }

@@ -39,6 +39,23 @@ static bool w_passed_over(struct w_refill *r, uint64_t host)
         r->passed[i] = r->last;
     return r->q.n_hosts > 0 && named != r->q.only;
 }
+static uint32_t w_slot(const struct w_batch *b, uint64_t ordinal)
+{
+    return b->def.slots > 1 ? (uint32_t)(ordinal % b->def.slots) : 0;
+}
+/* Of the target that this task is of, unless the one before is of it, too. */
+static void w_read_answers(struct w_refill *r, const struct w_batch *b, uint64_t first, uint64_t i)
+{
+    uint64_t target = i - w_slot(b, i);
+    if (r->n > 1 && r->found[r->n - 2] >= first + target)
+        return;
+    for (uint64_t k = target; b->def.slots > 1 && k < target + b->def.slots; k++) {
+        if (!b->tasks[k].has_result || b->tasks[k].agent == 0)
+            continue;
+        REQUIRE(r->n_answers < W_ANSWERS);
+        r->answers[r->n_answers++] = (struct core_answer){first + k, b->tasks[k].agent};
+    }
+}
 static void w_read_refill(struct world *w, struct w_refill *r)
 {
     const struct w_batch *b = &w->batches[r->q.batch];
@@ -52,8 +69,10 @@ static void w_read_refill(struct world *w, struct w_refill *r)
     r->read = true;
     for (uint64_t i = from; i < to && r->n < r->q.limit; i++) {
         r->last = first + i;
-        if (!w_passed_over(r, b->tasks[i].host) && !b->tasks[i].has_result)
-            r->found[r->n++] = r->last;
+        if (w_passed_over(r, b->tasks[i].host) || b->tasks[i].has_result)
+            continue;
+        r->found[r->n++] = r->last;
+        w_read_answers(r, b, first, i);
     }
 }
 static void w_refill(void *arg, const struct core_refill *q)
@@ -79,6 +98,7 @@ static void w_store(void *arg, const struct core_result *r)
     *p = (struct w_pending){
         .task = r->task, .session = r->session, .outcome = r->outcome, .len = r->record_len};
     snprintf(p->cause, sizeof(p->cause), "%s", r->cause ? r->cause : "");
+    snprintf(p->agent, sizeof(p->agent), "%s", r->agent ? r->agent : "");
 }
 static void w_mark(void *arg, uint32_t batch, bool cancel, enum cause cause)
 {
@@ -183,10 +203,12 @@ static void w_answer_refill(struct world *w, struct w_refill *r)
         w_read_refill(w, r);
     for (unsigned i = 0; i < r->n; i++)
         rows[i] = (struct core_task){r->found[i], b->tasks[(uint32_t)r->found[i]].host, spec.data,
-                                     spec.len};
+                                     spec.len, w_slot(b, (uint32_t)r->found[i])};
     struct core_refilled answer = {.batch = r->q.batch,
                                    .tasks = rows,
                                    .n = r->n,
+                                   .answers = r->answers,
+                                   .n_answers = r->n_answers,
                                    .last = r->last,
                                    .exhausted = (uint32_t)r->last + 1 >= b->total};
     memcpy(answer.passed, r->passed, sizeof(answer.passed));
@@ -194,14 +216,29 @@ static void w_answer_refill(struct world *w, struct w_refill *r)
     strbuf_fini(&spec);
 }
 
+/* This agent has answered another task of the target. */
+static bool w_answered(const struct w_batch *b, uint64_t ordinal, uint64_t agent)
+{
+    uint64_t target = ordinal - w_slot(b, ordinal);
+    for (uint64_t k = target; agent && b->def.slots > 1 && k < target + b->def.slots; k++)
+        if (k != ordinal && b->tasks[k].has_result && b->tasks[k].agent == agent)
+            return true;
+    return false;
+}
 static void w_commit_one(struct world *w, struct w_pending *p)
 {
     struct w_batch *b = &w->batches[p->task >> 32];
     struct w_task *t = &b->tasks[(uint32_t)p->task];
     enum ack_verdict v = t->has_result ? ACK_DUPLICATE : ACK_STORED;
+    uint64_t agent = p->agent[0] ? hash64(p->agent, strlen(p->agent)) : 0;
     t->stored++;
+    if (!t->has_result && w_answered(b, (uint32_t)p->task, agent)) {
+        core_stored_again(w->core, p->task, p->session, p->agent, p->len, w->now);
+        return;
+    }
     if (!t->has_result) {
         t->has_result = true;
+        t->agent = agent;
         t->outcome = p->outcome;
         snprintf(t->cause, sizeof(t->cause), "%s", p->cause);
     }

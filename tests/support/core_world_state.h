@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "common/digest.h"
 #include "common/mem.h"
 #include "master/core/core.h"
 #include "proto/result.h"
@@ -14,13 +15,15 @@
 #define W_BATCHES  128
 #define W_SESSIONS 64
 #define W_HELD     4096
+#define W_ANSWERS  4096
 #define W_RATED    64 /* hosts of batches with a rate: numbers below it */
 
 struct w_task {
     bool exists, has_result;
     enum outcome outcome;
     char cause[CAUSE_MAX];
-    int stored; /* how many results were tried to be stored */
+    int stored;     /* how many results were tried to be stored */
+    uint64_t agent; /* hash of who answered; 0 = the master */
     uint64_t host;
 };
 struct w_batch {
@@ -55,12 +58,14 @@ struct w_pending {
     uint64_t task;
     session_id session;
     enum outcome outcome;
-    char cause[CAUSE_MAX];
+    char cause[CAUSE_MAX], agent[AGENT_NAME_MAX + 1];
     size_t len;
 };
 struct w_refill { /* what the store's reader is asked, and what it saw when it looked */
     struct core_refill q;
     uint64_t last, found[CORE_REFILL_ROWS], passed[CORE_REFILL_HOSTS];
+    struct core_answer answers[W_ANSWERS];
+    unsigned n_answers;
     unsigned n;
     bool read;
 };
