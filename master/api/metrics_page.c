@@ -48,6 +48,8 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         COUNTER("results_rejected_total", "Results with a bad ticket", s->results_rejected),
         COUNTER("results_again_total", "Results of agents that had answered their target before",
                 s->results_again),
+        COUNTER("stragglers_total", "Second leases of tasks near the end of their batch",
+                s->stragglers),
         COUNTER("results_late_total", "Results of leases that had ended", s->results_late),
         COUNTER("nacks_total", "Tasks that an agent could not run", s->nacks),
         COUNTER("releases_total", "Tasks handed back before their start", s->releases),

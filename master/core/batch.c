@@ -50,7 +50,8 @@ struct task *task_new(struct core *c, struct batch *b, uint64_t id, uint64_t hos
 
 void task_free(struct core *c, struct task *t)
 {
-    REQUIRE(!list_linked(&t->node) && !t->agent && !t->host);
+    REQUIRE(!list_linked(&t->node) && !t->agent && !t->host && !t->twin);
+    REQUIRE(!list_linked(&t->straggler));
     slots_leave(c, t);
     HASH_DEL(c->tasks, t);
     list_remove(&t->batch->tasks, &t->batch_node);
@@ -195,6 +196,7 @@ static void batch_drop_task(struct core *c, struct task *t)
         task_unqueue(c, t);
         break;
     case TASK_LEASED:
+        straggle_settle(c, t, NULL);
         lease_drop(c, t);
         break;
     case TASK_STORING:
@@ -353,6 +355,7 @@ void batch_tick(struct core *c, struct mono now)
             b->had_agent = fleet_matching(c, b) > 0;
         batch_deadline(c, b, now);
         slots_tick(c, b, now);
+        straggle_tick(c, b, now);
         batch_refill(c, b, now);
     }
 }

@@ -25,6 +25,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     list_init(&c->alone);
     list_init(&c->stuck_hosts);
     list_init(&c->rated_hosts);
+    list_init(&c->stragglers);
     for (int cls = 0; cls < TASK_CLASSES; cls++)
         list_init(&c->active[cls]);
     c->host_queue_most = CORE_HOST_QUEUE;

@@ -254,7 +254,7 @@ struct core_stats {
     struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open,
         batches_paused, queued_tasks, running_tasks, window_tasks, waiting_store;
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
-        results_again, results_late, nacks, releases, over_window, bad_messages, unknown_messages,
-        sessions_total, disconnects, agents_dead;
+        results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
+        unknown_messages, sessions_total, disconnects, agents_dead;
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

@@ -184,7 +184,7 @@ static struct task *pick_alone(struct core *c, struct session *s, struct mono no
     if (!t)
         return NULL;
     c->alone_agent = a;
-    if (!list_empty(&a->leases))
+    if (!list_empty(&a->leases) || !list_empty(&a->twins))
         return NULL;
     c->alone_runs = true;
     task_unready(c, t);
@@ -194,13 +194,12 @@ static struct task *pick_alone(struct core *c, struct session *s, struct mono no
 
 /* ---- sending */
 
-static void send_task(struct core *c, struct session *s, struct task *t, struct strbuf *frame,
-                      struct mono now)
+static void send_task(struct core *c, struct session *s, struct task *t, struct lease_no lease,
+                      struct strbuf *frame, struct mono now)
 {
     struct batch *b = t->batch;
     char ticket[TICKET_TEXT_MAX];
-    lease_take(c, t, s->agent, now);
-    ticket_make(c->tickets, b->uuid, t->id, s->agent->name, t->lease, ticket);
+    ticket_make(c->tickets, b->uuid, t->id, s->agent->name, lease, ticket);
     int64_t left = mono_diff_ms(b->deadline_at, now);
     struct msg_task m = {.task = t->id,
                          .ticket = ticket,
@@ -255,12 +254,19 @@ bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size
         struct task *t = pick_alone(c, s, now);
         if (!t && c->alone_agent != s->agent)
             t = pick(c, s, now);
+        if (t) {
+            lease_take(c, t, s->agent, now);
+            send_task(c, s, t, t->lease, frame, now);
+            refill_after(c, t->batch, now);
+            continue;
+        }
+        if (c->alone_agent != s->agent)
+            t = straggle_pick(c, s->agent, now);
         if (!t) {
             set_hungry(c, s, true);
             return false;
         }
-        send_task(c, s, t, frame, now);
-        refill_after(c, t->batch, now);
+        send_task(c, s, t, straggle_lease(t), frame, now);
     }
     return true;
 }
@@ -293,10 +299,10 @@ static bool something_for(const struct core *c, const struct agent *a)
 /* As many as there are tasks; where batches choose their agents, all that one could choose. */
 void dispatch_wake(struct core *c)
 {
-    if (list_empty(&c->hungry) || c->ready == 0)
+    if (list_empty(&c->hungry) || c->ready + c->stragglers.count == 0)
         return;
-    bool choose = selective(c);
-    size_t wake = choose ? c->hungry.count : c->ready;
+    bool choose = c->ready > 0 && selective(c);
+    size_t wake = choose ? c->hungry.count : c->ready + c->stragglers.count;
     LIST_EACH_SAFE (&c->hungry, n, tmp) {
         struct session *s = CONTAINER_OF(n, struct session, hungry_node);
         if (choose && !something_for(c, s->agent))

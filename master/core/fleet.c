@@ -88,6 +88,7 @@ static void session_free(struct core *c, struct session *s)
 static void agent_detach(struct core *c, struct agent *a, struct session *s, const char *cause)
 {
     a->session = NULL;
+    straggle_agent_gone(c, a);
     if (s->granted.count > 0)
         a->orphan_until = mono_add_ms(s->last_rx, ORPHAN_GRACE_MS);
     c->connected--;
@@ -125,7 +126,7 @@ static void free_tags(struct agent *a)
 
 static void agent_free(struct core *c, struct agent *a)
 {
-    REQUIRE(list_empty(&a->leases) && !a->session);
+    REQUIRE(list_empty(&a->leases) && list_empty(&a->twins) && !a->session);
     if (c->alone_agent == a)
         c->alone_agent = NULL;
     HASH_DEL(c->agents, a);
@@ -159,6 +160,7 @@ static struct agent *agent_get(struct core *c, const char *name)
     snprintf(a->name, sizeof(a->name), "%s", name);
     a->hash = slots_agent_hash(name);
     list_init(&a->leases);
+    list_init(&a->twins);
     HASH_ADD_STR(c->agents, name, a);
     return a;
 }
@@ -433,6 +435,7 @@ void fleet_bye(struct core *c, struct session *s, const char *reason, struct mon
 {
     struct agent *a = s->agent;
     c->ops.event(c->arg, "agent_bye", a->name, reason);
+    straggle_agent_gone(c, a);
     LIST_EACH_SAFE (&a->leases, n, tmp) {
         lease_lost(c, CONTAINER_OF(n, struct task, node), LOSS_RELEASED, CAUSE_agent_lost, now);
     }

@@ -59,7 +59,7 @@ static void view_fill(const struct agent *a, struct agent_view *v, struct mono n
     v->heartbeat_gap_max_ms = a->hb_gap_max_ms;
     v->connected_ms = -1;
     v->rtt_ms = a->rtt_ms;
-    v->leases = v->in_flight = a->leases.count;
+    v->leases = v->in_flight = a->leases.count + a->twins.count;
     v->sent_tasks = a->sent_tasks;
     v->results = a->results;
     v->reconnects = a->sessions > 0 ? a->sessions - 1 : 0;

@@ -27,18 +27,37 @@ static void lease_enter(struct core *c, struct task *t, struct agent *a)
 void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now)
 {
     t->lease = (struct lease_no){c->epoch, ++c->lease_counter};
-    t->leased_at = now;
+    t->leased_at = t->held_since = now;
     lease_enter(c, t, a);
 }
 
 void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no)
 {
     t->lease = no;
+    t->held_since = c->last_tick;
     t->leased_at = (struct mono){0};
     t->forgotten |= no.epoch != c->epoch;
     lease_enter(c, t, a);
     if (t->spec)
         polite_count(c, t);
+}
+
+void lease_continue(struct core *c, struct task *t, struct agent *a, struct lease_no no)
+{
+    t->lease = no;
+    t->leased_at = t->held_since = c->last_tick;
+    lease_enter(c, t, a);
+}
+
+void lease_emptied(struct core *c, struct agent *a)
+{
+    if (c->alone_agent != a || !list_empty(&a->leases) || !list_empty(&a->twins))
+        return;
+    if (c->alone_runs)
+        c->alone_agent = NULL;
+    c->alone_runs = false;
+    if (a->session)
+        dispatch_hungry(c, a->session);
 }
 
 void lease_drop(struct core *c, struct task *t)
@@ -54,13 +73,7 @@ void lease_drop(struct core *c, struct task *t)
         t->batch->unproved--;
     polite_leave(c, t);
     t->state = TASK_STORING;
-    if (c->alone_agent != a || !list_empty(&a->leases))
-        return;
-    if (c->alone_runs)
-        c->alone_agent = NULL;
-    c->alone_runs = false;
-    if (a->session)
-        dispatch_hungry(c, a->session);
+    lease_emptied(c, a);
 }
 
 /* ---- endings that the master decides */
@@ -112,6 +125,9 @@ void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause 
         t->attempts++;
     if (why == LOSS_DEATH)
         t->deaths++;
+    if (straggle_take_over(c, t))
+        return;
+    straggle_settle(c, t, NULL);
     if (used_up(c, t, cause))
         return;
     counter_add(&c->stats.requeued, 1);
@@ -136,6 +152,7 @@ void lease_ended(struct core *c, struct task *t)
     if (t->state == TASK_LEASED) {
         if (t->agent->session)
             fleet_cancel(c, t->agent, t->id);
+        straggle_settle(c, t, NULL);
         lease_drop(c, t);
     } else if (t->state != TASK_STORING) {
         task_unqueue(c, t);
@@ -184,6 +201,7 @@ static void settle(struct core *c, struct batch *b, struct task *t, uint64_t id,
     if (t->state == TASK_LEASED) {
         if (t->agent != from)
             fleet_cancel(c, t->agent, t->id);
+        straggle_settle(c, t, from);
         lease_drop(c, t);
     } else if (t->state != TASK_STORING) {
         task_unqueue(c, t);
@@ -244,6 +262,8 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
     uint32_t attempt = t ? t->attempts + 1u : 1;
     struct core_history history;
     bool told = tell_answer(c, t, s->agent, no, now, &history);
+    if (t && t->state == TASK_LEASED)
+        straggle_note(t, now);
     settle(c, b, t, m->task, s->agent);
     if (t)
         slots_answered(c, t, s->agent, now);
@@ -265,7 +285,8 @@ void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, boo
 {
     struct task *t = task_find(c, m->task);
     struct lease_no no;
-    if (!t || !ticket_good(c, s, t->batch, m->task, m->ticket, &no) || !current(t, s->agent, no))
+    if (!t || !ticket_good(c, s, t->batch, m->task, m->ticket, &no) ||
+        straggle_given_back(c, t, s->agent, no) || !current(t, s->agent, no))
         return; /* only the current lease can be given back; late ones mean nothing */
     counter_add(release ? &c->stats.releases : &c->stats.nacks, 1);
     if (release) {
@@ -278,6 +299,7 @@ void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, boo
         lease_lost(c, t, LOSS_NACK, known ? cause : CAUSE_agent_lost, now);
         return;
     }
+    straggle_settle(c, t, s->agent);
     lease_drop(c, t);
     history_add(t, s->agent->name, ATTEMPT_NACK, cause, now);
     t->attempts++;

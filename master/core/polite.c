@@ -197,6 +197,29 @@ void polite_leave(struct core *c, struct task *t)
     polite_settle(c, h);
 }
 
+bool polite_second(struct core *c, const struct task *t, struct host **out, struct mono now)
+{
+    if (!polite_limits(t->batch))
+        return true;
+    struct host *h = host_get(c, t->host_hash);
+    if (has_place(h, t->batch) && list_empty(&h->waiting) && take_token(c, h, t->batch, now)) {
+        h->in_flight++;
+        *out = h;
+    }
+    polite_settle(c, h);
+    return *out != NULL;
+}
+
+void polite_second_over(struct core *c, struct host *h)
+{
+    if (!h)
+        return;
+    REQUIRE(h->in_flight > 0);
+    h->in_flight--;
+    host_wake(c, h);
+    polite_settle(c, h);
+}
+
 void polite_unwait(struct core *c, struct task *t)
 {
     struct host *h = t->host;

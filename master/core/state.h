@@ -38,6 +38,7 @@
 #define SLOW_MS    15000
 #define STALLED_MS 45000 /* before nginx's 60 s */
 #define RATE_TAU_S 5.0
+#define RUN_SLOTS  16 /* of times from lease to result: powers of two of milliseconds */
 
 enum task_state { TASK_READY, TASK_WAITING, TASK_LEASED, TASK_STORING };
 
@@ -62,6 +63,10 @@ struct task {
     struct mono avoid_until;
     bool faulted;                /* it came back by a fault of that agent */
     struct agent *agent;         /* LEASED: whose */
+    struct twin *twin;           /* LEASED: its second lease (straggle.c), NULL = none */
+    struct mono held_since;      /* LEASED: since when we know of it */
+    bool judged, safe;           /* whether it may be asked twice */
+    struct list_node straggler;  /* in core->stragglers: LEASED, old, without a twin */
     struct group *group;         /* of its target, when that asks for several agents */
     uint64_t barred;             /* hash of an agent that has answered another one of them */
     struct lease_no lease;       /* the current or last one */
@@ -71,6 +76,15 @@ struct task {
     struct list_node node;       /* READY, WAITING: queue; LEASED: agent->leases */
     struct list_node batch_node; /* batch->tasks, always */
     UT_hash_handle hh;
+};
+
+/* The second lease of a task (straggle.c). */
+struct twin {
+    struct task *task;
+    struct agent *agent;
+    struct host *host; /* its place there; NULL = not counted */
+    struct lease_no lease;
+    struct list_node node; /* agent->twins */
 };
 
 struct host { /* the per-host budget; exists while something is in flight, waits or was skipped */
@@ -106,7 +120,8 @@ struct batch {
     struct mono deadline_at;
     bool resumed; /* open before this start: not dispatched until core->hold_until */
     bool marked, had_agent;
-    uint32_t slots;    /* tasks a target has at most */
+    uint64_t twins_made, run_slots[RUN_SLOTS]; /* straggle.c */
+    uint32_t slots;                            /* tasks a target has at most */
     uint64_t left_out; /* the first task that no connected agent may take; 0 = none */
     uint64_t left_out_epoch, slots_epoch;
     struct mono slots_at; /* not looked at again before */
@@ -143,6 +158,7 @@ struct agent {
     unsigned n_tags;
     struct session *session; /* NULL: orphaned or gone */
     struct list leases;      /* tasks */
+    struct list twins;       /* second leases, of this session */
     bool awaited;            /* after a restart: it may still run tasks, see core->awaited */
     bool reborn; /* another process said HELLO: what it holds no result of died with the last */
     bool draining, slow;
@@ -197,7 +213,7 @@ struct core {
     struct task *tasks;
     struct host *hosts;
     struct group *groups; /* by target */
-    struct list session_list, hungry, stuck_hosts, rated_hosts;
+    struct list session_list, hungry, stuck_hosts, rated_hosts, stragglers;
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
     size_t host_queue_most, host_queue_least;
     unsigned skipped_hosts_max;
@@ -257,6 +273,9 @@ void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now
 void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no);
 void lease_drop(struct core *c,
                 struct task *t); /* LEASED → no queue; the caller decides what next */
+/* Its twin's lease becomes its own. */
+void lease_continue(struct core *c, struct task *t, struct agent *a, struct lease_no no);
+void lease_emptied(struct core *c, struct agent *a); /* one lease fewer, perhaps the last */
 enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH };
 void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause cause,
                 struct mono now);
@@ -321,6 +340,19 @@ void skip_clear(struct core *c, struct batch *b,
                 bool pass); /* pass: note them as pause_pass does */
 bool skip_is_full(const struct core *c, const struct batch *b);
 
+/* straggle.c: second leases near the end of a batch */
+void straggle_note(struct task *t, struct mono now); /* it was answered */
+void straggle_tick(struct core *c, struct batch *b, struct mono now);
+/* A task that this agent may try, too: its twin is made. NULL: none. */
+struct task *straggle_pick(struct core *c, struct agent *a, struct mono now);
+struct lease_no straggle_lease(const struct task *t);
+/* t leaves LEASED: the agent of the twin, unless it is `from`, is told. */
+void straggle_settle(struct core *c, struct task *t, const struct agent *from);
+bool straggle_given_back(struct core *c, struct task *t, const struct agent *a,
+                         struct lease_no no); /* false: not the twin's lease */
+void straggle_agent_gone(struct core *c, struct agent *a);
+bool straggle_take_over(struct core *c, struct task *t); /* t lost its own lease; false: no twin */
+
 /* slots.c: targets that ask for several agents */
 uint64_t slots_agent_hash(const char *name);
 void slots_join(struct core *c, struct task *t, uint32_t slot);
@@ -347,7 +379,10 @@ void polite_unwait(struct core *c, struct task *t);
 void polite_wake(struct core *c,
                  uint64_t host_hash); /* a READY task of this host went away unused */
 
-bool polite_limits(const struct batch *b); /* it has a limit per host */
+/* A second place for a task that is in flight: false, not now. *h is given back to _over. */
+bool polite_second(struct core *c, const struct task *t, struct host **h, struct mono now);
+void polite_second_over(struct core *c, struct host *h); /* may be NULL */
+bool polite_limits(const struct batch *b);               /* it has a limit per host */
 /* One start of a task whose place is not asked for: is there a token for it; taken. */
 bool polite_could_start(struct core *c, const struct task *t, struct mono now);
 void polite_started(struct core *c, const struct task *t, struct mono now);

@@ -22,6 +22,9 @@ static void audit_task(const struct task *t)
     REQUIRE(t->state != TASK_LEASED || counted);
     REQUIRE(t->host == NULL || t->host->hash == t->host_hash);
     REQUIRE(!t->ended || !t->running);
+    REQUIRE(!t->twin || (t->state == TASK_LEASED && t->twin->agent != t->agent));
+    REQUIRE(!t->twin || t->twin->agent->session);
+    REQUIRE(!list_linked(&t->straggler) || (t->state == TASK_LEASED && !t->twin));
 }
 
 static void audit_batch(const struct batch *b, struct audit *sum)
@@ -68,6 +71,7 @@ static void audit_hosts(const struct core *c)
     HASH_ITER(hh, c->tasks, t, ttmp)
     {
         sum += t->state == TASK_LEASED && t->host;
+        sum += t->twin && t->twin->host;
         queued += t->state == TASK_WAITING;
     }
     REQUIRE(counted == sum && waiting == queued);

@@ -198,7 +198,9 @@ static void w_answer_refill(struct world *w, struct w_refill *r)
     strbuf_puts(&spec, "{\"url\":\"http://x/");
     for (unsigned i = 0; i < b->pad; i++)
         strbuf_putc(&spec, 'x');
-    strbuf_puts(&spec, "\"}");
+    strbuf_puts(&spec, "\"");
+    strbuf_puts(&spec, b->more ? b->more : "");
+    strbuf_putc(&spec, '}');
     if (!r->read)
         w_read_refill(w, r);
     for (unsigned i = 0; i < r->n; i++)

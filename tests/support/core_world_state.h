@@ -33,6 +33,7 @@ struct w_batch {
     uint64_t total;
     unsigned pad; /* bytes by which each spec is longer than it need be */
     int64_t per_host;
+    const char *more; /* members of each spec; NULL = none */
     struct w_task *tasks;
     struct core_batch def;
 };
