@@ -189,6 +189,7 @@ static bool build_api(struct master *m, char *why)
                            .hub_last_tick = tick_of_hub,
                            .hub_arg = m->hub,
                            .body_max_bytes = m->o->body_max,
+                           .open_tasks_max = m->o->max_open_tasks,
                            .trusted_proxies = m->o->trusted_proxies};
     if (api_create(&c, &m->api, why, WHY_MAX) != ERR_NONE)
         return false;

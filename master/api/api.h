@@ -19,6 +19,8 @@
 #define API_ERRORS_MAX       100        /* line errors in an answer */
 #define API_DUPLICATES_MAX   1000000    /* hashes kept to report duplicates */
 #define API_BODY_MAX_DEFAULT (1024ll << 20)
+#define API_OPEN_TASKS_MAX   10000000
+#define API_COMMIT_MS_MAX    1000 /* p99 of the last commits: beyond it no upload begins */
 
 struct api;
 struct api_config {
@@ -32,6 +34,7 @@ struct api_config {
     struct mono (*hub_last_tick)(void *arg);
     void *hub_arg;
     int64_t body_max_bytes;
+    int64_t open_tasks_max; /* with more no upload begins; 0 = the default */
     const char
         *trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For counts, NULL = none */
 };

@@ -37,6 +37,7 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         GAUGE("sessions", "Open sessions of agents", s->sessions),
         GAUGE("batches_open", "Batches that have not ended", s->batches_open),
         GAUGE("batches_paused", "Batches that are held back", s->batches_paused),
+        GAUGE("tasks_open", "Tasks that have not ended, all open batches", s->open_tasks),
         GAUGE("tasks_queued", "Tasks that wait, all open batches", s->queued_tasks),
         GAUGE("tasks_running", "Tasks leased to agents", s->running_tasks),
         GAUGE("tasks_window", "Queued tasks held in memory", s->window_tasks),
@@ -84,6 +85,8 @@ static void put_store(struct strbuf *b, struct store *store)
         COUNTER("store_batches_purged_total", "Ended batches purged", s->batches_purged),
         COUNTER("store_tasks_purged_total", "Their tasks", s->tasks_purged),
         GAUGE("store_used_bytes", "Size of the store without its free pages", s->used_bytes),
+        GAUGE("store_commit_p99_milliseconds",
+              "Of the commits of some seconds, when last committed", s->commit_p99_ms),
         GAUGE("store_disk_full", "1 while the disk is full", s->disk_full),
     };
     put_rows(b, rows, ARRAY_LEN(rows));

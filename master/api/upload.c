@@ -12,8 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OPEN_TASKS_MAX 10000000 /* beyond it the start of an upload is refused with 429 */
-#define FULL_UPLOADS   4        /* at the same time, with all of API_DUPLICATES_MAX */
+#define FULL_UPLOADS 4 /* at the same time, with all of API_DUPLICATES_MAX */
 
 /*
  * NEW ──first group──► BEGINNING ──num──► OPEN ──all rows committed──► COMMITTING ──► OPENING ──►
@@ -55,9 +54,18 @@ bool upload_may_begin(struct http_req *r)
                       "the master is shutting down and takes no new work; try again");
         return false;
     }
-    if (s && gauge_get(&s->queued_tasks) + gauge_get(&s->running_tasks) > OPEN_TASKS_MAX) {
+    if (s && gauge_get(&s->open_tasks) > r->api->conf.open_tasks_max) {
         reply_problem(r, MHD_HTTP_TOO_MANY_REQUESTS, "too_many_open_tasks",
-                      "more than %d tasks are open; wait until some have ended", OPEN_TASKS_MAX);
+                      "more than %" PRId64 " tasks are open; wait until some have ended",
+                      r->api->conf.open_tasks_max);
+        return false;
+    }
+    int64_t commit_ms = store_commit_p99_ms(r->api->conf.store, mono_now());
+    if (commit_ms > API_COMMIT_MS_MAX) {
+        reply_problem(r, MHD_HTTP_TOO_MANY_REQUESTS, "store_slow",
+                      "the master's disk is slow: commits take up to %" PRId64
+                      " ms; wait until it has caught up",
+                      commit_ms);
         return false;
     }
     if (h && i64_parse(h, strlen(h), &length) == ERR_NONE && length > r->api->conf.body_max_bytes) {

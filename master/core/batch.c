@@ -167,6 +167,12 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
     list_init(&b->waiters);
 }
 
+/* Only this thread writes it. */
+static void add_open_tasks(struct core *c, int64_t n)
+{
+    gauge_set(&c->stats.open_tasks, gauge_get(&c->stats.open_tasks) + n);
+}
+
 void core_batch_open(struct core *c, const struct core_batch *in, struct mono now)
 {
     REQUIRE(!batch_find(c, in->num));
@@ -176,6 +182,7 @@ void core_batch_open(struct core *c, const struct core_batch *in, struct mono no
     b->resumed = in->resumed;
     HASH_ADD(hh, c->batches, num, sizeof(b->num), b);
     gauge_set(&c->stats.batches_open, (int64_t)HASH_COUNT(c->batches));
+    add_open_tasks(c, (int64_t)(b->total - batch_ended(b)));
     batch_refill(c, b, now);
     batch_end_if_done(c, b);
 }
@@ -186,6 +193,7 @@ void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n)
 {
     b->ended[o] += n;
     REQUIRE(batch_ended(b) <= b->total);
+    add_open_tasks(c, -(int64_t)n);
 }
 
 static void batch_drop_task(struct core *c, struct task *t)

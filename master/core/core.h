@@ -252,7 +252,8 @@ void core_views_free(struct agent_view *v, unsigned n);
 
 struct core_stats {
     struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open,
-        batches_paused, queued_tasks, running_tasks, window_tasks, waiting_store;
+        batches_paused, queued_tasks, running_tasks, window_tasks, waiting_store,
+        open_tasks; /* in open batches, and not ended */
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
         unknown_messages, sessions_total, disconnects, agents_dead;

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/store/dirlock.h"
+#include "master/store/pace.h"
 #include "master/store/reader.h"
 #include "master/store/sqlite.h"
 #include "master/store/writer.h"
@@ -282,6 +283,12 @@ void store_mailbox_stats(struct store *s, struct mailbox_stats *writer,
 {
     writer_mailbox_stats(s->writer, writer);
     readers_mailbox_stats(s->readers, reader);
+}
+
+int64_t store_commit_p99_ms(struct store *s, struct mono now)
+{
+    int64_t at = gauge_get(&s->stats.commit_p99_at_ms);
+    return now.ns / NS_PER_MS - at > PACE_MS ? 0 : gauge_get(&s->stats.commit_p99_ms);
 }
 
 bool store_writable(struct store *s)

@@ -357,11 +357,14 @@ struct store_stats {
     struct counter commits, rows, results, duplicates; /* rows: tasks of uploads */
     struct counter batches_purged, tasks_purged;
     struct gauge used_bytes; /* as of the last look of the retention; free pages do not count */
-    struct gauge disk_full;  /* 1 while the disk is full; it clears by itself */
+    struct gauge commit_p99_ms, commit_p99_at_ms; /* of the last seconds, and when it was so */
+    struct gauge disk_full; /* 1 while the disk is full; it clears by itself */
 };
 struct store_stats *store_stats(struct store *s); /* atomics: any thread */
 void store_mailbox_stats(struct store *s, struct mailbox_stats *writer,
                          struct mailbox_stats *reader);
+/* Of the commits of the last seconds (pace.h). */
+int64_t store_commit_p99_ms(struct store *s, struct mono now);
 bool store_writable(struct store *s); /* for /readyz */
 
 /*

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "master/store/pace.h"
 #include "master/store/writer.h"
 
 #include <pthread.h>
@@ -26,6 +27,7 @@
 #define EXIT_DISK      3
 
 struct writer {
+    struct pace pace;
     struct store_config c;
     struct store_stats *stats;
     struct mailbox *box;
@@ -326,11 +328,19 @@ static void report_retention(struct writer *w)
             LS("last", rep.last), LS("why", rep.by_size ? "size" : "age"));
 }
 
+static void note_pace(struct writer *w, double took_ms, struct mono now)
+{
+    pace_add(&w->pace, took_ms, now);
+    gauge_set(&w->stats->commit_p99_ms, (int64_t)pace_p99_ms(&w->pace, now));
+    gauge_set(&w->stats->commit_p99_at_ms, now.ns / NS_PER_MS);
+}
+
 static void committed(struct writer *w, double took_ms)
 {
     if (ledger_committed(w->ledger) > 0)
         retention_hint(w->retention, mono_now());
     histogram_add(&w->stats->commit_ms, took_ms);
+    note_pace(w, took_ms, mono_now());
     counter_add(&w->stats->commits, 1);
     if (w->stuck)
         LOG(LOG_INFO, "store", "writes_again");

@@ -68,5 +68,18 @@ def test_so_many_starts_a_second(w):
     expect(others[-1] < rated[0] + 2.5, "other hosts waited")
 
 
+@short
+def test_too_many_open_tasks_refuse_the_next_upload(w):
+    w.world()
+    w.master("--max-open-tasks", "1000")
+    batch = w.api.submit([w.url("/ok")] * 1001)
+    r = w.api.post("batches", {"targets": [w.url("/ok")]})
+    equal((r.status, r.json["code"]), (429, "too_many_open_tasks"), "the answer")
+    expect(int(r.headers["Retry-After"]) > 0, "no Retry-After")
+    w.api.must("POST", f"batches/{batch}/cancel", status=202)
+    w.wait_batch(batch, 20)
+    w.api.submit([w.url("/ok")])
+
+
 def started_s(result):
     return datetime.datetime.fromisoformat(result["started_at"].replace("Z", "+00:00")).timestamp()

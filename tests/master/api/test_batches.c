@@ -477,54 +477,6 @@ START_TEST(test_strict_refuses_all_for_one_bad_line)
 }
 END_TEST
 
-START_TEST(test_per_host_0_is_for_admins)
-{
-    world_start();
-    static const char body[] = "{\"per_host\":0,\"targets\":[\"http://a.test/\"]}";
-    expect(ask_as(w.submit_token, "POST", "/api/v1/batches", "Content-Type: application/json\r\n",
-                  body, strlen(body)),
-           403, "per_host");
-    expect(post("/api/v1/batches", "application/json", body), 202, NULL);
-    world_stop();
-}
-END_TEST
-
-START_TEST(test_per_host_rate_takes_decimals)
-{
-    world_start();
-    expect(post("/api/v1/batches", "application/json",
-                "{\"per_host_rate\":0.5,\"targets\":[\"http://a.test/\"]}"),
-           202, NULL);
-    expect(get("/api/v1/batches"), 200, "\"per_host_rate\":0.5");
-    expect(post("/api/v1/batches?per_host_rate=2.25", "text/plain", GOOD), 202, NULL);
-    expect(get("/api/v1/batches"), 200, "\"per_host_rate\":2.25");
-    expect(post("/api/v1/batches?per_host_rate=fast", "text/plain", GOOD), 422, "per_host_rate");
-    expect(post("/api/v1/batches?per_host_rate=0.001", "text/plain", GOOD), 422, "at least 0.01");
-    expect(post("/api/v1/batches?per_host_rate=-1", "text/plain", GOOD), 422, "per_host_rate");
-    world_stop();
-}
-END_TEST
-
-START_TEST(test_a_target_for_several_agents_is_several_tasks)
-{
-    world_start();
-    expect(post("/api/v1/batches", "application/json",
-                "{\"agents\":{\"count\":3},\"targets\":[\"http://a.test/\",\"http://b.test/\"]}"),
-           202,
-           "\"accepted\":2,\"rejected\":0,\"duplicates\":0,\"duplicates_exact\":true,\"tasks\":6");
-    struct answer a = get("/api/v1/batches");
-    ck_assert_msg(has(&a, "\"total\":6") && has(&a, "\"count\":3"), "%s", a.body);
-    answer_free(&a);
-    expect(post("/api/v1/batches?count=256", "text/plain", GOOD GOOD GOOD GOOD GOOD), 202,
-           "\"accepted\":5,");
-    expect(post("/api/v1/batches?count=all", "text/plain", GOOD), 422, "no agent that matches");
-    expect(post("/api/v1/batches?count=257", "text/plain", GOOD), 422, "from 1 to 256");
-    expect(post("/api/v1/batches?count=many", "text/plain", GOOD), 422, "many");
-    expect(post("/api/v1/batches?count=0", "text/plain", GOOD), 422, "from 1 to 256");
-    world_stop();
-}
-END_TEST
-
 START_TEST(test_bad_bodies_get_one_clear_sentence)
 {
     static const struct {
@@ -593,8 +545,7 @@ TESTS(uploads, test_text_names_bad_lines_and_keeps_the_good,
       test_chunked_gzip_that_grows_is_taken_whole)
 TESTS(refusals, test_a_body_over_the_limit_is_413_and_opens_nothing,
       test_an_upload_cut_off_opens_nothing, test_strict_refuses_all_for_one_bad_line,
-      test_per_host_0_is_for_admins, test_per_host_rate_takes_decimals,
-      test_a_target_for_several_agents_is_several_tasks, test_bad_bodies_get_one_clear_sentence)
+      test_bad_bodies_get_one_clear_sentence)
 TESTS(reads, test_counts_of_an_open_batch_are_the_cores, test_wait_answers_when_the_batch_has_ended,
       test_cancel_of_an_open_batch_is_202_and_of_an_ended_one_says_so,
       test_lists_are_filtered_by_state_and_label,

@@ -22,6 +22,29 @@ START_TEST(a_batch_ends_with_one_result_each)
 }
 END_TEST
 
+START_TEST(open_tasks_are_those_that_have_not_ended)
+{
+    setup();
+    world_batch(w, 1, 300, 8, 0);
+    world_batch(w, 2, 500, 8, 0);
+    world_open(w, 1);
+    world_open(w, 2);
+    struct gauge *open = &core_stats(w->core)->open_tasks;
+    ck_assert_int_eq(gauge_get(open), 800);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 200);
+    world_answer_all(w, a);
+    uint64_t left = 800 - counts(1).ended[OUTCOME_OK] - counts(2).ended[OUTCOME_OK];
+    ck_assert(left < 800);
+    ck_assert_int_eq(gauge_get(open), (int64_t)left);
+    core_cancel(w->core, 1, w->now);
+    core_cancel(w->core, 2, w->now);
+    world_settle(w);
+    ck_assert_int_eq(gauge_get(open), 0);
+    done();
+}
+END_TEST
+
 START_TEST(nothing_is_sent_beyond_the_credit)
 {
     setup();
@@ -483,11 +506,11 @@ START_TEST(results_that_nobody_is_told_of_fill_the_window)
 }
 END_TEST
 
-TESTS(flow, a_batch_ends_with_one_result_each, nothing_is_sent_beyond_the_credit,
-      shrinking_credit_is_ignored_and_counted, results_beyond_the_window_close_the_session,
-      a_malformed_line_closes_with_1008, an_unknown_message_is_ignored_and_counted,
-      goodbye_tells_every_agent, results_that_nobody_is_told_of_fill_the_window,
-      refills_under_way_count_in_the_window)
+TESTS(flow, a_batch_ends_with_one_result_each, open_tasks_are_those_that_have_not_ended,
+      nothing_is_sent_beyond_the_credit, shrinking_credit_is_ignored_and_counted,
+      results_beyond_the_window_close_the_session, a_malformed_line_closes_with_1008,
+      an_unknown_message_is_ignored_and_counted, goodbye_tells_every_agent,
+      results_that_nobody_is_told_of_fill_the_window, refills_under_way_count_in_the_window)
 TESTS(turns, interactive_goes_before_bulk, bulk_leaves_a_sixteenth_for_the_others,
       batches_take_turns, a_batch_that_holds_every_place_gets_no_more_until_others_have_as_much,
       a_host_has_at_most_its_budget_in_flight, a_busy_host_does_not_block_the_others_behind_it,

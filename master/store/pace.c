@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/store/pace.h"
+
+#define OUTLIERS_MAX (PACE_COMMITS / 100 + 1)
+
+void pace_add(struct pace *p, double ms, struct mono now)
+{
+    p->last[p->next].at = now;
+    p->last[p->next].ms = ms;
+    p->next = (p->next + 1) % PACE_COMMITS;
+    if (p->n < PACE_COMMITS)
+        p->n++;
+}
+
+/* Keeps the greatest, in falling order. */
+static void keep(double top[OUTLIERS_MAX], double ms)
+{
+    for (unsigned i = 0; i < OUTLIERS_MAX; i++) {
+        if (ms <= top[i])
+            continue;
+        double lower = top[i];
+        top[i] = ms;
+        ms = lower;
+    }
+}
+
+double pace_p99_ms(const struct pace *p, struct mono now)
+{
+    double top[OUTLIERS_MAX] = {0};
+    unsigned n = 0;
+    for (unsigned i = 0; i < p->n; i++) {
+        if (mono_diff_ms(now, p->last[i].at) > PACE_MS)
+            continue;
+        keep(top, p->last[i].ms);
+        n++;
+    }
+    return top[n / 100];
+}
