@@ -183,7 +183,6 @@ bool straggle_take_over(struct core *c, struct task *t)
     struct agent *a = w->agent;
     struct lease_no no = w->lease;
     t->host = w->host; /* its place goes with it */
-    w->host = NULL;
     list_remove(&a->twins, &w->node);
     t->twin = NULL;
     free(w);
