@@ -262,6 +262,7 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
     uint32_t attempt = t ? t->attempts + 1u : 1;
     struct core_history history;
     bool told = tell_answer(c, t, s->agent, no, now, &history);
+    attempt += t && t->twin && t->twin->agent == s->agent;
     if (t && t->state == TASK_LEASED)
         straggle_note(t, now);
     settle(c, b, t, m->task, s->agent);

@@ -134,6 +134,7 @@ bool skip_ask(struct core *c, struct batch *b, struct core_refill *q)
 
 void skip_leave_out(struct core *c, struct batch *b, struct core_refill *q)
 {
+    b->cursor_asked = q->after;
     LIST_EACH (&b->recent, n) {
         struct skip *s = CONTAINER_OF(n, struct skip, recent);
         if (q->n_hosts == CORE_REFILL_HOSTS)
@@ -144,6 +145,17 @@ void skip_leave_out(struct core *c, struct batch *b, struct core_refill *q)
         q->hosts[q->n_hosts++] = s->host->hash;
     }
     b->n_asked_skips = q->n_hosts;
+}
+
+/* It was left out from `after` on. The cursor may have gone back behind its first. */
+static void passed_over(struct skip *s, uint64_t after, uint64_t last)
+{
+    if (last == 0)
+        return;
+    if (last > s->last)
+        s->last = last;
+    if (after + 1 < s->first)
+        s->first = after + 1;
 }
 
 /* True: nothing of it is left behind `last`. */
@@ -168,7 +180,7 @@ void skip_answered(struct core *c, struct batch *b, const struct core_refilled *
         struct skip *s = b->asked_skips[i];
         struct host *h = s->host;
         if (!s->asked) {
-            s->last = r->passed[i] > s->last ? r->passed[i] : s->last;
+            passed_over(s, b->cursor_asked, r->passed[i]);
         } else if (read_up_to(s, r->last)) {
             skip_free(c, s);
             continue;

@@ -148,9 +148,10 @@ bool slots_surplus(struct core *c, struct task *t)
 void slots_leave_out(struct core *c, struct task *t)
 {
     struct batch *b = t->batch;
+    if (b->left_out == 0)
+        b->left_out_epoch = c->fleet_epoch;
     if (b->left_out == 0 || t->id < b->left_out)
         b->left_out = t->id;
-    b->left_out_epoch = c->fleet_epoch;
     task_free(c, t);
 }
 

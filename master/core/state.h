@@ -139,9 +139,10 @@ struct batch {
     struct list wanted, recent;
     struct skip *asked_skips[CORE_REFILL_HOSTS]; /* of the refill under way, as its hosts */
     unsigned n_asked_skips;
-    unsigned asked;     /* rows of the refill under way */
-    uint64_t rewind_to; /* asked for while a refill was under way; 0 = not */
-    struct list tombs;  /* ended while a refill was under way: it must not bring them back */
+    uint64_t cursor_asked; /* behind which hosts are left out */
+    unsigned asked;        /* rows of the refill under way */
+    uint64_t rewind_to;    /* asked for while a refill was under way; 0 = not */
+    struct list tombs;     /* ended while a refill was under way: it must not bring them back */
     struct list waiters;
     uint64_t rate_ended; /* ended at the last tick */
     double rate;

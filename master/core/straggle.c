@@ -82,6 +82,16 @@ static bool near_its_end(const struct core *c, const struct batch *b, struct mon
            mono_before(now, b->deadline_at);
 }
 
+/* Since the task was leased, or its agent came back: a lost connection has the grace, and what its
+ * agent brings along was no slower for it. */
+static int64_t age_ms(const struct task *t, struct mono now)
+{
+    struct mono from = t->held_since, back = t->agent->connected_at;
+    if (!t->agent->session)
+        return 0;
+    return mono_diff_ms(now, mono_before(from, back) ? back : from);
+}
+
 void straggle_tick(struct core *c, struct batch *b, struct mono now)
 {
     if (!near_its_end(c, b, now) || b->twins_made >= share(b))
@@ -90,7 +100,7 @@ void straggle_tick(struct core *c, struct batch *b, struct mono now)
     LIST_EACH (&b->tasks, n) {
         struct task *t = CONTAINER_OF(n, struct task, batch_node);
         if (t->state != TASK_LEASED || !t->spec || t->twin || t->deaths >= DEATHS_ALONE ||
-            list_linked(&t->straggler) || mono_diff_ms(now, t->held_since) < old)
+            list_linked(&t->straggler) || age_ms(t, now) < old)
             continue;
         if (!t->judged)
             t->safe = can_be_asked_twice(t);
@@ -103,7 +113,7 @@ void straggle_tick(struct core *c, struct batch *b, struct mono now)
 static bool fits(struct core *c, const struct task *t, const struct agent *a, struct mono now)
 {
     const struct batch *b = t->batch;
-    return t->agent != a && batch_matches(b, a) && b->twins_made < share(b) &&
+    return t->agent != a && t->agent->session && batch_matches(b, a) && b->twins_made < share(b) &&
            near_its_end(c, b, now) && slots_allow(t, a) && (t->avoid != a || !t->faulted);
 }
 

@@ -137,6 +137,23 @@ START_TEST(the_first_lease_goes_on_when_the_second_is_lost)
 }
 END_TEST
 
+START_TEST(an_agent_that_comes_and_goes_is_not_slow)
+{
+    begin(40, 1, NULL);
+    for (int i = 0; i < 6; i++) {
+        core_session_closed(w->core, slow->id, "cut", w->now);
+        slow->id = 0;
+        pass(2000);
+        world_connect(w, 0, "slow", "1");
+        pass(2000);
+    }
+    ck_assert_uint_eq(second_leases(), 0);
+    pass(5000);
+    ck_assert_uint_eq(second_leases(), 1);
+    done();
+}
+END_TEST
+
 START_TEST(a_second_lease_can_be_given_back)
 {
     begin(40, 1, NULL);
@@ -171,6 +188,6 @@ END_TEST
 TESTS(stragglers, the_first_result_wins_and_the_other_agent_is_told,
       the_slow_one_may_be_first_all_the_same, only_what_can_be_asked_twice, only_a_share_of_a_batch,
       not_while_something_of_the_batch_is_queued, the_second_lease_goes_on_when_the_first_is_lost,
-      the_first_lease_goes_on_when_the_second_is_lost, a_second_lease_can_be_given_back,
-      cancel_reaches_both_agents)
+      the_first_lease_goes_on_when_the_second_is_lost, an_agent_that_comes_and_goes_is_not_slow,
+      a_second_lease_can_be_given_back, cancel_reaches_both_agents)
 CHECK_MAIN("straggle", stragglers)
