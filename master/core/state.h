@@ -20,10 +20,12 @@
  * in memory while it is in the window (queued or waiting for its host), leased, or on its way to
  * the store.
  *
- *              refilled                produce                    RESULT
- *   (store) ───────────► READY ◄────► WAITING      ┌──► LEASED ─────────────► STORING ──stored──►
- * gone │   host busy / free    │        │ └───────────────────────┘        └── lost, released,
- * nacked ──► READY (retry list)
+ *              refilled              produce              RESULT              stored
+ *   (store) ─────────────► READY ─────────────► LEASED ─────────────► STORING ─────────────► gone
+ *                          │   ▲                  │
+ *               host busy  ▼   │ host free        │ lost, released, nacked
+ *                         WAITING                 ▼
+ *                                               READY (retry list)
  *
  * Out of memory and not ended: behind the batch's cursor, or passed over (skip.c, pause.c).
  */

@@ -12,9 +12,9 @@
  * The task's own lease stays what it is. A twin lives while its agent has this session; when the
  * task loses its own lease the twin becomes that.
  *
- *   LEASED ──old, found by the tick──► in core->stragglers ──an idle agent──► + twin
- *   twin: its result | the other's | given back | its agent goes ──► none      own lease lost ──►
- * own
+ *   LEASED ──old, found by the tick──► in core->stragglers ──an idle agent──► LEASED + twin
+ *   twin ──its result, the other's, given back, its agent goes──► none
+ *   twin ──the task's own lease is lost──► the task's own lease
  */
 #define STRAGGLER_MS     5000 /* no task is one before … */
 #define STRAGGLER_FACTOR 4    /* … and before so many times what nine of ten tasks took */
