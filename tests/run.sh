@@ -101,17 +101,31 @@ unit() { # KIND DIR PREFIX...
     [ "$FAILED" -gt "$before" ] || [ -n "$ONLY" ] || count FAIL "$kind unit tests (ctest ended with $code)"
 }
 
-# The system tests print their own PASS, FAIL and SKIP lines, and what a failure needs below.
+# The system tests print their own PASS, FAIL and SKIP lines, and what a failure needs below. They mostly wait: those of the
+# sanitizers, whose deadlines are long, run two at a time.
 system() { # KIND DIR OPTION...
-    local kind=$1 dir=$2 log=$WORK/system.log
+    local kind=$1 dir=$2 log=$WORK/system.log slices=1 code=0 slice
     shift 2
-    local options=("$@")
+    local options=("$@") pids=()
     [ -z "$ONLY" ] || options+=(--only "${ONLY#"$kind" }")
     [ -z "$LONG" ] || options+=(--long)
     local launch=()
     [ "$kind" != tsan ] || launch=("${NO_ASLR[@]}")
-    "${launch[@]}" /usr/bin/python3 tests/system/run.py --build "$dir" --kind "$kind" "${options[@]}" 2>&1 | tee "$log"
-    local code=${PIPESTATUS[0]} before=$FAILED
+    [ "$kind" = release ] || slices=2
+    for ((slice = 1; slice <= slices; slice++)); do
+        "${launch[@]}" /usr/bin/python3 tests/system/run.py --build "$dir" --kind "$kind" --slice "$slice/$slices" \
+            "${options[@]}" >"$log.$slice" 2>&1 &
+        pids+=($!)
+    done
+    tail -qf -n +1 --pid="${pids[0]}" "$log.1" & # so that one can watch; the others follow
+    for ((slice = 1; slice <= slices; slice++)); do
+        wait "${pids[slice - 1]}" || code=1
+    done
+    wait
+    [ "$slices" -eq 1 ] || cat "$log.2"
+    cat "$log".[1-9] >"$log"
+    rm -f "$log".[1-9]
+    local before=$FAILED
     while read -r verdict name; do
         count "$verdict" "$name"
     done < <(sed -nE 's/^(PASS|FAIL|SKIP) (.*) \([^()]*\)$/\1 \2/p' "$log")

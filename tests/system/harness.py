@@ -59,9 +59,9 @@ def long(function):
 
 def free_port():
     """A port that nobody listens on now. Taken below the ephemeral range, so that no outgoing connection can take it."""
-    low = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+    first, end = free_port.range
     for _ in range(200):
-        free_port.last = 12000 + (free_port.last - 12000 + 1) % (low - 12100)
+        free_port.last = first + (free_port.last - first + 1) % (end - first)
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -72,7 +72,16 @@ def free_port():
     raise Failed("no free port found")
 
 
-free_port.last = 12000 + os.getpid() * 37 % 20000
+def share_ports(index, count):
+    """Runners side by side take their ports from ranges of their own."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        low, high = 12000, int(f.read().split()[0]) - 100
+    width = (high - low) // count
+    free_port.range = (low + index * width, low + (index + 1) * width)
+    free_port.last = free_port.range[0] + os.getpid() * 37 % width
+
+
+share_ports(0, 1)
 
 
 class Proc:

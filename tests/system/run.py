@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Runs the system tests of this folder: run.py --build DIR [--kind release|asan|tsan] [--short] [--long] [--only TEXT] [--list]
+                                            [--slice K/N]
 
 One line for each test: PASS, FAIL or SKIP, kind, name, seconds. What a failure needs to be understood follows it, indented.
 """
@@ -74,10 +75,14 @@ def main():
     p.add_argument("--long", action="store_true", help="the tests that are marked @long too")
     p.add_argument("--only", help="only the tests whose name holds this text")
     p.add_argument("--list", action="store_true")
+    p.add_argument("--slice", default="1/1", help="the K-th of N runners side by side")
     options = p.parse_args()
     # Who ends the runner shall not leave its programs behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     runner = Runner(options)
+    index, count = (int(n) for n in options.slice.split("/"))
+    harness.share_ports(index - 1, count)
+    wanted = []
     for name, function in discover():
         if options.short and not getattr(function, "short", False):
             continue
@@ -85,6 +90,8 @@ def main():
             continue
         if options.only and options.only.split(":")[0] not in name:
             continue
+        wanted.append((name, function))
+    for name, function in wanted[index - 1 :: count]:
         if options.list:
             print(name)
         else:
