@@ -101,17 +101,16 @@ unit() { # KIND DIR PREFIX...
     [ "$FAILED" -gt "$before" ] || [ -n "$ONLY" ] || count FAIL "$kind unit tests (ctest ended with $code)"
 }
 
-# The system tests print their own PASS, FAIL and SKIP lines, and what a failure needs below. They mostly wait: those of the
-# sanitizers, whose deadlines are long, run two at a time.
+# The system tests print their own PASS, FAIL and SKIP lines, and what a failure needs below. They mostly wait, so two runners
+# share them.
 system() { # KIND DIR OPTION...
-    local kind=$1 dir=$2 log=$WORK/system.log slices=1 code=0 slice
+    local kind=$1 dir=$2 log=$WORK/system.log slices=2 code=0 slice
     shift 2
     local options=("$@") pids=()
     [ -z "$ONLY" ] || options+=(--only "${ONLY#"$kind" }")
     [ -z "$LONG" ] || options+=(--long)
     local launch=()
     [ "$kind" != tsan ] || launch=("${NO_ASLR[@]}")
-    [ "$kind" = release ] || slices=2
     for ((slice = 1; slice <= slices; slice++)); do
         "${launch[@]}" /usr/bin/python3 tests/system/run.py --build "$dir" --kind "$kind" --slice "$slice/$slices" \
             "${options[@]}" >"$log.$slice" 2>&1 &
@@ -122,7 +121,7 @@ system() { # KIND DIR OPTION...
         wait "${pids[slice - 1]}" || code=1
     done
     wait
-    [ "$slices" -eq 1 ] || cat "$log.2"
+    cat "$log.2"
     cat "$log".[1-9] >"$log"
     rm -f "$log".[1-9]
     local before=$FAILED

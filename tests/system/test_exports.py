@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from harness import Proc, equal, expect, short
+from harness import Proc, equal, expect
 
 ROWS = 200_000
 STALL_S = 5
@@ -88,7 +88,6 @@ class Upload(threading.Thread):
             self.failed = e
 
 
-@short
 def test_a_reader_that_stalls_holds_nobody_up(w):
     w.master()
     agents = instant_agents(w)
