@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What deploy/ hands to people: it is valid, it lets through what it should, and the quickstart runs to its end."""
+import fcntl
+import functools
 import http.client
 import http.server
 import os
@@ -140,6 +142,22 @@ def left_running():
     return r.stdout.split()
 
 
+def one_quickstart_at_a_time(test):
+    """A clone has one quickstart; the runner beside this one may be testing it."""
+
+    @functools.wraps(test)
+    def alone(w):
+        with open(os.path.join(DEPLOY, "quickstart.sh"), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            test(w)
+            for proc in w.procs:  # before the other one looks
+                if proc.name == "quickstart":
+                    proc.stop()
+
+    return alone
+
+
+@one_quickstart_at_a_time
 def test_quickstart_once(w):
     needs_own_build(w)
     w.world()
@@ -165,6 +183,7 @@ def test_quickstart_once(w):
         equal(left_running(), [], "processes")
 
 
+@one_quickstart_at_a_time
 def test_quickstart_ends_cleanly_on_ctrl_c(w):
     needs_own_build(w)
     w.world()
@@ -179,6 +198,7 @@ def test_quickstart_ends_cleanly_on_ctrl_c(w):
     equal(left_running(), [], "processes")
 
 
+@one_quickstart_at_a_time
 def test_quickstart_whose_terminal_goes_away_leaves_nothing(w):
     """Closed without Ctrl-C: there is nobody left to say a word to, and all must be stopped all the same."""
     needs_own_build(w)
