@@ -77,6 +77,8 @@ def main():
     p.add_argument("--list", action="store_true")
     p.add_argument("--slice", default="1/1", help="the K-th of N runners side by side")
     options = p.parse_args()
+    # A shell that starts us beside others has SIGINT ignored, and so would all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Who ends the runner shall not leave its programs behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     runner = Runner(options)
