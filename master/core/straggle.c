@@ -94,8 +94,8 @@ static int64_t age_ms(const struct task *t, struct mono now)
 
 void straggle_tick(struct core *c, struct batch *b, struct mono now)
 {
-    if (!near_its_end(c, b, now) || b->twins_made >= share(b))
-        return;
+    if (!near_its_end(c, b, now) || b->twins_made >= share(b) || batch_ended(b) < b->leased)
+        return; /* while most of it runs there are no fellows to be slower than */
     int64_t old = old_ms(b);
     LIST_EACH (&b->tasks, n) {
         struct task *t = CONTAINER_OF(n, struct task, batch_node);
