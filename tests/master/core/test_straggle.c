@@ -88,6 +88,16 @@ START_TEST(only_a_share_of_a_batch)
 }
 END_TEST
 
+/* Forty that take nine seconds are no stragglers: there is nobody whom they are slower than. */
+START_TEST(not_while_most_of_the_batch_still_runs)
+{
+    begin(40, 40, NULL);
+    pass(20000);
+    ck_assert_uint_eq(second_leases(), 0);
+    done();
+}
+END_TEST
+
 START_TEST(not_while_something_of_the_batch_is_queued)
 {
     begin(40, 1, NULL);
@@ -187,7 +197,8 @@ END_TEST
 
 TESTS(stragglers, the_first_result_wins_and_the_other_agent_is_told,
       the_slow_one_may_be_first_all_the_same, only_what_can_be_asked_twice, only_a_share_of_a_batch,
-      not_while_something_of_the_batch_is_queued, the_second_lease_goes_on_when_the_first_is_lost,
+      not_while_most_of_the_batch_still_runs, not_while_something_of_the_batch_is_queued,
+      the_second_lease_goes_on_when_the_first_is_lost,
       the_first_lease_goes_on_when_the_second_is_lost, an_agent_that_comes_and_goes_is_not_slow,
       a_second_lease_can_be_given_back, cancel_reaches_both_agents)
 CHECK_MAIN("straggle", stragglers)
