@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/utf8.h"
+#include "common/mem.h"
 
 #define REPLACEMENT       "\xef\xbf\xbd" /* U+FFFD */
 #define REPLACEMENT_BYTES 3
@@ -104,4 +105,14 @@ void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes
 void utf8_sanitize_text(struct strbuf *out, const char *p, size_t n, size_t max_bytes)
 {
     sanitize(out, p, n, max_bytes, true);
+}
+
+char *utf8_sanitized(const char *p, size_t n, size_t max_bytes)
+{
+    struct strbuf b;
+    strbuf_init(&b, max_bytes + 1);
+    utf8_sanitize(&b, p, n, max_bytes);
+    char *out = mem_strndup(b.len ? b.data : "", b.len);
+    strbuf_fini(&b);
+    return out;
 }

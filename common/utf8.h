@@ -10,5 +10,8 @@ bool utf8_valid(const char *p, size_t n);
  * become spaces, and the cut never splits a character. */
 void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes);
 
+/* The same as a string of its own; caller frees. */
+char *utf8_sanitized(const char *p, size_t n, size_t max_bytes);
+
 /* The same for a text of many lines: newlines, carriage returns and tabs stay. */
 void utf8_sanitize_text(struct strbuf *out, const char *p, size_t n, size_t max_bytes);

@@ -150,12 +150,7 @@ static char *sentence(const char *fmt, va_list ap)
 {
     char text[4 * SENTENCE_MAX];
     vsnprintf(text, sizeof(text), fmt, ap);
-    struct strbuf b;
-    strbuf_init(&b, SENTENCE_MAX + 1);
-    utf8_sanitize(&b, text, strlen(text), SENTENCE_MAX);
-    char *out = mem_strndup(b.data, b.len);
-    strbuf_fini(&b);
-    return out;
+    return utf8_sanitized(text, strlen(text), SENTENCE_MAX);
 }
 
 void result_end(struct result *r, enum cause c, const char *fmt, ...)

@@ -86,16 +86,6 @@ static void on_status_line(struct http_answer *a, const char *line, size_t n)
     }
 }
 
-static char *sanitised(const char *p, size_t n, size_t max)
-{
-    struct strbuf b;
-    strbuf_init(&b, max + 1);
-    utf8_sanitize(&b, p, n, max);
-    char *out = mem_strndup(b.len ? b.data : "", b.len);
-    strbuf_fini(&b);
-    return out;
-}
-
 static bool contains_html(const char *value, size_t n)
 {
     for (size_t i = 0; i + 4 <= n; i++)
@@ -118,8 +108,8 @@ static void keep_header(struct http_answer *a, const char *name, size_t name_len
     }
     a->kept_header_bytes += bytes;
     a->headers[a->n_headers++] = (struct result_header){
-        .name = sanitised(name, name_len, KEPT_NAME_BYTES),
-        .value = sanitised(value, value_len, KEPT_VALUE_BYTES),
+        .name = utf8_sanitized(name, name_len, KEPT_NAME_BYTES),
+        .value = utf8_sanitized(value, value_len, KEPT_VALUE_BYTES),
     };
 }
 

@@ -69,14 +69,10 @@ void http_timings(const struct probe *p, struct result_timings *out)
 static char *hop_url(const struct probe *p)
 {
     char *url = NULL;
-    struct strbuf b;
     if (curl_url_get(p->url, CURLUPART_URL, &url, 0) != CURLUE_OK)
         return mem_strdup("");
-    strbuf_init(&b, URI_MAX + 1);
-    utf8_sanitize(&b, url, strlen(url), URI_MAX);
+    char *out = utf8_sanitized(url, strlen(url), URI_MAX);
     curl_free(url);
-    char *out = mem_strndup(b.len ? b.data : "", b.len);
-    strbuf_fini(&b);
     return out;
 }
 

@@ -140,16 +140,6 @@ static void keep_chain(struct tls_seen *s, const X509_STORE_CTX *x)
     }
 }
 
-static char *clean(const char *p, size_t n, size_t max)
-{
-    struct strbuf b;
-    strbuf_init(&b, max + 1);
-    utf8_sanitize(&b, p, n, max);
-    char *out = mem_strndup(b.len ? b.data : "", b.len);
-    strbuf_fini(&b);
-    return out;
-}
-
 static char *name_text(const X509_NAME *name)
 {
     char *data, *out = NULL;
@@ -158,7 +148,7 @@ static char *name_text(const X509_NAME *name)
         return NULL;
     if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
         long n = BIO_get_mem_data(bio, &data);
-        out = clean(data, (size_t)n, NAME_MAX_BYTES);
+        out = utf8_sanitized(data, (size_t)n, NAME_MAX_BYTES);
     }
     BIO_free(bio);
     return out;
@@ -179,7 +169,7 @@ static void keep_error(struct tls_seen *s, const X509_STORE_CTX *x)
     char text[NAME_MAX_BYTES + TLS_ERROR_TEXT_MAX];
     snprintf(text, sizeof(text), "%s%s%s", X509_verify_cert_error_string(s->error),
              name ? ": " : "", name ? name : "");
-    char *cut = clean(text, strlen(text), sizeof(s->error_text) - 1);
+    char *cut = utf8_sanitized(text, strlen(text), sizeof(s->error_text) - 1);
     snprintf(s->error_text, sizeof(s->error_text), "%s", cut);
     free(cut);
     free(name);
@@ -347,8 +337,8 @@ static char *alt_name_text(const GENERAL_NAME *g)
     char text[IP_TEXT_MAX];
     struct ip ip = {0};
     if (g->type == GEN_DNS)
-        return clean((const char *)ASN1_STRING_get0_data(g->d.dNSName),
-                     (size_t)ASN1_STRING_length(g->d.dNSName), ALT_NAME_BYTES);
+        return utf8_sanitized((const char *)ASN1_STRING_get0_data(g->d.dNSName),
+                              (size_t)ASN1_STRING_length(g->d.dNSName), ALT_NAME_BYTES);
     if (g->type != GEN_IPADD)
         return NULL;
     int n = ASN1_STRING_length(g->d.iPAddress);
@@ -452,7 +442,7 @@ struct result_tls *tls_facts(const struct tls_seen *s)
     t->cipher = mem_strdup(s->cipher);
     t->verified = leaf && !wrong;
     t->verify_error = mem_strdup(wrong);
-    t->alpn = s->alpn[0] ? clean(s->alpn, strlen(s->alpn), ALPN_BYTES) : NULL;
+    t->alpn = s->alpn[0] ? utf8_sanitized(s->alpn, strlen(s->alpn), ALPN_BYTES) : NULL;
     t->staple = s->staple;
     if (leaf) {
         read_chain(t, s);
