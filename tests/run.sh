@@ -112,6 +112,7 @@ system() { # KIND DIR OPTION...
     local launch=()
     [ "$kind" != tsan ] || launch=("${NO_ASLR[@]}")
     for ((slice = 1; slice <= slices; slice++)); do
+        : >"$log.$slice" # there before somebody looks
         "${launch[@]}" /usr/bin/python3 tests/system/run.py --build "$dir" --kind "$kind" --slice "$slice/$slices" \
             "${options[@]}" >"$log.$slice" 2>&1 &
         pids+=($!)
