@@ -115,7 +115,7 @@ static bool canary_was_silent(const struct vital_state *s, const struct health_c
 
 static void judge(struct health *h, struct vital_state *s, struct health_case *c, struct mono now)
 {
-    if (mono_before(c->since, s->good_at)) {
+    if (mono_before(c->entered, s->good_at)) {
         decide(h, s, c, false);
     } else if (is_down(s)) {
         decide(h, s, c, true);
@@ -183,11 +183,18 @@ size_t health_waiting(const struct health *h)
 
 /* ---- canaries */
 
-/* Some case is younger than the last canary. */
-static bool asked_for(const struct vital_state *s)
+static struct mono entered_at(const struct list_node *n)
 {
-    const struct list_node *last = list_last(&s->cases);
-    return last && !mono_before(CONTAINER_OF(last, struct health_case, node)->entered, s->asked_at);
+    return CONTAINER_OF(n, struct health_case, node)->entered;
+}
+
+/* Some case has waited long enough, and one is younger than the last canary that was
+ * asked to the end. */
+static bool asked_for(const struct vital_state *s, struct mono now)
+{
+    const struct list_node *first = list_first(&s->cases), *last = list_last(&s->cases);
+    return first && mono_diff_ms(now, entered_at(first)) >= HEALTH_CANARY_AFTER_MS &&
+           !mono_before(entered_at(last), s->over_for);
 }
 
 static bool canary_due(const struct vital_state *s, struct mono now)
@@ -197,7 +204,7 @@ static bool canary_due(const struct vital_state *s, struct mono now)
     if (!mono_is_set(s->asked_at))
         return true;
     int64_t ago_ms = mono_diff_ms(now, s->asked_at);
-    return (asked_for(s) && ago_ms >= HEALTH_CANARY_GAP_MS) ||
+    return (asked_for(s, now) && ago_ms >= HEALTH_CANARY_GAP_MS) ||
            (is_down(s) && ago_ms >= HEALTH_CANARY_EVERY_MS) ||
            (!s->proven && ago_ms >= HEALTH_PROVE_EVERY_MS);
 }

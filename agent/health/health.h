@@ -12,14 +12,17 @@
  *
  * - A failure that mere silence caused casts doubt on a vital sign (vitals.h) and is held until it
  *   is known whose it is:
- *       something else of that kind has answered meanwhile        → the target's
+ *       something else of that kind has answered after it         → the target's
  *       the vital is down already                                 → ours
  *       a canary was asked, and the sign has still not come       → ours, and the vital is down
  *       no canary that ever answered, but SILENT_HOSTS different
  *       hosts are silent and nothing answers                      → ours, and the vital is down
  *       none of this after HOLD_MS                                → the target's
- *   While the network or the resolver is down nothing new is taken; the canary is asked again until
- *   it answers. Without a canary a few tasks go on instead, to see.
+ *   (What answered while the silence lasted proves little: the network may have gone a moment
+ * later, before the target's own answer.) A canary is only asked when CANARY_AFTER_MS have brought
+ * no sign: while an agent is busy it never is. While the network or the resolver is down nothing
+ * new is taken; the canary is asked again until it answers. Without a canary a few tasks go on
+ * instead, to see.
  * - Faults that probes met at once (no descriptor, port or memory): when they are half of all ends,
  *   nothing is taken for the rest of the second and half the places after it, so that few tasks
  *   pay for it; a second without any gives half as many again.
@@ -31,6 +34,7 @@
 #define HEALTH_SILENT_HOSTS    8
 #define HEALTH_HOLD_MS         3000
 #define HEALTH_CANARY_EVERY_MS 2000  /* while down */
+#define HEALTH_CANARY_AFTER_MS 100   /* of waiting for another sign */
 #define HEALTH_CANARY_GAP_MS   200   /* between two that doubts ask for */
 #define HEALTH_PROVE_EVERY_MS  60000 /* a canary that has never answered */
 #define HEALTH_PORTS_EASY      15    /* percent of the range */
@@ -46,7 +50,7 @@ void health_destroy(struct health **hp); /* no case may be held */
 struct health_case { /* embedded in what its owner keeps */
     struct list_node node;
     enum vital vital;
-    struct mono since;   /* when the silence began: a sign later than this clears us */
+    struct mono since;   /* when the silence began */
     uint64_t host;       /* hash of the target's host */
     bool ours;           /* once it comes back from health_next() */
     struct mono entered; /* private to health */

@@ -91,6 +91,47 @@ START_TEST(a_sign_from_before_the_silence_clears_nobody)
 }
 END_TEST
 
+/* The network may go between that sign and the moment at which the target would have answered. */
+START_TEST(a_sign_in_the_midst_of_the_silence_clears_nobody)
+{
+    struct health_case c;
+    begin(1u << VITAL_V4);
+    prove(VITAL_V4);
+    pass(2000);
+    sign(VITAL_V4);
+    pass(1);
+    c = doubt(VITAL_V4, 1); /* silent for a second */
+    health_enter(h, &c, now);
+    step();
+    ck_assert_ptr_null(health_next(h));
+    pass(HEALTH_CANARY_AFTER_MS);
+    ck_assert_uint_eq(health_canaries_due(h, now), 1u << VITAL_V4);
+    health_canary_over(h, VITAL_V4, false, now);
+    step();
+    ck_assert(decided(&c, true));
+    end();
+}
+END_TEST
+
+START_TEST(no_canary_is_asked_while_others_answer)
+{
+    begin(1u << VITAL_V4);
+    prove(VITAL_V4);
+    for (unsigned i = 0; i < 50; i++) {
+        struct health_case c = doubt(VITAL_V4, i);
+        health_enter(h, &c, now);
+        step();
+        pass(HEALTH_CANARY_AFTER_MS - 1);
+        ck_assert_uint_eq(health_canaries_due(h, now), 0);
+        sign(VITAL_V4);
+        step();
+        ck_assert(decided(&c, false));
+        pass(HEALTH_CANARY_GAP_MS);
+    }
+    end();
+}
+END_TEST
+
 START_TEST(a_sign_of_another_network_clears_nobody)
 {
     struct health_case c;
@@ -116,6 +157,7 @@ START_TEST(a_silent_canary_makes_it_ours_and_stops_everything)
     c = doubt(VITAL_V4, 1);
     health_enter(h, &c, now);
     step();
+    pass(HEALTH_CANARY_AFTER_MS);
     ck_assert_uint_eq(health_canaries_due(h, now), 1u << VITAL_V4);
     ck_assert_uint_eq(health_canaries_due(h, now), 0);
     pass(2000);
@@ -142,6 +184,7 @@ START_TEST(a_canary_that_answers_convicts_the_target)
     pass(5000);
     c = doubt(VITAL_V4, 1);
     health_enter(h, &c, now);
+    pass(HEALTH_CANARY_AFTER_MS);
     ck_assert_uint_eq(health_canaries_due(h, now), 1u << VITAL_V4);
     pass(3);
     sign(VITAL_V4);
@@ -161,17 +204,18 @@ START_TEST(a_canary_asked_before_the_case_says_nothing_of_it)
     pass(5000);
     first = doubt(VITAL_V4, 1);
     health_enter(h, &first, now);
+    pass(HEALTH_CANARY_AFTER_MS);
     ck_assert_uint_ne(health_canaries_due(h, now), 0);
     pass(1000);
-    second = doubt(VITAL_V4, 2);
-    second.since = now; /* it had been well until now */
-    health_enter(h, &second, now);
     sign(VITAL_V4);
+    second = doubt(VITAL_V4, 2);
+    health_enter(h, &second, now);
     pass(1);
     health_canary_over(h, VITAL_V4, false, now);
     step();
-    ck_assert(decided(&first, false)); /* what answered came after its silence began */
+    ck_assert(decided(&first, false)); /* what answered came after it */
     ck_assert_ptr_null(health_next(h));
+    pass(HEALTH_CANARY_AFTER_MS);
     ck_assert_uint_eq(health_canaries_due(h, now), 1u << VITAL_V4);
     end();
 }
@@ -185,6 +229,7 @@ START_TEST(the_network_comes_back_with_the_canary)
     pass(5000);
     c = doubt(VITAL_V4, 1);
     health_enter(h, &c, now);
+    pass(HEALTH_CANARY_AFTER_MS);
     health_canaries_due(h, now);
     health_canary_over(h, VITAL_V4, false, now);
     step();
@@ -209,6 +254,7 @@ START_TEST(one_dead_network_of_two_stops_nothing)
     pass(5000);
     c = doubt(VITAL_V6, 1);
     health_enter(h, &c, now);
+    pass(HEALTH_CANARY_AFTER_MS);
     health_canaries_due(h, now);
     health_canary_over(h, VITAL_V6, false, now);
     step();
@@ -285,6 +331,7 @@ START_TEST(a_canary_that_never_answered_proves_nothing)
     pass(1000);
     c = doubt(VITAL_V4, 1);
     health_enter(h, &c, now);
+    pass(HEALTH_CANARY_AFTER_MS);
     ck_assert_uint_ne(health_canaries_due(h, now), 0);
     health_canary_over(h, VITAL_V4, false, now);
     step();
@@ -304,6 +351,7 @@ START_TEST(a_canary_that_could_not_be_asked_is_asked_again)
     pass(5000);
     c = doubt(VITAL_V4, 1);
     health_enter(h, &c, now);
+    pass(HEALTH_CANARY_AFTER_MS);
     ck_assert_uint_ne(health_canaries_due(h, now), 0);
     health_canary_undone(h, VITAL_V4);
     step();
@@ -322,6 +370,7 @@ START_TEST(a_resolver_that_is_down_stops_everything)
     pass(5000);
     c = doubt(VITAL_RESOLVER, 1);
     health_enter(h, &c, now);
+    pass(HEALTH_CANARY_AFTER_MS);
     health_canaries_due(h, now);
     health_canary_over(h, VITAL_RESOLVER, false, now);
     sign(VITAL_V4);
@@ -417,6 +466,7 @@ START_TEST(what_is_held_can_be_abandoned)
         health_enter(h, &c[i], now);
     }
     ck_assert_uint_eq(health_waiting(h), 3);
+    pass(1);
     sign(VITAL_V6);
     step();
     ck_assert_uint_eq(health_waiting(h), 2);
@@ -428,6 +478,7 @@ START_TEST(what_is_held_can_be_abandoned)
 END_TEST
 
 TESTS(doubts, others_that_answer_clear_us, a_sign_from_before_the_silence_clears_nobody,
+      a_sign_in_the_midst_of_the_silence_clears_nobody, no_canary_is_asked_while_others_answer,
       a_sign_of_another_network_clears_nobody, a_silent_canary_makes_it_ours_and_stops_everything,
       a_canary_that_answers_convicts_the_target, a_canary_asked_before_the_case_says_nothing_of_it,
       the_network_comes_back_with_the_canary, one_dead_network_of_two_stops_nothing,
