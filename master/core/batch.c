@@ -294,7 +294,8 @@ void core_stored(struct core *c, uint64_t id, session_id sid, enum outcome o, en
 
 /* ---- cancel and deadline */
 
-void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause)
+/* Nothing of it is leased or read any more; the commit of the mark is its caller's. */
+static void stop_tasks(struct core *c, struct batch *b)
 {
     REQUIRE(!b->marked);
     b->marked = true;
@@ -310,19 +311,25 @@ void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause)
         batch_drop_task(c, t);
         task_free(c, t);
     }
-    c->ops.mark(c->arg, b->num, cancel, cause);
 }
 
-bool core_cancel(struct core *c, uint32_t num, struct mono now)
+static void expire(struct core *c, struct batch *b, enum cause cause)
+{
+    stop_tasks(c, b);
+    c->ops.mark(c->arg, b->num, false, cause, NULL);
+}
+
+bool core_cancel(struct core *c, uint32_t num, void *waiter, struct mono now)
 {
     struct batch *b = batch_find(c, num);
     if (!b)
         return false;
     if (!b->marked) {
         c->ops.event(c->arg, "batch_cancelled", NULL, b->uuid);
-        batch_mark(c, b, true, CAUSE_cancelled_by_user);
+        stop_tasks(c, b);
         dispatch_wake(c);
     }
+    c->ops.mark(c->arg, num, true, CAUSE_cancelled_by_user, waiter);
     return true;
 }
 
@@ -345,7 +352,7 @@ static void batch_deadline(struct core *c, struct batch *b, struct mono now)
     c->ops.event(c->arg, "batch_deadline", NULL, b->uuid);
     bool missing = b->left_out != 0 && b->exhausted && b->tasks.count == 0;
     bool waited = (b->had_agent && !missing) || b->paused;
-    batch_mark(c, b, false, waited ? CAUSE_deadline : CAUSE_no_agent);
+    expire(c, b, waited ? CAUSE_deadline : CAUSE_no_agent);
 }
 
 void batch_tick(struct core *c, struct mono now)

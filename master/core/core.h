@@ -94,8 +94,9 @@ struct core_ops {
     /* Store it (copied); answer with core_stored() once it is committed. Never refused: its count
      * is bounded by the result windows. */
     void (*store)(void *arg, const struct core_result *r);
-    /* Commit a mark and sweep; core_swept() tells the progress. */
-    void (*mark)(void *arg, uint32_t batch, bool cancel, enum cause cause);
+    /* Commit a mark, tell the waiter if there is one (core_cancel), and sweep; core_swept() tells
+     * the progress. Only the first of a batch counts. */
+    void (*mark)(void *arg, uint32_t batch, bool cancel, enum cause cause, void *waiter);
     /* Commit that it is paused, or no longer; then tell the waiter (core_pause). In this order. */
     void (*pause)(void *arg, uint32_t batch, bool paused, void *waiter);
     /* An agent said HELLO: remember it. */
@@ -186,8 +187,8 @@ struct core_counts {
 };
 /* False: not open here (ended, or unknown): the store's row is the truth. */
 bool core_batch_counts(struct core *c, uint32_t batch, struct core_counts *out);
-bool core_cancel(struct core *c, uint32_t batch,
-                 struct mono now); /* false: not open; true again and again is fine */
+/* ops.mark(waiter) follows, again for one that is being cancelled. False: not open. */
+bool core_cancel(struct core *c, uint32_t batch, void *waiter, struct mono now);
 /*
  * Holds its tasks back, or no longer; what agents have already they run to the end, and the
  * deadline goes on. ops.pause(waiter) follows, also when nothing changes. False: not open, or being

@@ -320,7 +320,6 @@ void batch_activate(struct core *c,
 void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n);
 void batch_end_if_done(struct core *c, struct batch *b); /* may free b */
 void batch_destroy_all(struct core *c);
-void batch_mark(struct core *c, struct batch *b, bool cancel, enum cause cause);
 void batch_tick(struct core *c, struct mono now);
 bool batch_matches(const struct batch *b, const struct agent *a);
 uint64_t batch_ended(const struct batch *b);

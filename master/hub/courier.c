@@ -212,12 +212,13 @@ void courier_refill(struct courier *c, const struct core_refill *q)
     submit(c, r);
 }
 
-void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cause)
+void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cause, void *waiter)
 {
     struct store_req *r = store_req_create(STORE_MARK, on_done, c);
     r->mark.batch = batch;
     r->mark.mark = cancel ? MARK_CANCEL : MARK_EXPIRE;
     r->mark.cause = cause;
+    r->mark.waiter = waiter;
     submit(c, r);
 }
 
@@ -333,7 +334,9 @@ static void on_reply(struct courier *c, struct store_req *r, struct mono now)
     else if (r->op == STORE_REFILL)
         on_refilled(c, r, now);
     else if (r->op == STORE_PAUSE)
-        c->on_paused(c->arg, r->pause.waiter);
+        c->on_committed(c->arg, r->pause.waiter);
+    else if (r->op == STORE_MARK && r->mark.waiter)
+        c->on_committed(c->arg, r->mark.waiter);
     req_destroy(r);
 }
 

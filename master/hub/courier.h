@@ -20,8 +20,8 @@ struct courier {
     struct parcel *filling;
     struct list unsent; /* by store_req.letter.node, in order */
     struct list failed; /* sent again at the next tick */
-    void (*on_paused)(void *arg,
-                      void *waiter); /* hub thread: what courier_pause sent is committed */
+    /* Hub thread: what courier_mark or courier_pause sent with a waiter is committed. */
+    void (*on_committed)(void *arg, void *waiter);
     void *arg;
 };
 /* wake: runs on store threads when an answer has come. */
@@ -32,7 +32,7 @@ void courier_start(struct courier *c, struct store *s);
 /* What struct core_ops asks for. */
 void courier_store(struct courier *c, const struct core_result *r);
 void courier_refill(struct courier *c, const struct core_refill *q);
-void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cause);
+void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cause, void *waiter);
 void courier_pause(struct courier *c, uint32_t batch, bool paused, void *waiter);
 void courier_agent_empty(struct courier *c, const char *name);
 void courier_agent_seen(struct courier *c, const char *name, const char *tags_json,

@@ -149,10 +149,13 @@ static void watch(struct desk *d, struct core_req *r, struct mono now)
         core_wait(d->core, r->batch, r);
 }
 
-/* Answered by desk_on_paused; at the end of the hub by desk_close, whatever the store has done. */
-static void hold(struct desk *d, struct core_req *r, struct mono now)
+/* Answered by desk_on_committed; at the end of the hub by desk_close, whatever the store has done.
+ */
+static void change(struct desk *d, struct core_req *r, struct mono now)
 {
-    if (core_pause(d->core, r->batch, r->pause, r, now)) {
+    bool taken = r->op == REQ_CANCEL ? core_cancel(d->core, r->batch, r, now)
+                                     : core_pause(d->core, r->batch, r->pause, r, now);
+    if (taken) {
         list_push_back(&d->commits, &r->wait_node);
         return;
     }
@@ -185,10 +188,8 @@ static void serve(struct desk *d, struct core_req *r, struct mono now)
         answer(r, core_batch_counts(d->core, r->batch, &r->counts));
         break;
     case REQ_CANCEL:
-        answer(r, core_cancel(d->core, r->batch, now));
-        break;
     case REQ_PAUSE:
-        hold(d, r, now);
+        change(d, r, now);
         break;
     case REQ_WAIT:
         wait(d, r, now);
@@ -222,7 +223,7 @@ void desk_on_ended(struct desk *d, struct core_req *waiter)
     answer(waiter, waiter->op == REQ_WAIT);
 }
 
-void desk_on_paused(struct desk *d, struct core_req *waiter)
+void desk_on_committed(struct desk *d, struct core_req *waiter)
 {
     list_remove(&d->commits, &waiter->wait_node);
     core_batch_counts(d->core, waiter->batch, &waiter->counts);

@@ -21,10 +21,10 @@ void desk_fini(struct desk *d); /* after desk_close */
 
 MUST_USE enum err desk_post(struct desk *d, struct core_req *r); /* any thread */
 void desk_take(struct desk *d, struct mono now);
-void desk_tick(struct desk *d, struct mono now);              /* waits whose time is up */
-void desk_on_ended(struct desk *d, struct core_req *waiter);  /* core_ops.ended */
-void desk_on_paused(struct desk *d, struct core_req *waiter); /* its pause or resume is committed */
-void desk_close(struct desk *d);                              /* answers all, takes no more */
+void desk_tick(struct desk *d, struct mono now);                 /* waits whose time is up */
+void desk_on_ended(struct desk *d, struct core_req *waiter);     /* core_ops.ended */
+void desk_on_committed(struct desk *d, struct core_req *waiter); /* its cancel, pause or resume */
+void desk_close(struct desk *d);                                 /* answers all, takes no more */
 
 /* A batch as the store keeps it, into the core. */
 void desk_open_batch(struct core *core, const struct batch_info *info, bool resumed,

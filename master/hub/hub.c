@@ -53,10 +53,10 @@ static void op_store(void *arg, const struct core_result *r)
     courier_store(&h->courier, r);
 }
 
-static void op_mark(void *arg, uint32_t batch, bool cancel, enum cause cause)
+static void op_mark(void *arg, uint32_t batch, bool cancel, enum cause cause, void *waiter)
 {
     struct hub *h = arg;
-    courier_mark(&h->courier, batch, cancel, cause);
+    courier_mark(&h->courier, batch, cancel, cause, waiter);
 }
 
 static void op_pause(void *arg, uint32_t batch, bool paused, void *waiter)
@@ -89,10 +89,10 @@ static void op_ended(void *arg, uint32_t batch, void *waiter)
     desk_on_ended(&h->desk, waiter);
 }
 
-static void on_paused(void *arg, void *waiter)
+static void on_committed(void *arg, void *waiter)
 {
     struct hub *h = arg;
-    desk_on_paused(&h->desk, waiter);
+    desk_on_committed(&h->desk, waiter);
 }
 
 static const struct core_ops core_ops = {
@@ -293,7 +293,7 @@ enum err hub_create(const struct hub_config *c, struct hub **out, char *why, siz
     list_init(&h->conns);
     strbuf_init(&h->frame, FRAME_BUFFER_MAX);
     courier_init(&h->courier, wake_hub, h);
-    h->courier.on_paused = on_paused;
+    h->courier.on_committed = on_committed;
     h->courier.arg = h;
     desk_init(&h->desk, wake_hub, h);
     enum err e = tokens_open(c->dir, &h->tokens, why, why_max);

@@ -211,6 +211,7 @@ struct store_req {
             uint32_t batch;
             enum batch_mark mark;
             enum cause cause;
+            void *waiter; /* the poster's own */
         } mark;
         struct {
             uint32_t batch;

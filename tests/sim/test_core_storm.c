@@ -187,7 +187,7 @@ static void cancel_one(struct storm *st)
 {
     uint32_t num = 1 + (uint32_t)rng_below(&st->rng, BATCHES);
     if (rng_below(&st->rng, 60) == 0)
-        core_cancel(st->w->core, num, st->w->now);
+        core_cancel(st->w->core, num, NULL, st->w->now);
 }
 
 static void pause_one(struct storm *st)

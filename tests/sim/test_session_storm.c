@@ -206,7 +206,7 @@ static void host_weather(struct storm *st)
 static void cancel_one(struct storm *st)
 {
     if (st->m.master == MASTER_RUNS && st->opened && below(st, 8) == 0)
-        core_cancel(st->m.w->core, 1 + (uint32_t)below(st, st->opened), st->m.w->now);
+        core_cancel(st->m.w->core, 1 + (uint32_t)below(st, st->opened), NULL, st->m.w->now);
 }
 
 static void step_rare(struct storm *st)

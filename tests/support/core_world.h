@@ -100,10 +100,11 @@ static void w_store(void *arg, const struct core_result *r)
     snprintf(p->cause, sizeof(p->cause), "%s", r->cause ? r->cause : "");
     snprintf(p->agent, sizeof(p->agent), "%s", r->agent ? r->agent : "");
 }
-static void w_mark(void *arg, uint32_t batch, bool cancel, enum cause cause)
+static void w_mark(void *arg, uint32_t batch, bool cancel, enum cause cause, void *waiter)
 {
     struct world *w = arg;
-    REQUIRE(!w->batches[batch].marked);
+    if (w->batches[batch].marked)
+        return;
     w->batches[batch].marked = true;
     w->batches[batch].mark_cause = cause;
 }

@@ -37,8 +37,8 @@ START_TEST(open_tasks_are_those_that_have_not_ended)
     uint64_t left = 800 - counts(1).ended[OUTCOME_OK] - counts(2).ended[OUTCOME_OK];
     ck_assert(left < 800);
     ck_assert_int_eq(gauge_get(open), (int64_t)left);
-    core_cancel(w->core, 1, w->now);
-    core_cancel(w->core, 2, w->now);
+    core_cancel(w->core, 1, NULL, w->now);
+    core_cancel(w->core, 2, NULL, w->now);
     world_settle(w);
     ck_assert_int_eq(gauge_get(open), 0);
     done();
@@ -279,15 +279,15 @@ START_TEST(cancel_ends_all_and_reaches_the_agent)
     world_credit(w, a, 60);
     unsigned held = a->n_held;
     w->store_stalled = true;
-    ck_assert(core_cancel(w->core, 1, w->now));
-    ck_assert(core_cancel(w->core, 1, w->now));
+    ck_assert(core_cancel(w->core, 1, NULL, w->now));
+    ck_assert(core_cancel(w->core, 1, NULL, w->now));
     counts(1);
     world_settle(w);
     ck_assert_uint_eq(a->cancels, held);
     w->store_stalled = false;
     world_settle(w);
     ck_assert(world_all_ended(w, 1));
-    ck_assert(!core_cancel(w->core, 1, w->now));
+    ck_assert(!core_cancel(w->core, 1, NULL, w->now));
     done();
 }
 END_TEST
@@ -301,7 +301,7 @@ START_TEST(a_result_committed_before_the_sweep_wins)
     world_credit(w, a, 60);
     w->store_stalled = true;
     world_result(w, a, &a->held[0], CAUSE_NONE);
-    core_cancel(w->core, 1, w->now);
+    core_cancel(w->core, 1, NULL, w->now);
     counts(1);
     w->store_stalled = false;
     world_settle(w);

@@ -69,7 +69,7 @@ START_TEST(an_ended_or_cancelled_batch_cannot_be_paused)
     world_batch(w, 1, 10, 0, 0);
     world_open(w, 1);
     w->store_stalled = true;
-    ck_assert(core_cancel(w->core, 1, w->now));
+    ck_assert(core_cancel(w->core, 1, NULL, w->now));
     ck_assert(!pause(1, true));
     ck_assert(!pause(1, false));
     done();
@@ -217,7 +217,7 @@ START_TEST(a_paused_batch_can_be_cancelled)
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 50);
     ck_assert(pause(1, true));
-    ck_assert(core_cancel(w->core, 1, w->now));
+    ck_assert(core_cancel(w->core, 1, NULL, w->now));
     world_settle(w);
     ck_assert(world_all_ended(w, 1));
     core_audit(w->core);

@@ -110,7 +110,7 @@ START_TEST(a_batch_that_goes_leaves_the_turn_at_a_host_to_the_next)
     world_open(w, 2);
     go_on(4);
     ck_assert_uint_eq(agent->n_held, 1);
-    core_cancel(w->core, 1, w->now);
+    core_cancel(w->core, 1, NULL, w->now);
     world_settle(w);
     answer_until_all_ended(2, 100);
     done();

@@ -190,7 +190,7 @@ START_TEST(pause_and_cancel_work_with_slots)
     core_pause(w->core, 1, false, NULL, w->now);
     go_on(2, 40, true);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 600);
-    core_cancel(w->core, 1, w->now);
+    core_cancel(w->core, 1, NULL, w->now);
     world_settle(w);
     ck_assert(world_all_ended(w, 1));
     done();

@@ -185,7 +185,7 @@ START_TEST(cancel_reaches_both_agents)
 {
     begin(40, 1, NULL);
     pass(7000);
-    core_cancel(w->core, 1, w->now);
+    core_cancel(w->core, 1, NULL, w->now);
     world_settle(w);
     ck_assert_uint_eq(slow->cancels, 1);
     ck_assert_uint_eq(quick->cancels, 1);

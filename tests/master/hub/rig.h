@@ -30,6 +30,7 @@ struct rig {
     struct store_boot boot;
     struct hub *hub;
     char agent_token[TOKEN_TEXT_MAX], admin_token[TOKEN_TEXT_MAX];
+    char last_batch[UUID_TEXT_MAX];
 };
 static struct rig rig;
 
@@ -373,8 +374,20 @@ static uint32_t submit_for(unsigned n, const char *agents)
     struct core_req r = {.op = REQ_BATCH_OPENED, .opened = &info};
     ck_assert(core_ask(&r));
     uint32_t num = info.num;
+    snprintf(rig.last_batch, sizeof(rig.last_batch), "%s", info.uuid);
     batch_info_fini(&info);
     return num;
+}
+
+/* What the store has committed of the last one. */
+__attribute__((unused)) static enum batch_mark committed_mark(void)
+{
+    struct store_req *r = store_req_create(STORE_BATCH_GET, on_store_done, NULL);
+    memcpy(r->batch_get.uuid, rig.last_batch, sizeof(rig.last_batch));
+    store_ask(r);
+    enum batch_mark mark = r->batch_get.info.mark;
+    store_req_destroy(&r);
+    return mark;
 }
 
 __attribute__((unused)) static uint32_t submit(unsigned n)

@@ -306,6 +306,7 @@ START_TEST(test_cancel_ends_a_batch)
     struct core_req cancel = {.op = REQ_CANCEL, .batch = batch};
     ck_assert(core_ask(&cancel));
     ck_assert(cancel.found);
+    ck_assert_int_eq(committed_mark(), MARK_CANCEL); /* before the answer, not soon after */
     struct core_req wait = {.op = REQ_WAIT, .batch = batch, .wait_ms = PATIENCE_MS};
     ck_assert(core_ask(&wait));
     ck_assert(wait.found);
