@@ -88,7 +88,7 @@ unit() { # KIND DIR PREFIX...
     shift 2
     local filter=()
     [ -z "$ONLY" ] || filter=(-R "$(printf '%s' "${ONLY#"$kind" }" | sed 's/[][\.*^$+?(){}|]/\\&/g')")
-    "$@" ctest --test-dir "$dir" -j "$JOBS" --output-on-failure --timeout 300 "${filter[@]}" >"$log" 2>&1
+    "$@" ctest --test-dir "$dir" -j $((JOBS + 1)) --output-on-failure --timeout 300 "${filter[@]}" >"$log" 2>&1
     local code=$? before=$FAILED
     while read -r verdict name took; do
         printf '%s %s %s (%s s)\n' "$verdict" "$kind" "$name" "$took"
@@ -101,31 +101,19 @@ unit() { # KIND DIR PREFIX...
     [ "$FAILED" -gt "$before" ] || [ -n "$ONLY" ] || count FAIL "$kind unit tests (ctest ended with $code)"
 }
 
-# The system tests print their own PASS, FAIL and SKIP lines, and what a failure needs below. They mostly wait, so two runners
-# share them.
+# The system tests print their own PASS, FAIL and SKIP lines, and what a failure needs below. They mostly wait, so that there are
+# more at once than cores.
 system() { # KIND DIR OPTION...
-    local kind=$1 dir=$2 log=$WORK/system.log slices=2 code=0 slice
+    local kind=$1 dir=$2 log=$WORK/system.log
     shift 2
-    local options=("$@") pids=()
+    local options=("$@")
     [ -z "$ONLY" ] || options+=(--only "${ONLY#"$kind" }")
     [ -z "$LONG" ] || options+=(--long)
     local launch=()
     [ "$kind" != tsan ] || launch=("${NO_ASLR[@]}")
-    for ((slice = 1; slice <= slices; slice++)); do
-        : >"$log.$slice" # there before somebody looks
-        "${launch[@]}" /usr/bin/python3 tests/system/run.py --build "$dir" --kind "$kind" --slice "$slice/$slices" \
-            "${options[@]}" >"$log.$slice" 2>&1 &
-        pids+=($!)
-    done
-    tail -qf -n +1 --pid="${pids[0]}" "$log.1" & # so that one can watch; the others follow
-    for ((slice = 1; slice <= slices; slice++)); do
-        wait "${pids[slice - 1]}" || code=1
-    done
-    wait
-    cat "$log.2"
-    cat "$log".[1-9] >"$log"
-    rm -f "$log".[1-9]
-    local before=$FAILED
+    "${launch[@]}" /usr/bin/python3 tests/system/run.py --build "$dir" --kind "$kind" --jobs $((JOBS + 1)) \
+        "${options[@]}" 2>&1 | tee "$log"
+    local code=${PIPESTATUS[0]} before=$FAILED
     while read -r verdict name; do
         count "$verdict" "$name"
     done < <(sed -nE 's/^(PASS|FAIL|SKIP) (.*) \([^()]*\)$/\1 \2/p' "$log")

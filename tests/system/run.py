@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Runs the system tests of this folder: run.py --build DIR [--kind release|asan|tsan] [--short] [--long] [--only TEXT] [--list]
-                                            [--slice K/N]
+                                            [--jobs N]
 
 One line for each test: PASS, FAIL or SKIP, kind, name, seconds. What a failure needs to be understood follows it, indented.
 """
 import argparse
 import glob
 import importlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -24,13 +25,14 @@ def indented(text):
 
 
 class Runner:
-    def __init__(self, options):
-        self.options, self.failed = options, 0
+    def __init__(self, options, lock):
+        self.options, self.lock, self.failed = options, lock, 0
 
     def report(self, verdict, name, seconds, words):
-        print(f"{verdict} {self.options.kind} {name} ({seconds:.1f} s)", flush=True)
-        if words:
-            print(indented(words), flush=True)
+        with self.lock:
+            print(f"{verdict} {self.options.kind} {name} ({seconds:.1f} s)", flush=True)
+            if words:
+                print(indented(words), flush=True)
         self.failed += verdict == "FAIL"
 
     def run(self, name, function):
@@ -67,6 +69,49 @@ def discover():
                 yield f"{module.__name__[5:]}.{name[5:]}", function
 
 
+def wanted(options):
+    for name, function in discover():
+        if options.short and not getattr(function, "short", False):
+            continue
+        if getattr(function, "long", False) and not options.long:
+            continue
+        if options.only and options.only.split(":")[0] not in name:
+            continue
+        yield name, function
+
+
+def worker(options, index, tests, turn, lock):
+    """Takes the next test that nobody has taken, until there is none."""
+    harness.share_ports(index, options.jobs)
+    runner = Runner(options, lock)
+    while True:
+        with turn.get_lock():
+            mine = turn.value
+            turn.value += 1
+        if mine >= len(tests):
+            sys.exit(1 if runner.failed else 0)
+        runner.run(*tests[mine])
+
+
+def run_all(options, tests):
+    """The tests mostly wait: several at once, each runner with ports of its own."""
+    fork = multiprocessing.get_context("fork")
+    turn, lock = fork.Value("i", 0), fork.Lock()
+    workers = [fork.Process(target=worker, args=(options, i, tests, turn, lock)) for i in range(options.jobs)]
+    for w in workers:
+        w.start()
+    try:
+        for w in workers:
+            w.join()
+    except (KeyboardInterrupt, SystemExit):
+        for w in workers:
+            w.terminate()
+        for w in workers:
+            w.join()
+        raise
+    return 1 if any(w.exitcode for w in workers) else 0
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--build", default=os.path.join(harness.TOP, "build"))
@@ -75,30 +120,17 @@ def main():
     p.add_argument("--long", action="store_true", help="the tests that are marked @long too")
     p.add_argument("--only", help="only the tests whose name holds this text")
     p.add_argument("--list", action="store_true")
-    p.add_argument("--slice", default="1/1", help="the K-th of N runners side by side")
+    p.add_argument("--jobs", type=int, default=1, help="so many tests at once")
     options = p.parse_args()
     # A shell that starts us beside others has SIGINT ignored, and so would all that we start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Who ends the runner shall not leave its programs behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    runner = Runner(options)
-    index, count = (int(n) for n in options.slice.split("/"))
-    harness.share_ports(index - 1, count)
-    wanted = []
-    for name, function in discover():
-        if options.short and not getattr(function, "short", False):
-            continue
-        if getattr(function, "long", False) and not options.long:
-            continue
-        if options.only and options.only.split(":")[0] not in name:
-            continue
-        wanted.append((name, function))
-    for name, function in wanted[index - 1 :: count]:
-        if options.list:
-            print(name)
-        else:
-            runner.run(name, function)
-    return 1 if runner.failed else 0
+    tests = list(wanted(options))
+    if options.list:
+        print("\n".join(name for name, _ in tests))
+        return 0
+    return run_all(options, tests)
 
 
 sys.exit(main())
