@@ -60,6 +60,8 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         COUNTER("sessions_total", "Sessions opened since start", s->sessions_total),
         COUNTER("disconnects_total", "Sessions ended since start", s->disconnects),
         COUNTER("agents_dead_total", "Agents declared dead since start", s->agents_dead),
+        COUNTER("agents_cloned_total", "Names refused for a while: two processes fought over them",
+                s->agent_clones),
     };
     put_rows(b, rows, ARRAY_LEN(rows));
 }

@@ -14,9 +14,9 @@
  * It sees no socket, clock, thread, random source or disk. The hub thread (or the simulator) feeds
  * events and carries out the actions of struct core_ops. Nothing here blocks; every call is bounded
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
- * (agents and sessions), batch.c, pause.c, lease.c, dispatch.c (fair turns, credit), polite.c
- * (per-host budget), skip.c (busy hosts' tasks stay in the store), slots.c (targets that ask for
- * several agents).
+ * (agents and sessions), clone.c (two of one name), batch.c, pause.c, lease.c, dispatch.c (fair
+ * turns, credit), polite.c (per-host budget), skip.c (busy hosts' tasks stay in the store), slots.c
+ * (targets that ask for several agents).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
@@ -233,7 +233,14 @@ bool core_drained(struct core *c); /* nothing is on its way to the store */
 void core_goodbye(struct core *c, int64_t reconnect_in_ms, struct mono now);
 
 /* ---- views for the API: copies; strings freed by core_views_free */
-enum agent_state { AGENT_ALIVE, AGENT_SUSPECT, AGENT_ORPHANED, AGENT_GONE, AGENT_DRAINING };
+enum agent_state {
+    AGENT_ALIVE,
+    AGENT_SUSPECT,
+    AGENT_ORPHANED,
+    AGENT_GONE,
+    AGENT_DRAINING,
+    AGENT_QUARANTINED /* two processes fought over its name */
+};
 const char *agent_state_word(enum agent_state s);
 struct agent_view {
     char *name, *peer, *version, *session, *trouble, *last_disconnect; /* NULL = none */
@@ -257,6 +264,6 @@ struct core_stats {
         open_tasks; /* in open batches, and not ended */
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
-        unknown_messages, sessions_total, disconnects, agents_dead;
+        unknown_messages, sessions_total, disconnects, agents_dead, agent_clones;
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

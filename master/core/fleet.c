@@ -165,13 +165,12 @@ static struct agent *agent_get(struct core *c, const char *name)
     return a;
 }
 
-void fleet_agent_lost(struct core *c, struct agent *a, bool died, struct mono now)
+void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why, struct mono now)
 {
-    enum lease_loss why = died ? LOSS_DEATH : LOSS_GRACE;
     LIST_EACH_SAFE (&a->leases, n, tmp) {
         lease_lost(c, CONTAINER_OF(n, struct task, node), why, CAUSE_agent_lost, now);
     }
-    a->reborn = false;
+    a->reborn = a->usurped = false;
     if (c->alone_agent == a)
         c->alone_agent = NULL;
     if (!a->session)
@@ -275,25 +274,31 @@ static void agent_attach(struct core *c, struct agent *a, struct session *s, str
     c->fleet_epoch++;
 }
 
+void fleet_detach(struct core *c, struct agent *a, int code, const char *reason)
+{
+    struct session *old = a->session;
+    if (!old)
+        return;
+    fleet_close(c, old, code, reason);
+    agent_detach(c, a, old, reason);
+    old->agent = NULL;
+}
+
 /* The same agent anew: an old session is taken over at once. Another process knows nothing of what
  * the old one ran, but it may have its results on disk: what it does not bring, INFLIGHT_END ends.
  */
 static void agent_take_over(struct core *c, struct agent *a, const struct msg_hello *m,
                             struct mono now)
 {
-    if (a->session) {
-        struct session *old = a->session;
-        fleet_close(c, old, CLOSE_REPLACED, "the agent connected anew");
-        agent_detach(c, a, old, "replaced by a new connection");
-        old->agent = NULL;
-    }
-    if (a->run_id[0] && strcmp(a->run_id, m->run_id) != 0)
-        a->reborn = true;
+    bool another = a->run_id[0] && strcmp(a->run_id, m->run_id) != 0;
+    a->usurped |= another && a->session;
+    a->reborn |= another;
+    fleet_detach(c, a, CLOSE_REPLACED, "the agent connected anew");
     snprintf(a->run_id, sizeof(a->run_id), "%s", m->run_id);
 }
 
 static const char *hello_refused(struct core *c, struct session *s, const struct msg_hello *m,
-                                 int *code)
+                                 int *code, struct mono now)
 {
     *code = CLOSE_VERSION;
     if (m->proto_min > PROTO_VERSION_MAX || m->proto_max < PROTO_VERSION_MIN)
@@ -303,15 +308,17 @@ static const char *hello_refused(struct core *c, struct session *s, const struct
         return "the agent's name is not valid: letters, digits, '.', '_' and '-', at most 64";
     if (!name_allowed(s->allowed_agents, m->agent))
         return "this token is bound to another agent name: make one with 'token add --name'";
-    if (!agent_get(c, m->agent))
+    struct agent *a = agent_get(c, m->agent);
+    if (!a)
         return "the master knows as many agents as it can";
-    return NULL;
+    *code = CLOSE_CLONE;
+    return clone_judge(c, a, m->run_id, s->peer, now) ? CLONE_REASON : NULL;
 }
 
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now)
 {
     int code;
-    const char *why = hello_refused(c, s, m, &code);
+    const char *why = hello_refused(c, s, m, &code, now);
     if (why) {
         c->ops.event(c->arg, "hello_refused", m->agent, why);
         fleet_close(c, s, code, why);

@@ -8,13 +8,15 @@ const char *agent_state_word(enum agent_state s)
 {
     static const char *const words[] = {
         [AGENT_ALIVE] = "alive", [AGENT_SUSPECT] = "suspect",   [AGENT_ORPHANED] = "orphaned",
-        [AGENT_GONE] = "gone",   [AGENT_DRAINING] = "draining",
+        [AGENT_GONE] = "gone",   [AGENT_DRAINING] = "draining", [AGENT_QUARANTINED] = "quarantined",
     };
     return words[s];
 }
 
-static enum agent_state view_state(const struct agent *a)
+static enum agent_state view_state(const struct agent *a, struct mono now)
 {
+    if (clone_quarantined(a, now))
+        return AGENT_QUARANTINED;
     if (!a->session)
         return list_empty(&a->leases) ? AGENT_GONE : AGENT_ORPHANED;
     if (a->session->suspect)
@@ -52,7 +54,7 @@ static void view_fill(const struct agent *a, struct agent_view *v, struct mono n
     v->trouble = dup_or_null(a->trouble);
     v->last_disconnect = dup_or_null(a->last_disconnect);
     view_tags(a, v);
-    v->state = view_state(a);
+    v->state = view_state(a, now);
     v->hb = a->hb;
     v->has_hb = a->has_hb;
     v->heartbeat_age_ms = a->has_hb ? mono_diff_ms(now, a->hb_at) : -1;

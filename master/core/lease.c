@@ -110,6 +110,11 @@ static bool used_up(struct core *c, struct task *t, enum cause cause)
     return true;
 }
 
+enum lease_loss lease_loss_of(const struct agent *a)
+{
+    return a->reborn && !a->usurped ? LOSS_DEATH : LOSS_GRACE;
+}
+
 static const enum attempt_end loss_ends[] = {[LOSS_RELEASED] = ATTEMPT_RELEASED,
                                              [LOSS_NACK] = ATTEMPT_NACK,
                                              [LOSS_GRACE] = ATTEMPT_LOST,
@@ -369,7 +374,7 @@ void lease_inflight_end(struct core *c, struct session *s, struct mono now)
 {
     if (s->n_reported)
         qsort(s->reported, s->n_reported, sizeof(*s->reported), by_number);
-    enum lease_loss why = s->agent->reborn ? LOSS_DEATH : LOSS_RELEASED;
+    enum lease_loss why = s->agent->reborn ? lease_loss_of(s->agent) : LOSS_RELEASED;
     LIST_EACH_SAFE (&s->agent->leases, n, tmp) {
         struct task *t = CONTAINER_OF(n, struct task, node);
         if (!s->n_reported ||
@@ -378,7 +383,7 @@ void lease_inflight_end(struct core *c, struct session *s, struct mono now)
     }
     if (s->agent->reborn && c->alone_agent == s->agent && list_empty(&s->agent->leases))
         c->alone_agent = NULL;
-    s->agent->reborn = false;
+    s->agent->reborn = s->agent->usurped = false;
     free(s->reported);
     s->reported = NULL;
     s->n_reported = s->reported_cap = 0;

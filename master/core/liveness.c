@@ -79,7 +79,7 @@ static void agent_tick(struct core *c, struct agent *a, struct mono now)
     if (a->session || list_empty(&a->leases) || mono_before(now, a->orphan_until))
         return;
     c->ops.event(c->arg, "agent_grace_over", a->name, "its tasks go to others");
-    fleet_agent_lost(c, a, a->reborn, now);
+    fleet_agent_lost(c, a, lease_loss_of(a), now);
 }
 
 /* A master that overslept heard nobody: the time that it lost is nobody's silence. */

@@ -40,7 +40,9 @@
 #define SLOW_MS    15000
 #define STALLED_MS 45000 /* before nginx's 60 s */
 #define RATE_TAU_S 5.0
-#define RUN_SLOTS  16 /* of times from lease to result: powers of two of milliseconds */
+#define CLONE_FORMER_MAX                                                                           \
+    8                /* processes of one name that are remembered: enough to see that one returns */
+#define RUN_SLOTS 16 /* of times from lease to result: powers of two of milliseconds */
 
 enum task_state { TASK_READY, TASK_WAITING, TASK_LEASED, TASK_STORING };
 
@@ -152,6 +154,11 @@ struct batch {
     UT_hash_handle hh;
 };
 
+struct former_run {      /* a process that had the name, and lost it to another */
+    uint64_t run;        /* hash of its run_id */
+    struct mono left_at; /* unset: no entry */
+};
+
 struct agent {
     char name[AGENT_NAME_MAX + 1];
     uint64_t hash; /* of the name */
@@ -163,7 +170,11 @@ struct agent {
     struct list leases;      /* tasks */
     struct list twins;       /* second leases, of this session */
     bool awaited;            /* after a restart: it may still run tasks, see core->awaited */
-    bool reborn; /* another process said HELLO: what it holds no result of died with the last */
+    bool reborn;  /* another process said HELLO: what it holds no result of died with the last */
+    bool usurped; /* … and the last was connected then: nothing says that it is dead */
+    struct former_run former[CLONE_FORMER_MAX];
+    unsigned next_former;
+    struct mono quarantine_until; /* clone.c */
     bool draining, slow;
     struct mono orphan_until, connected_at;
     struct msg_heartbeat hb;
@@ -247,8 +258,11 @@ void fleet_stop_awaiting(struct core *c, struct mono now);
 struct session *fleet_session(struct core *c, session_id id); /* NULL: closed */
 void fleet_close(struct core *c, struct session *s, int code, const char *reason);
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now);
-void fleet_agent_lost(struct core *c, struct agent *a, bool died,
-                      struct mono now);                /* its leases end now */
+enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH };
+void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why,
+                      struct mono now); /* its leases end now */
+void fleet_detach(struct core *c, struct agent *a, int code,
+                  const char *reason); /* from its session, if it has one, which is closed */
 void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
 void fleet_credit(struct core *c, struct session *s, struct window w);
@@ -263,6 +277,16 @@ void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict 
                   size_t record_len);
 struct window fleet_result_window(struct core *c, struct session *s); /* grants, never falling */
 unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could take a task of b */
+
+/* clone.c: two processes of one name */
+#define CLONE_REASON                                                                               \
+    "two processes use this name: give each agent a --name of its own, or stop one (refused for "  \
+    "60 s)"
+/* For a HELLO of this run_id. True: it is refused with CLOSE_CLONE, and so is who has the name now.
+ */
+bool clone_judge(struct core *c, struct agent *a, const char *run_id, const char *peer,
+                 struct mono now);
+bool clone_quarantined(const struct agent *a, struct mono now);
 
 /* liveness.c: alive, slow or dead */
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
@@ -279,7 +303,8 @@ void lease_drop(struct core *c,
 /* Its twin's lease becomes its own. */
 void lease_continue(struct core *c, struct task *t, struct agent *a, struct lease_no no);
 void lease_emptied(struct core *c, struct agent *a); /* one lease fewer, perhaps the last */
-enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH };
+/* What its leases end of when nobody brings them: its process died, or nobody knows. */
+enum lease_loss lease_loss_of(const struct agent *a);
 void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause cause,
                 struct mono now);
 void lease_ended(struct core *c,
