@@ -27,6 +27,7 @@
 /* Close codes (RFC 6455 §7.4; 44xx ours) */
 #define CLOSE_NORMAL        1000
 #define CLOSE_GOING_AWAY    1001
+#define CLOSE_PROTOCOL      1002 /* frames that RFC 6455 forbids */
 #define CLOSE_POLICY        1008 /* malformed message */
 #define CLOSE_TOO_BIG       1009
 #define CLOSE_REPLACED      4401 /* the same agent connected anew */

@@ -50,6 +50,7 @@ const char *reason_close(uint16_t code)
     } words[] = {
         {CLOSE_NORMAL, "normal"},
         {CLOSE_GOING_AWAY, "the master goes away"},
+        {CLOSE_PROTOCOL, "frames that WebSocket forbids"},
         {CLOSE_POLICY, "refused: malformed, out of order or not allowed"},
         {CLOSE_TOO_BIG, "a message over the limit"},
         {CLOSE_REPLACED, "this agent connected anew"},

@@ -147,11 +147,21 @@ static bool over_credit(struct session *s, size_t len)
     return s->received.count > s->told.count || bytes_before >= s->told.bytes;
 }
 
+static void refuse_excess(struct session *s)
+{
+    char why[MESSAGE_TEXT_MAX];
+    snprintf(why, sizeof(why),
+             "more than the credit allowed: %llu tasks of %llu, %llu bytes of %llu",
+             (unsigned long long)s->received.count, (unsigned long long)s->told.count,
+             (unsigned long long)s->received.bytes, (unsigned long long)s->told.bytes);
+    session_close(s, CLOSE_OVER_CREDIT, why);
+}
+
 static void on_task(struct session *s, const struct message *msg, size_t len, struct mono now)
 {
     const struct msg_task *m = &msg->task;
     if (over_credit(s, len)) {
-        session_close(s, CLOSE_OVER_CREDIT, "more tasks or bytes than the credit allowed");
+        refuse_excess(s);
         return;
     }
     if (s->state == SESSION_PARTING)

@@ -10,7 +10,6 @@
 
 #define TRUSTED_MAX      64
 #define TRUSTED_LIST_MAX 4096
-#define TOKENS_POLL_MS   1000
 
 const char *http_header(struct http_req *r, const char *name)
 {

@@ -12,11 +12,13 @@
  *
  * The file (0600, one token a line: id, scope, agent names, created, hash) is changed under flock
  * by an atomic rename, so `sonde-master token` works beside a running master. A struct tokens is
- * one thread's view: each thread that checks tokens opens its own and polls it every second. A
+ * one thread's view: each thread that checks tokens opens its own and polls it. A
  * token is "sonde_" and 43 characters of base64url (256 random bits). At most TOKENS_MAX.
  */
 #define TOKENS_MAX   4096
 #define TOKEN_ID_MAX 24
+/* A look costs one stat(); what a revoked token has open ends within a second. */
+#define TOKENS_POLL_MS 250
 
 enum token_scope { SCOPE_READ = 1, SCOPE_SUBMIT = 2, SCOPE_ADMIN = 4, SCOPE_AGENT = 8 };
 /* admin includes submit and read, submit includes read; agent stands alone. */

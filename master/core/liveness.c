@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/core/state.h"
+#include "common/utf8.h"
+#include <string.h>
 
 /*
  * Alive, slow or dead: one scan a second over all sessions. Any frame is life of the link; what an
@@ -29,6 +31,14 @@ static void judge_slow(struct core *c, struct session *s, uint64_t received, str
         fleet_close(c, s, CLOSE_WRITE_STALLED, "write_stalled: it does not read what is sent");
 }
 
+/* Cut between characters: it is shown as JSON. */
+static void note_trouble(struct agent *a, const char *text)
+{
+    char *cut = utf8_sanitized(text, strlen(text), sizeof(a->trouble) - 1);
+    snprintf(a->trouble, sizeof(a->trouble), "%s", cut);
+    free(cut);
+}
+
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
                         struct mono now)
 {
@@ -39,7 +49,7 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
     judge_slow(c, s, m->received.count, now);
     a->hb = *m;
     a->hb.trouble = NULL;
-    snprintf(a->trouble, sizeof(a->trouble), "%s", m->trouble ? m->trouble : "");
+    note_trouble(a, m->trouble ? m->trouble : "");
     a->rtt_ms = m->rtt_ms;
     a->has_hb = true;
     a->hb_at = now;

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/sockinfo.h"
+#include "common/utf8.h"
 #include "master/hub/hub_impl.h"
 
 /*
@@ -202,8 +203,12 @@ static int on_receive(struct hub *h, struct conn *c, const char *in, size_t len)
     }
     core_session_alive(h->core, c->sid, now);
     bool ends = lws_is_final_fragment(c->wsi) && lws_remaining_packet_payload(c->wsi) == 0;
+    if (lws_get_reserved_bits(c->wsi) != 0) { /* lws lets them pass */
+        conn_close(c, CLOSE_PROTOCOL, "reserved bits are for extensions, and none is spoken", now);
+        return 0;
+    }
     c->message_bytes += len;
-    if (c->message_bytes > LINE_MAX_BYTES) {
+    if (c->message_bytes + lws_remaining_packet_payload(c->wsi) > LINE_MAX_BYTES) {
         conn_close(c, CLOSE_TOO_BIG, "a message is at most 1 MiB", now);
         return 0;
     }
@@ -269,8 +274,9 @@ static int on_peer_close(struct conn *c, const unsigned char *in, size_t len)
 {
     if (c == NULL || len < 2)
         return 0;
-    snprintf(c->cause, sizeof(c->cause), "closed by the agent: %d %.*s", in[0] << 8 | in[1],
-             (int)(len - 2), (const char *)in + 2);
+    char *reason = utf8_sanitized((const char *)in + 2, len - 2, CLOSE_REASON_MAX);
+    snprintf(c->cause, sizeof(c->cause), "closed by the agent: %d %s", in[0] << 8 | in[1], reason);
+    free(reason);
     return 0;
 }
 

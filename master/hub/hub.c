@@ -7,8 +7,8 @@
 #include "common/random.h"
 #include "master/hub/hub_impl.h"
 
-#define TICK_MS     250
-#define SCAN_MS     1000 /* tokens and connections are looked through this often */
+#define TICK_MS     TOKENS_POLL_MS
+#define SCAN_MS     1000 /* connections are looked through this often */
 #define HANDSHAKE_S 10   /* a request that is not whole by then is cut */
 #define HEADERS_AT_ONCE                                                                            \
     1024                      /* requests being read at the same moment, beyond them accepts wait  \
@@ -185,10 +185,10 @@ static void on_tick(void *arg, struct mono now)
     on_wake(h);
     core_tick(h->core, lag_ms, now);
     desk_tick(&h->desk, now);
+    hub_poll_tokens(h, now);
     if (mono_diff_ms(now, h->scanned_at) < SCAN_MS)
         return;
     h->scanned_at = now;
-    hub_poll_tokens(h, now);
     conn_tick(h, now);
 }
 

@@ -67,7 +67,7 @@ START_TEST(test_every_close_code_is_explained)
     static const int codes[] = {
         CLOSE_NORMAL,  CLOSE_GOING_AWAY,    CLOSE_POLICY, CLOSE_TOO_BIG,       CLOSE_REPLACED,
         CLOSE_REVOKED, CLOSE_OVER_CREDIT,   CLOSE_SILENT, CLOSE_HELLO_TIMEOUT, CLOSE_VERSION,
-        CLOSE_CLONE,   CLOSE_WRITE_STALLED, CLOSE_KICKED};
+        CLOSE_CLONE,   CLOSE_WRITE_STALLED, CLOSE_KICKED, CLOSE_PROTOCOL};
     char row[16];
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         snprintf(row, sizeof(row), "| %d |", codes[i]);
