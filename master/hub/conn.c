@@ -203,10 +203,6 @@ static int on_receive(struct hub *h, struct conn *c, const char *in, size_t len)
     }
     core_session_alive(h->core, c->sid, now);
     bool ends = lws_is_final_fragment(c->wsi) && lws_remaining_packet_payload(c->wsi) == 0;
-    if (lws_get_reserved_bits(c->wsi) != 0) { /* lws lets them pass */
-        conn_close(c, CLOSE_PROTOCOL, "reserved bits are for extensions, and none is spoken", now);
-        return 0;
-    }
     c->message_bytes += len;
     if (c->message_bytes + lws_remaining_packet_payload(c->wsi) > LINE_MAX_BYTES) {
         conn_close(c, CLOSE_TOO_BIG, "a message is at most 1 MiB", now);
@@ -344,6 +340,8 @@ static void cut(struct conn *c, struct mono now)
     c->killed = true;
     end_session(c, c->close_reason, now);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    /* lws looks at a timer that was set outside of its callbacks only at its next event. */
+    lws_cancel_service(lws_get_context(c->wsi));
 }
 
 void conn_tick(struct hub *h, struct mono now)

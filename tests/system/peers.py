@@ -135,6 +135,12 @@ class End:
             if self.bytes == before:
                 return
 
+    def wait_close(self, timeout=PATIENCE):
+        """Until a close frame came, or the end without one; its code."""
+        while self.closed is None and self.hear(timeout) is not None:
+            pass
+        return self.closed and self.closed[0]
+
     def wait_end(self, timeout=PATIENCE):
         """Until the other side has hung up; the code of its close frame, or None if there was none."""
         while self.hear(timeout) is not None:
