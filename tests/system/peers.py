@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Both ends of sonde.v1 by hand, on bare sockets: agents and masters that do what no good one would."""
 import base64
+import contextlib
 import hashlib
 import json
 import os
+import re
 import socket
+import threading
 import time
 
 from harness import Failed, expect
@@ -73,8 +76,8 @@ class End:
         self.ended = not part
         return bool(part)
 
-    def hear(self, timeout=PATIENCE):
-        """The next frame, (opcode, payload); None: the connection has ended."""
+    def next_frame(self, timeout):
+        """(first byte, payload), without any answer to it; None: the connection has ended."""
         deadline = time.monotonic() + timeout * self.world.slower
         while True:
             b = self.bytes
@@ -90,14 +93,22 @@ class End:
                 return None
         payload, self.bytes = b[at:at + size], b[at + size:]
         if masked:
-            key = int.from_bytes((b[at - 4:at] * (size // 4 + 1))[:size], "big")
-            payload = (int.from_bytes(payload, "big") ^ key).to_bytes(size, "big")
-        if b[0] & 15 == TEXT:
+            key = (b[at - 4:at] * (size // 4 + 1))[:size]
+            payload = (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+        return b[0], payload
+
+    def hear(self, timeout=PATIENCE):
+        """The next frame, (opcode, payload); None: the connection has ended. A close frame is answered."""
+        got = self.next_frame(timeout)
+        if got is None:
+            return None
+        opcode, payload = got[0] & 15, got[1]
+        if opcode == TEXT:
             self.lines += [json.loads(x) for x in payload.decode().splitlines() if x]
-        if b[0] & 15 == CLOSE and self.closed is None:
+        if opcode == CLOSE and self.closed is None:
             self.closed = int.from_bytes(payload[:2], "big"), payload[2:].decode("utf-8", "replace")
             self.send(frame(FIN | CLOSE, payload[:2], self.masks))
-        return b[0] & 15, payload
+        return opcode, payload
 
     def wait(self, kind, timeout=PATIENCE):
         """The next message of that type; those before it are passed over."""
@@ -108,32 +119,6 @@ class End:
                     return m
             if self.hear(timeout) is None:
                 raise Failed(f"the connection ended ({self.closed}) before a '{kind}' came")
-
-    def quiet(self, seconds):
-        """All lines of so many seconds, in which the connection stays."""
-        self.lines, end = [], time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.sock.settimeout(max(end - time.monotonic(), 0.001))
-            try:
-                part = self.sock.recv(1 << 18)
-            except TimeoutError:
-                break
-            expect(part, "the connection ended:", self.closed)
-            self.bytes += part
-            self.sock.settimeout(0)
-            self.parse()
-        return self.lines
-
-    def parse(self):
-        """The frames that are whole."""
-        while len(self.bytes) >= 2:
-            before = self.bytes
-            try:
-                self.hear(0.001)
-            except Failed:
-                return
-            if self.bytes == before:
-                return
 
     def wait_close(self, timeout=PATIENCE):
         """Until a close frame came, or the end without one; its code."""
@@ -170,6 +155,72 @@ def connect(world, token, port=None):
     end = End(world, s, masks=True)
     end.bytes = head.partition(b"\r\n\r\n")[2]
     return end
+
+
+class Doubler:
+    """A relay to the agents' port that says lines of these types twice, and holds every third of them back, until the next frame
+    of its direction or for a tenth of a second: late, and out of order."""
+
+    def __init__(self, world, *kinds):
+        self.world, self.doubled, self.held_back = world, 0, 0
+        self.kinds = re.compile(rb'"type":"(%s)"' % "|".join(kinds).encode())
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.world.port["agents"]))
+            near, far = End(self.world, near, masks=False), End(self.world, far, masks=True)
+            for source, to in ((near, far), (far, near)):
+                threading.Thread(target=self._relay, args=(source, to), daemon=True).start()
+
+    def _relay(self, source, to):
+        try:
+            self._head(source, to)
+            late = []
+            while True:
+                try:
+                    got = source.next_frame(0.1 if late else PATIENCE)
+                except Failed:
+                    if not late:
+                        raise
+                    got = FIN | TEXT, b""  # late enough
+                if got is None:
+                    break
+                first, payload = got
+                if first & 15 == TEXT:
+                    payload, late = self._twice(payload, late)
+                to.send(frame(first, payload, to.masks))
+        except Failed:
+            pass  # silence: the end of the test
+        with contextlib.suppress(OSError):
+            to.sock.shutdown(socket.SHUT_WR)
+
+    @staticmethod
+    def _head(source, to):
+        while b"\r\n\r\n" not in source.bytes and source.fill(time.monotonic() + PATIENCE):
+            pass
+        head, _, source.bytes = source.bytes.partition(b"\r\n\r\n")
+        to.send(head + b"\r\n\r\n")
+
+    def _twice(self, payload, late):
+        lines, next_late = [], []
+        for line in payload.split(b"\n")[:-1]:
+            if not self.kinds.search(line):
+                lines.append(line)
+                continue
+            self.doubled += 1
+            if self.doubled % 3 == 0:
+                next_late.append(line)
+                self.held_back += 1
+            else:
+                lines += [line, line]
+        return b"".join(line + b"\n" for line in lines + late), next_late
 
 
 def hello(name, run="r1", **more):

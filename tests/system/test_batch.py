@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import socket
 
 import mix
 from harness import check_sum, ended, equal, expect, short
@@ -151,6 +152,32 @@ def test_an_idempotency_key_survives_the_master(w):
             equal(w.wait_batch(b["id"], 30)["ok"], 500, "ok")
             w.one_result_each(b["id"], 500)
     w.master_proc.stop()
+    w.check_store()
+
+
+@short
+def test_an_idempotency_key_in_parallel(w):
+    """While the first upload of a key runs another is told to wait; then it has the first one's answer, and another body has none."""
+    w.world()
+    w.master()
+    url, key = w.url("/ok") + "\n", {"Idempotency-Key": "import-8"}
+    with socket.create_connection(("127.0.0.1", w.port["api"]), 20) as s:
+        s.sendall(f"POST /api/v1/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {w.api.token}\r\nContent-Type: text/plain\r\n"
+                  f"Idempotency-Key: import-8\r\nContent-Length: {3 * len(url)}\r\n\r\n{url}".encode())
+
+        def refused():
+            return w.api.post("batches", url * 3, type="text/plain", headers=key).status == 409
+
+        w.wait_for(refused, 5, "a second upload is refused while the first runs")
+        s.sendall(url.encode() * 2)
+        head = s.recv(65536).decode()
+        expect(head.startswith("HTTP/1.1 202 "), head[:200])
+    first = w.api.must("GET", "batches").json["batches"]
+    equal(len(first), 1, "batches")
+    again = [w.api.must("POST", "batches", url * 3, 202, type="text/plain", headers=key).json["id"] for _ in range(2)]
+    equal(set(again), {first[0]["id"]}, "the batch of each repeat")
+    equal(w.api.post("batches", url * 4, type="text/plain", headers=key).status, 422, "another body")
+    equal(w.api.counts(first[0]["id"])["total"], 3, "tasks")
     w.check_store()
 
 

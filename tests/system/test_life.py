@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Starting and stopping: what can go wrong gets one sentence and the right exit code; SIGTERM loses nothing."""
+import http.client
 import os
+import resource
 import signal
 import time
 
+import peers
 from harness import Api, Skipped, ended, equal, expect, free_port, short
 
 
@@ -190,6 +193,59 @@ def test_second_sigterm_ends_at_once(w):
     expect(agents[0].alive(), "the first SIGTERM did not drain")
     agents[0].signal(signal.SIGTERM)
     agents[0].wait(3)
+
+
+@short
+def test_second_sigterm_ends_the_master_at_once(w):
+    """In the middle of its drain, with results on their way: what was accepted is all there for the next one."""
+    w.world()
+    w.master()
+    token = w.token("agent")
+    w.agent("a1", *SLOTS)
+    mute = peers.join(w, "mute", token, credit=8)
+    batch = w.api.submit([f"http://d{i}.ok.test:{w.targets['http']}/slow/300" for i in range(40)], priority="interactive")
+    mute.wait("task")
+    w.master_proc.expected.add(-signal.SIGTERM)
+    w.master_proc.signal(signal.SIGTERM)
+    w.wait_for(lambda: "to=parting" in w.master_proc.log(), 10, "it takes leave of its agents, of whom one does not answer")
+    w.master_proc.signal(signal.SIGTERM)
+    began = time.monotonic()
+    equal(w.master_proc.wait(3), -signal.SIGTERM, "exit code")
+    expect(time.monotonic() - began < 1 * w.slower, "the second SIGTERM was no end")
+    w.check_store()
+    w.master()
+    with peers.join(w, "mute", token):  # it says that it holds nothing
+        equal(w.wait_batch(batch, 40)["ok"], 40, "ok")
+    w.one_result_each(batch, 40)
+    w.check_store()
+
+
+def test_memory_of_the_master_runs_out(w):
+    """It has no clean way on when an allocation fails: it ends at once, is started again, and nothing that it accepted is lost."""
+    w.world()
+    w.master()
+    w.agent("a1", *SLOTS)
+    batch = w.api.submit([f"http://m{i}.ok.test:{w.targets['http']}/slow/500" for i in range(60)])
+    w.wait_for(lambda: w.api.counts(batch)["running"] >= 16, 20, "tasks run")
+    first = w.master_proc
+    first.expected.add(-signal.SIGABRT)
+    with open(f"/proc/{first.pid}/status", encoding="ascii") as f:
+        data = int([x for x in f if x.startswith("VmData:")][0].split()[1]) * 1024
+    resource.prlimit(first.pid, resource.RLIMIT_DATA, (data, resource.RLIM_INFINITY))
+    refused = "\n".join(f"http://z{i}.test/{'x' * 400}" for i in range(60000))
+    try:
+        status = w.api.post("batches", refused, type="text/plain").status
+        expect(status >= 500, "a batch for which there was no memory: status", status)
+    except (OSError, http.client.HTTPException):
+        pass  # the master has ended
+    w.wait_for(lambda: not first.alive(), 20, "it has ended")
+    expect("requirement failed" in first.log(), "it does not say where")
+    os.rename(first.log_path, first.log_path + ".first")  # its last words are no finding here
+    w.master()
+    equal(w.wait_batch(batch, 60)["ok"], 60, "ok")
+    w.one_result_each(batch, 60)
+    equal(len(w.api.must("GET", "batches").json["batches"]), 1, "batches")
+    w.check_store()
 
 
 @short
