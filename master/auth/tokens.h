@@ -12,8 +12,8 @@
  *
  * The file (0600, one token a line: id, scope, agent names, created, hash) is changed under flock
  * by an atomic rename, so `sonde-master token` works beside a running master. A struct tokens is
- * one thread's view: each thread that checks tokens opens its own and polls it. A
- * token is "sonde_" and 43 characters of base64url (256 random bits). At most TOKENS_MAX.
+ * one thread's view: each thread that checks tokens opens its own and polls it. A token is
+ * "sonde_" and 43 characters of base64url (256 random bits). At most TOKENS_MAX.
  */
 #define TOKENS_MAX   4096
 #define TOKEN_ID_MAX 24

@@ -29,14 +29,15 @@ static bool came_back(const struct agent *a, uint64_t run, struct mono now)
 
 /* Neither may answer for the time: what they hold runs elsewhere, and that is no death of theirs.
  */
-static void quarantine(struct core *c, struct agent *a, const char *peer, struct mono now)
+static void quarantine(struct core *c, struct agent *a, const struct msg_hello *m, const char *peer,
+                       struct mono now)
 {
-    char detail[256];
-    snprintf(
-        detail, sizeof(detail),
-        "two processes use this name, one at %s and one at %s: both are refused for %d s; give "
-        "each agent a --name of its own, or stop one",
-        a->peer, peer, QUARANTINE_MS / 1000);
+    char detail[512];
+    snprintf(detail, sizeof(detail),
+             "two processes use this name, one at %s (instance %s) and one at %s (instance %s): "
+             "both are "
+             "refused for %d s; give each agent a --name of its own, or stop one",
+             a->peer, a->instance, peer, m->instance, QUARANTINE_MS / 1000);
     counter_add(&c->stats.agent_clones, 1);
     c->ops.event(c->arg, "agent_cloned", a->name, detail);
     fleet_detach(c, a, CLOSE_CLONE, CLONE_REASON);
@@ -52,15 +53,15 @@ bool clone_quarantined(const struct agent *a, struct mono now)
     return mono_before(now, a->quarantine_until);
 }
 
-bool clone_judge(struct core *c, struct agent *a, const char *run_id, const char *peer,
+bool clone_judge(struct core *c, struct agent *a, const struct msg_hello *m, const char *peer,
                  struct mono now)
 {
     if (clone_quarantined(a, now))
         return true;
-    if (a->run_id[0] == '\0' || strcmp(a->run_id, run_id) == 0)
+    if (a->run_id[0] == '\0' || strcmp(a->run_id, m->run_id) == 0)
         return false;
-    if (came_back(a, run_hash(run_id), now)) {
-        quarantine(c, a, peer, now);
+    if (came_back(a, run_hash(m->run_id), now)) {
+        quarantine(c, a, m, peer, now);
         return true;
     }
     a->former[a->next_former] = (struct former_run){run_hash(a->run_id), now};

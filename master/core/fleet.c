@@ -312,7 +312,7 @@ static const char *hello_refused(struct core *c, struct session *s, const struct
     if (!a)
         return "the master knows as many agents as it can";
     *code = CLOSE_CLONE;
-    return clone_judge(c, a, m->run_id, s->peer, now) ? CLONE_REASON : NULL;
+    return clone_judge(c, a, m, s->peer, now) ? CLONE_REASON : NULL;
 }
 
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now)

@@ -40,9 +40,7 @@
 #define SLOW_MS    15000
 #define STALLED_MS 45000 /* before nginx's 60 s */
 #define RATE_TAU_S 5.0
-#define CLONE_FORMER_MAX                                                                           \
-    8                /* processes of one name that are remembered: enough to see that one returns */
-#define RUN_SLOTS 16 /* of times from lease to result: powers of two of milliseconds */
+#define RUN_SLOTS  16 /* of times from lease to result: powers of two of milliseconds */
 
 enum task_state { TASK_READY, TASK_WAITING, TASK_LEASED, TASK_STORING };
 
@@ -154,9 +152,10 @@ struct batch {
     UT_hash_handle hh;
 };
 
-struct former_run {      /* a process that had the name, and lost it to another */
-    uint64_t run;        /* hash of its run_id */
-    struct mono left_at; /* unset: no entry */
+#define CLONE_FORMER_MAX 8 /* so many are remembered: enough to see one of many return */
+struct former_run {        /* a process that had the name, and lost it to another */
+    uint64_t run;          /* hash of its run_id */
+    struct mono left_at;   /* unset: no entry */
 };
 
 struct agent {
@@ -282,9 +281,9 @@ unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could t
 #define CLONE_REASON                                                                               \
     "two processes use this name: give each agent a --name of its own, or stop one (refused for "  \
     "60 s)"
-/* For a HELLO of this run_id. True: it is refused with CLOSE_CLONE, and so is who has the name now.
+/* For a HELLO of the agent. True: it is refused with CLOSE_CLONE, and so is who has the name now.
  */
-bool clone_judge(struct core *c, struct agent *a, const char *run_id, const char *peer,
+bool clone_judge(struct core *c, struct agent *a, const struct msg_hello *m, const char *peer,
                  struct mono now);
 bool clone_quarantined(const struct agent *a, struct mono now);
 

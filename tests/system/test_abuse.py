@@ -170,7 +170,6 @@ def changed(token, at):
     return token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1:]
 
 
-@short
 def test_tokens_that_are_none(w):
     w.master()
     good = w.token("agent")
@@ -220,7 +219,6 @@ def check_revoked(w, good):
 # --- messages that come twice
 
 
-@short
 def test_messages_twice_and_out_of_order(w):
     """All that may be repeated is, in both directions: each task has one result, and neither side hangs up."""
     w.world()
@@ -266,7 +264,8 @@ def test_two_hosts_with_one_name(w):
         expect("--name" in w.api.agent("a1")["last_disconnect"], "the page does not say what to do")
         line = [x for x in w.master_proc.log().splitlines() if "agent_cloned" in x]
         equal(len(line), 1, "lines of the master")
-        for word in ("agent=a1", "two processes use this name", "127.0.0.1", "60 s", "--name of its own", "stop one"):
+        for word in ("agent=a1", "two processes use this name", "127.0.0.1", "60 s", "--name of its own", "stop one",
+                     *(re.search(r" instance=(\w+)", agent.log())[1] for agent in (first, second))):
             expect(word in line[0], f"it does not name {word!r}: {line[0]}")
         for agent in (first, second):
             expect("give each its own --name" in agent.log(), "the agent does not say what to do")

@@ -155,7 +155,6 @@ def test_an_idempotency_key_survives_the_master(w):
     w.check_store()
 
 
-@short
 def test_an_idempotency_key_in_parallel(w):
     """While the first upload of a key runs another is told to wait; then it has the first one's answer, and another body has none."""
     w.world()

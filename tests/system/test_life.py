@@ -195,7 +195,6 @@ def test_second_sigterm_ends_at_once(w):
     agents[0].wait(3)
 
 
-@short
 def test_second_sigterm_ends_the_master_at_once(w):
     """In the middle of its drain, with results on their way: what was accepted is all there for the next one."""
     w.world()
