@@ -31,6 +31,12 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     c->host_queue_most = CORE_HOST_QUEUE;
     c->host_queue_least = CORE_HOST_QUEUE_LEAST;
     c->skipped_hosts_max = CORE_SKIPPED_HOSTS;
+    c->refill_rows_max = CORE_REFILL_ROWS;
+    c->window_tasks_max = CORE_WINDOW_TASKS;
+    c->window_batch_max = CORE_WINDOW_BATCH;
+    c->window_bytes_max = CORE_WINDOW_BYTES;
+    c->results_max = CORE_RESULT_WINDOW;
+    c->result_bytes_max = CORE_RESULT_BYTES;
     c->last_tick = c->scanned_at = now;
     c->fleet_epoch = 1;
     fleet_await(c, cfg->holders, cfg->n_holders, now);

@@ -125,7 +125,7 @@ static struct task *next_turn(struct core *c, struct session *s, struct mono now
 
 static void refill_after(struct core *c, struct batch *b, struct mono now)
 {
-    if (b->ready.count < CORE_WINDOW_BATCH / 2)
+    if (b->ready.count < c->window_batch_max / 2)
         batch_refill(c, b, now);
 }
 

@@ -384,10 +384,9 @@ static uint64_t share_of(uint64_t all, uint64_t least, uint64_t most, size_t n)
 struct window fleet_result_window(struct core *c, struct session *s)
 {
     size_t n = c->session_list.count;
-    uint64_t count =
-        s->settled.count + share_of(RESULTS_SHARED, RESULTS_LEAST, CORE_RESULT_WINDOW, n);
+    uint64_t count = s->settled.count + share_of(RESULTS_SHARED, RESULTS_LEAST, c->results_max, n);
     uint64_t bytes = s->settled.bytes +
-                     share_of(RESULTS_SHARED_BYTES, RESULTS_LEAST_BYTES, CORE_RESULT_BYTES, n);
+                     share_of(RESULTS_SHARED_BYTES, RESULTS_LEAST_BYTES, c->result_bytes_max, n);
     if (count > s->granted.count)
         s->granted.count = count;
     if (bytes > s->granted.bytes)

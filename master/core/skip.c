@@ -12,8 +12,9 @@
  *   queue full ──► noted ──queue low──► wanted ──asked──► answered ──► noted (more is left) | gone
  */
 
-/* More in memory for a host while its batch fills little of the window. */
-#define WAITING_ROOMY (CORE_WINDOW_BATCH / 2)
+/* More in memory for a host while what waits of its batch is less than one in so many of what the
+ * batch may have there. */
+#define WAITING_ROOMY 2
 
 struct skip {
     struct batch *batch;
@@ -29,10 +30,11 @@ struct skip {
 
 static size_t queue_max(const struct core *c, const struct batch *b)
 {
-    if (c->window_tasks >= CORE_WINDOW_TASKS - CORE_REFILL_ROWS ||
-        c->window_bytes > CORE_WINDOW_BYTES)
+    if (c->window_tasks + c->refill_rows_max >= c->window_tasks_max ||
+        c->window_bytes > c->window_bytes_max)
         return 1;
-    return b->waiting < WAITING_ROOMY ? c->host_queue_most : c->host_queue_least;
+    return b->waiting < c->window_batch_max / WAITING_ROOMY ? c->host_queue_most
+                                                            : c->host_queue_least;
 }
 
 bool skip_due(const struct core *c, const struct batch *b, const struct host *h)
@@ -126,7 +128,8 @@ bool skip_ask(struct core *c, struct batch *b, struct core_refill *q)
     }
     q->only = true;
     q->after = from - 1;
-    size_t most = c->window_bytes > CORE_WINDOW_BYTES ? CORE_REFILL_LARGE : CORE_REFILL_ROWS;
+    size_t most = c->window_bytes > c->window_bytes_max ? CORE_REFILL_LARGE : c->refill_rows_max;
+    most = most < q->limit ? most : q->limit;
     q->limit = (unsigned)(limit < most ? limit : most);
     b->n_asked_skips = q->n_hosts;
     return true;

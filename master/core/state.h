@@ -229,7 +229,9 @@ struct core {
     struct list session_list, hungry, stuck_hosts, rated_hosts, stragglers;
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
     size_t host_queue_most, host_queue_least;
-    unsigned skipped_hosts_max;
+    unsigned skipped_hosts_max, refill_rows_max;
+    size_t window_tasks_max, window_batch_max, window_bytes_max;
+    uint64_t results_max, result_bytes_max; /* the result window of one session */
     struct list active[TASK_CLASSES];
     int class_turn[TASK_CLASSES];
     struct list alone; /* READY tasks that saw DEATHS_ALONE deaths: one at a time, each alone on its

@@ -20,12 +20,13 @@ size_t batch_queued(const struct batch *b)
 static unsigned refill_limit(struct core *c, struct batch *b)
 {
     size_t ready = b->ready.count + b->retry.count;
-    if (ready > CORE_WINDOW_BATCH - CORE_REFILL_ROWS)
+    unsigned rows = c->refill_rows_max, least = rows < CORE_REFILL_LEAST ? rows : CORE_REFILL_LEAST;
+    if (ready + rows > c->window_batch_max)
         return 0;
-    bool large = c->window_bytes > CORE_WINDOW_BYTES;
-    if (large || c->window_tasks + c->asked + CORE_REFILL_ROWS > CORE_WINDOW_TASKS)
-        return ready > 0 ? 0 : large ? CORE_REFILL_LARGE : CORE_REFILL_LEAST;
-    return batch_queued(b) > 0 && fleet_matching(c, b) == 0 ? 0 : CORE_REFILL_ROWS;
+    bool large = c->window_bytes > c->window_bytes_max;
+    if (large || c->window_tasks + c->asked + rows > c->window_tasks_max)
+        return ready > 0 ? 0 : large ? CORE_REFILL_LARGE : least;
+    return batch_queued(b) > 0 && fleet_matching(c, b) == 0 ? 0 : rows;
 }
 
 static bool ask_on(struct core *c, struct batch *b, struct core_refill *q)
@@ -33,9 +34,6 @@ static bool ask_on(struct core *c, struct batch *b, struct core_refill *q)
     if (b->exhausted || skip_is_full(c, b))
         return false;
     q->after = b->cursor;
-    q->limit = refill_limit(c, b);
-    if (q->limit == 0)
-        return false;
     if (b->unproved == 0) /* what agents reported must be found, busy or not */
         skip_leave_out(c, b, q);
     return true;
@@ -47,7 +45,9 @@ void batch_refill(struct core *c, struct batch *b, struct mono now)
         return;
     if (b->paused && b->unproved == 0)
         return;
-    struct core_refill q = {.batch = b->num};
+    struct core_refill q = {.batch = b->num, .limit = refill_limit(c, b)};
+    if (q.limit == 0)
+        return; /* nor for hosts that were busy: idle ones, and no agent, would fill the window */
     bool any = b->rereading ? ask_on(c, b, &q) || skip_ask(c, b, &q)
                             : skip_ask(c, b, &q) || ask_on(c, b, &q);
     if (!any)

@@ -133,6 +133,31 @@ START_TEST(what_was_passed_over_is_there_after_a_pause)
 }
 END_TEST
 
+/* Its queue becomes READY when nothing of it is in flight, and is not to be filled again and again.
+ */
+START_TEST(a_host_that_nobody_probes_does_not_fill_the_memory)
+{
+    begin();
+    w->core->host_queue_most = 8;
+    w->core->refill_rows_max = 50;
+    w->core->window_batch_max = 200;
+    world_batch(w, 1, 3000, 2, 1);
+    world_open(w, 1);
+    go_on(2);
+    ck_assert_uint_eq(agent->n_held, 2);
+    core_session_closed(w->core, agent->id, "cut", w->now);
+    agent->id = 0;
+    agent->n_held = 0;
+    world_tick(w, 120000, false);
+    ck_assert_int_le(gauge_get(&core_stats(w->core)->window_tasks), 200);
+    agent = world_connect(w, 0, "a", "2"); /* it gives no credit */
+    world_tick(w, 120000, true);
+    ck_assert_int_le(gauge_get(&core_stats(w->core)->window_tasks), 200);
+    answer_until_all_ended(1, 3000);
+    done();
+}
+END_TEST
+
 /* ---- starts a second */
 
 static void rated(uint32_t num, uint64_t total, double rate, int64_t per_host, unsigned hosts)
@@ -218,5 +243,6 @@ TESTS(busy, ten_windows_of_a_busy_host_do_not_hold_up_the_hosts_behind_it,
       a_list_sorted_by_host_keeps_every_host_at_its_budget,
       with_too_many_busy_hosts_the_reading_pauses_and_says_so,
       a_batch_that_goes_leaves_the_turn_at_a_host_to_the_next,
-      what_was_passed_over_is_there_after_a_pause)
+      what_was_passed_over_is_there_after_a_pause,
+      a_host_that_nobody_probes_does_not_fill_the_memory)
 CHECK_MAIN("polite", busy, rate)
