@@ -242,7 +242,7 @@ void outbox_load(struct outbox *o, uint64_t number, const char *p, size_t n,
     *out = (struct outbox_loaded){0};
     snprintf(store, sizeof(store), "%s", spool_store(o->spool));
     struct spool_file *f = spool_found(o->spool, number, p, n);
-    out->foreign = !f && p && n >= SEGMENT_HEAD_BYTES;
+    out->foreign = !f && p && !segment_is_empty(p, n);
     if (!f)
         return;
     if (strcmp(store, spool_store(o->spool)) != 0)

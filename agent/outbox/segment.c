@@ -139,6 +139,13 @@ enum err segment_read_head(const char *p, size_t n, struct segment_head *out)
     return ERR_NONE;
 }
 
+bool segment_is_empty(const char *p, size_t n)
+{
+    struct segment_head h;
+    return n < SEGMENT_HEAD_BYTES ||
+           (n == SEGMENT_HEAD_BYTES && segment_read_head(p, n, &h) == ERR_NONE);
+}
+
 /* A checksum cannot be wrong by chance twice; but what is sent must never make a line that the
  * master refuses, for it would be sent again for ever. */
 static bool one_line_object(const char *p, size_t n)

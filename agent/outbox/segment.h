@@ -36,6 +36,8 @@ void segment_put_acks(struct strbuf *b, const uint64_t *tasks, size_t n);
 
 /* ERR_CORRUPT; ERR_VERSION: another release wrote it. */
 MUST_USE enum err segment_read_head(const char *p, size_t n, struct segment_head *out);
+/* It holds no record, whosever it is: a head alone, or the part of one that a kill left. */
+bool segment_is_empty(const char *p, size_t n);
 
 struct segment_item {
     enum segment_kind { SEGMENT_RESULT = 1, SEGMENT_ACKS = 2 } kind;

@@ -208,7 +208,7 @@ struct spool_file *spool_found(struct spool *s, uint64_t number, const char *p, 
     if (ours)
         spool_set_store(s, h.store);
     struct spool_file *f = file_add(s, number, n, known ? h.store : STORE_UNKNOWN);
-    f->aside = !ours && n >= SEGMENT_HEAD_BYTES; /* less is what a kill left: it holds nothing */
+    f->aside = !ours && !segment_is_empty(p, n);
     return ours ? f : NULL;
 }
 

@@ -400,6 +400,27 @@ START_TEST(another_instances_files_are_set_aside)
 }
 END_TEST
 
+/* A disk that failed before the first WELCOME was tried with a head that names no store. */
+START_TEST(a_file_without_a_result_is_nobodys_and_goes)
+{
+    struct strbuf head;
+    strbuf_init(&head, SEGMENT_HEAD_BYTES);
+    segment_put_head(&head, &(struct segment_head){.number = 1, .agent = "bj-1"});
+    die();
+    start();
+    outbox_load(o, 1, head.data, head.len, &loaded);
+    strbuf_fini(&head);
+    ck_assert(!loaded.foreign);
+    now = mono_add_ms(now, SPOOL_RETRY_MS);
+    (void)spool_next(disk.spool, &disk.job, now); /* it waits for company */
+    now = mono_add_ms(now, SPOOL_NOTES_MS);
+    ck_assert(spool_next(disk.spool, &disk.job, now));
+    ck_assert_uint_eq(disk.job.n_ends, 1);
+    ck_assert(!disk.job.ends[0].aside);
+    spool_done(disk.spool, 0, now);
+}
+END_TEST
+
 START_TEST(a_damaged_file_gives_what_precedes_the_damage)
 {
     for (uint64_t task = 1; task <= 3; task++)
@@ -450,7 +471,7 @@ TESTS(spool, results_outlive_the_process_in_their_order,
       results_over_the_bound_wait_in_memory, a_job_ends_where_the_bound_is,
       another_store_sets_the_files_aside, another_store_while_a_write_is_under_way,
       another_agents_files_are_set_aside, another_instances_files_are_set_aside,
-      a_damaged_file_gives_what_precedes_the_damage,
+      a_file_without_a_result_is_nobodys_and_goes, a_damaged_file_gives_what_precedes_the_damage,
       a_file_that_cannot_be_read_stays_and_its_number_is_not_used)
 static TCase *spool_fixed(void)
 {
