@@ -4,7 +4,7 @@
 #
 #     tests/run.sh                the whole: release, ASAN+UBSAN and TSAN builds, unit and system tests, layers, budgets
 #     tests/run.sh --quick        layers, budgets and the unit tests of the release build
-#     tests/run.sh --long         also a minute of each fuzzer, and the long system tests
+#     tests/run.sh --long         also a minute of each fuzzer, 20,000 seeds of each simulation, and the long system tests
 #     tests/run.sh --only TEXT    only the tests whose name holds TEXT (builds are made all the same)
 #     tests/run.sh --build-dir D  builds into D, D-asan, D-tsan instead of build, build-asan, build-tsan
 set -uo pipefail
@@ -132,6 +132,26 @@ fuzz() {
     done
 }
 
+# Both at the same time; what they met, by kind, is shown in any case.
+storms() {
+    local storm pids=() code=0
+    for storm in core session; do
+        SONDE_SIM_SEEDS=20000 "$BUILD/tests/sim_test_${storm}_storm" >"$WORK/$storm.storm" 2>&1 &
+        pids+=($!)
+    done
+    for storm in "${pids[@]}"; do
+        wait "$storm" || code=1
+    done
+    cat "$WORK"/{core,session}.storm
+    return $code
+}
+
+long_storms() {
+    wanted "sim 20,000 seeds" || return 0
+    check "sim 20,000 seeds" storms || return 0
+    sed 's/^/    /' "$WORK/out"
+}
+
 # ThreadSanitizer of Debian 12 cannot live with the address randomness of newer kernels.
 NO_ASLR=()
 ! setarch "$(uname -m)" -R true 2>/dev/null || NO_ASLR=(setarch "$(uname -m)" -R)
@@ -147,6 +167,7 @@ main() {
     if build release "$BUILD"; then
         unit release "$BUILD"
         [ -n "$QUICK" ] || system release "$BUILD"
+        [ -z "$LONG" ] || long_storms
     fi
     [ -z "$QUICK" ] || return 0
     if build asan "$BUILD-asan" -DASAN=ON; then

@@ -1,31 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/random.h"
-#include "tests/support/core_audit.h"
-#include "tests/support/core_world.h"
-#include <check.h>
+#include "tests/support/sim_adversary.h"
 
 /*
  * A seeded adversary against one master's core and played agents: connections break in mid-stream,
- * processes and the master die, the store stalls, results come twice and late. After each run:
- * every task has ended exactly once; at each step the counts added up, inside (core_audit) and
- * outside, and nothing was sent beyond the credit (core_world). A failing run prints its
- * seed; SONDE_SIM_SEED=N replays it alone, SONDE_SIM_SEEDS=N runs N of them.
+ * processes and the master die at every kind of step, the store stalls, fails and keeps silent,
+ * results come twice and late, users pause, cancel and retry. After each run: every task has ended
+ * exactly once; at each step the counts added up, inside (core_audit) and outside, nothing was sent
+ * beyond a credit, a budget or a deadline, and what is acknowledged is in the store (core_watch).
+ * How to run and replay seeds: sim_run.h.
  */
-#if defined(__SANITIZE_THREAD__) /* one thread, and ten times slower */
-#define SEEDS_DEFAULT 20
+#if defined(__SANITIZE_THREAD__) /* one thread, and twenty times slower */
+#define SEEDS_DEFAULT 100
 #elif defined(__SANITIZE_ADDRESS__)
-#define SEEDS_DEFAULT 150
+#define SEEDS_DEFAULT 200
 #else
-#define SEEDS_DEFAULT 300
+#define SEEDS_DEFAULT 2000
 #endif
-#define SEED_GONE_BACK 852 /* found: a host left out behind a cursor that had gone back */
-#define STEPS          400
-#define AGENTS         5
-#define SECOND         AGENTS /* slots of second connections of the same names: take-overs */
-#define BATCHES        9
-#define SORTED         6 /* the batch that is sorted by host */
-#define AUDIT_EVERY    4
-#define IDLE_ROUNDS    100 /* of a second: longer than any grace */
+#define AGENTS      5
+#define SECOND      AGENTS /* slots of second connections of the same names: take-overs */
+#define BATCHES     9
+#define SORTED      6 /* the batch that is sorted by host */
+#define SORTED_OF   7 /* so many of them */
+#define AUDIT_EVERY 4
+#define IDLE_ROUNDS 100 /* of a second: longer than any grace */
 
 struct storm {
     struct world *w;
@@ -33,8 +31,16 @@ struct storm {
     unsigned process[AGENTS]; /* run ids */
     struct w_held old[256];   /* results said before: to be said again */
     unsigned old_agent[256], n_old;
-    unsigned steps;
+    unsigned steps, all_steps;
+    uint64_t part;       /* tasks are one of so many of what a large world has */
+    bool deadly, faulty; /* processes die often; agents give back what they got */
+    struct sim_users users;
 };
+
+static uint64_t below(struct storm *st, uint64_t n)
+{
+    return rng_below(&st->rng, n);
+}
 
 /* The slot that speaks for agent i now: a second connection takes the first one over. */
 static struct w_agent *slot(struct storm *st, unsigned i)
@@ -47,15 +53,7 @@ static void check_counts(struct storm *st)
 {
     if (st->steps++ % AUDIT_EVERY == 0)
         core_audit(st->w->core);
-    for (uint32_t num = 1; num <= BATCHES; num++) {
-        struct core_counts n;
-        if (!core_batch_counts(st->w->core, num, &n))
-            continue;
-        uint64_t sum = n.queued + n.running;
-        for (int i = 0; i < OUTCOME_COUNT; i++)
-            sum += n.ended[i];
-        ck_assert_uint_eq(sum, n.total);
-    }
+    users_check_counts(&st->users);
 }
 
 /* What it had said and was not acknowledged is said again. */
@@ -63,8 +61,9 @@ static void resend(struct storm *st, struct w_agent *a)
 {
     for (unsigned k = 0; k < a->n_held && a->id && !a->closed; k++) {
         struct w_held h = a->held[k];
-        if (h.done)
-            world_result(st->w, a, &h, CAUSE_NONE);
+        if (!h.done)
+            continue;
+        world_result(st->w, a, &h, CAUSE_NONE);
     }
     world_settle(st->w);
 }
@@ -85,6 +84,7 @@ static void take_over(struct storm *st, unsigned i)
     struct w_agent *b = &st->w->agents[to];
     if (!a->id || b->id)
         return;
+    SEEN(take_over);
     memcpy(b->held, a->held, a->n_held * sizeof(*a->held));
     b->n_held = a->n_held;
     a->n_held = 0;
@@ -109,8 +109,11 @@ static void cut(struct storm *st, unsigned i)
         return;
     core_session_closed(st->w->core, a->id, "cut", st->w->now);
     a->id = 0;
-    if (a->n_held && rng_below(&st->rng, 2)) /* the path swallowed the last ones */
-        a->n_held -= (unsigned)rng_below(&st->rng, a->n_held);
+    SEEN(cut);
+    if (a->n_held == 0 || below(st, 2))
+        return;
+    a->n_held -= (unsigned)below(st, a->n_held); /* the path swallowed the last ones */
+    SEEN(lost_on_path);
 }
 
 static void answer_some(struct storm *st, unsigned i)
@@ -137,8 +140,9 @@ static void say_again(struct storm *st)
         return;
     unsigned k = (unsigned)rng_below(&st->rng, st->n_old);
     struct w_agent *a = slot(st, st->old_agent[k]);
-    if (a->id && !a->closed)
-        world_result(st->w, a, &st->old[k], CAUSE_NONE);
+    if (!a->id || a->closed)
+        return;
+    world_result(st->w, a, &st->old[k], CAUSE_NONE);
 }
 
 static void give_back(struct storm *st, unsigned i)
@@ -174,6 +178,7 @@ static void credit_again(struct storm *st, unsigned i)
     struct w_agent *a = slot(st, i);
     if (!a->id || a->closed)
         return;
+    SEEN(credit_again);
     uint64_t most = 1 + rng_below(&st->rng, 200);
     struct strbuf b;
     strbuf_init(&b, LINE_MAX_BYTES);
@@ -183,24 +188,7 @@ static void credit_again(struct storm *st, unsigned i)
     w_say(st->w, a, &b);
 }
 
-static void cancel_one(struct storm *st)
-{
-    uint32_t num = 1 + (uint32_t)rng_below(&st->rng, BATCHES);
-    if (rng_below(&st->rng, 60) == 0)
-        core_cancel(st->w->core, num, NULL, st->w->now);
-}
-
-static void pause_one(struct storm *st)
-{
-    uint32_t num = 1 + (uint32_t)rng_below(&st->rng, BATCHES);
-    core_pause(st->w->core, num, rng_below(&st->rng, 2), NULL, st->w->now);
-}
-
-static void resume_all(struct storm *st)
-{
-    for (uint32_t num = 1; num <= BATCHES; num++)
-        core_pause(st->w->core, num, false, NULL, st->w->now);
-}
+/* ---- processes */
 
 static void die(struct storm *st, unsigned i)
 {
@@ -209,53 +197,19 @@ static void die(struct storm *st, unsigned i)
     cut(st, i);
     a->n_held = st->w->agents[i].n_held = st->w->agents[SECOND + i].n_held = 0;
     st->process[i]++;
-}
-
-/* How the store and the path behave from now on. */
-static void weather(struct storm *st)
-{
-    struct world *w = st->w;
-    static const unsigned scans[] = {0, 0, 1, 7, 300};
-    switch (rng_below(&st->rng, 5)) {
-    case 0:
-        w->store_stalled = !w->store_stalled;
-        break;
-    case 1:
-        w->refill_stalled = !w->refill_stalled;
-        break;
-    case 2:
-        w->refill_early = !w->refill_early;
-        break;
-    case 3:
-        w->refill_scan = scans[rng_below(&st->rng, ARRAY_LEN(scans))];
-        break;
-    default:
-        w->sweep_rows = scans[rng_below(&st->rng, ARRAY_LEN(scans))];
-        break;
-    }
-}
-
-/* So that busy hosts' tasks are passed over in batches of this size. */
-static void lower_bounds(struct storm *st)
-{
-    struct core *c = st->w->core;
-    static const unsigned queues[] = {1, 2, 5, 30, CORE_HOST_QUEUE};
-    c->host_queue_most = queues[rng_below(&st->rng, ARRAY_LEN(queues))];
-    c->host_queue_least = 1;
-    c->skipped_hosts_max = rng_below(&st->rng, 4) ? CORE_SKIPPED_HOSTS : 2;
+    SEEN(agent_died);
 }
 
 static void step_rare(struct storm *st, unsigned i)
 {
     struct world *w = st->w;
-    switch (rng_below(&st->rng, 8)) {
+    switch (below(st, 8)) {
     case 0:
     case 1:
         die(st, i);
         break;
     case 2:
         world_restart(w);
-        lower_bounds(st);
         break;
     case 3:
         say_text(st, i, MSG_BYE);
@@ -264,11 +218,12 @@ static void step_rare(struct storm *st, unsigned i)
         say_text(st, i, MSG_DRAIN);
         break;
     case 5:
-        if (rng_below(&st->rng, 4) == 0)
-            world_tick(w, 16000, rng_below(&st->rng, 2));
+        if (below(st, 4) == 0)
+            world_tick(w, 16000, below(st, 2));
         break;
     case 6:
-        core_tick(w->core, 20000, w->now = mono_add_ms(w->now, 20000)); /* it overslept */
+        SEEN(overslept);
+        core_tick(w->core, 20000, w->now = mono_add_ms(w->now, 20000));
         break;
     default:
         take_over(st, i);
@@ -276,21 +231,36 @@ static void step_rare(struct storm *st, unsigned i)
     }
 }
 
+static void step_agent(struct storm *st, unsigned i)
+{
+    struct w_agent *a = slot(st, i);
+    if (!a->id)
+        connect_one(st, i);
+    else if (!a->closed)
+        world_credit(st->w, a, below(st, 1 + 100 / st->part));
+}
+
 static void step(struct storm *st)
 {
-    struct world *w = st->w;
-    unsigned i = (unsigned)rng_below(&st->rng, AGENTS);
-    switch (rng_below(&st->rng, 16)) {
+    unsigned i = (unsigned)below(st, AGENTS);
+    if (below(st, 48) == 0)
+        arm_kill(&st->users);
+    if (st->deadly && below(st, 6) == 0)
+        die(st, i);
+    for (int k = 0; st->faulty && k < 4; k++)
+        give_back(st, (unsigned)below(st, AGENTS));
+    switch (below(st, 16)) {
     case 0:
         cut(st, i);
         break;
     case 1:
-        if (rng_below(&st->rng, 2) == 0)
+        if (below(st, 2) == 0)
             step_rare(st, i);
         break;
     case 2:
     case 3:
-        weather(st);
+        store_weather(st->w);
+        st->w->one_line = below(st, 2);
         break;
     case 4:
         say_again(st);
@@ -299,35 +269,31 @@ static void step(struct storm *st)
         give_back(st, i);
         break;
     case 6:
-        world_tick(w, 250 + (int64_t)rng_below(&st->rng, 3000), true);
+        world_tick(st->w, 250 + (int64_t)below(st, 3000), true);
         break;
     case 7:
         credit_again(st, i);
         break;
     case 8:
-        cancel_one(st);
-        pause_one(st);
+        users_step(&st->users);
         break;
     case 9:
     case 10:
         answer_some(st, i);
         break;
     default:
-        if (!slot(st, i)->id)
-            connect_one(st, i);
-        else if (!slot(st, i)->closed)
-            world_credit(w, slot(st, i), rng_below(&st->rng, 100));
+        step_agent(st, i);
         break;
     }
-    world_settle(w);
+    world_settle(st->w);
     check_counts(st);
 }
 
 static uint64_t left(struct storm *st)
 {
-    uint64_t n = 0, ended[OUTCOME_COUNT];
-    for (uint32_t num = 1; num <= BATCHES; num++)
-        n += st->w->batches[num].total - w_count_results(&st->w->batches[num], ended);
+    uint64_t n = 0;
+    for (uint32_t num = 1; num <= st->w->n_batches; num++)
+        n += st->w->batches[num].total - st->w->batches[num].n_ended;
     return n;
 }
 
@@ -375,16 +341,17 @@ static void host_stuck(struct storm *st)
         check_counts(st);
         idle = moved ? 0 : idle + 1;
     }
-    ck_assert_msg(!list_empty(&w->core->alone) || !others_left(st), "hosts wait for another host");
+    SIM_CHECK(!list_empty(&w->core->alone) || !others_left(st), "hosts wait for another host");
 }
 
 /* Calm weather: all ends, or nothing moves any more. Tasks that run alone take a round each. */
 static void finish(struct storm *st)
 {
     struct world *w = st->w;
-    w->store_stalled = w->refill_stalled = false;
-    w->refill_scan = w->sweep_rows = 0;
-    resume_all(st);
+    store_calm(w);
+    w->kill_at = 0;
+    w->booted = NULL;
+    users_resume_all(&st->users);
     for (unsigned i = 0; i < 2 * AGENTS; i++)
         cut(st, i % AGENTS); /* those that drain would get nothing */
     host_stuck(st);
@@ -406,93 +373,106 @@ static void finish(struct storm *st)
 
 static const char *const two_names[] = {"a0", "a1"};
 
-static void open_batches(struct storm *st)
+static void world_of(struct storm *st, uint32_t num, uint64_t tasks, int64_t per_host,
+                     unsigned hosts)
 {
-    struct world *w = st->w;
-    world_batch(w, 1, 1500 + rng_below(&st->rng, 1500), 0, 0);
-    world_batch(w, 2, 300, 2, 7);
-    world_batch(w, 3, 50, 8, 0);
-    world_batch(w, 4, 200, 3, 4); /* hosts that batch 2 has too */
-    world_batch(w, 5, 400, 1, 40);
-    world_batch(w, SORTED, 700, 1 + (int64_t)rng_below(&st->rng, 3), 0);
-    for (int i = 0; i < 700; i++)
-        w->batches[SORTED].tasks[i].host = (uint64_t)i / 100;
-    world_batch(w, 7, 60, (int64_t)rng_below(&st->rng, 3), 20); /* with a rate */
-    w->batches[7].def.per_host_rate = (double)(1 + rng_below(&st->rng, 30)) / 4;
-    world_batch(w, 8, 3 * 120, 2, 11); /* three agents for each target */
-    w->batches[8].def.slots = 3;
-    world_batch(w, 9, (AGENTS + 1) * 20, 0, 0); /* more than there are */
-    w->batches[9].def.slots = AGENTS + 1;
-    w->batches[9].def.deadline_in_ms = 60000;
-    w->batches[3].def.cls = w->batches[4].def.cls = CLASS_INTERACTIVE;
-    w->batches[5].def.cls = CLASS_SCHEDULE;
-    w->batches[5].pad = 6000; /* the byte window ends before the count */
-    w->batches[5].def.deadline_in_ms = 1000 + (int64_t)rng_below(&st->rng, 120000);
-    w->batches[4].def.agent_names = two_names;
-    w->batches[4].def.n_agent_names = 2;
-    lower_bounds(st);
-    for (uint32_t num = 1; num <= BATCHES; num++)
-        world_open(w, num);
+    world_batch(st->w, num, 1 + tasks / st->part, per_host, hosts);
 }
 
-static void all_different(const struct w_batch *b)
+static void define_batch(struct storm *st, uint32_t num)
 {
-    for (uint64_t i = 0; b->def.slots > 1 && i < b->total; i++)
-        for (uint64_t k = i - i % b->def.slots; k < i; k++)
-            ck_assert_msg(!b->tasks[i].agent || b->tasks[i].agent != b->tasks[k].agent,
-                          "one agent answered a target twice");
+    struct world *w = st->w;
+    struct core_batch *def = &w->batches[num].def;
+    switch (num) {
+    case 1:
+        world_of(st, num, 1500 + below(st, 1500), 0, 0);
+        break;
+    case 2:
+        world_of(st, num, 300, 2, 7);
+        break;
+    case 3:
+        world_of(st, num, 50, 8, 0);
+        def->cls = CLASS_INTERACTIVE;
+        break;
+    case 4:
+        world_of(st, num, 200, 3, 4); /* hosts that batch 2 has too */
+        def->cls = CLASS_INTERACTIVE;
+        def->agent_names = two_names;
+        def->n_agent_names = 2;
+        break;
+    case 5:
+        world_of(st, num, 400, 1, 40);
+        w->batches[num].pad = 6000; /* the byte window ends before the count */
+        def->cls = CLASS_SCHEDULE;
+        def->deadline_in_ms = 1000 + (int64_t)below(st, 120000);
+        break;
+    case SORTED:
+        world_of(st, num, 700, 1 + (int64_t)below(st, 3), 0);
+        for (uint64_t i = 0; i < w->batches[num].total; i++)
+            w->batches[num].tasks[i].host = i * SORTED_OF / w->batches[num].total;
+        break;
+    case 7: /* with a rate */
+        world_of(st, num, 60, (int64_t)below(st, 3), 20);
+        def->per_host_rate = (double)(1 + below(st, 30)) / 4;
+        break;
+    case 8: /* three agents for each target */
+        world_batch(w, num, 3 * (1 + 120 / st->part), 2, 11);
+        def->slots = 3;
+        break;
+    default: /* more than there are */
+        world_batch(w, num, (AGENTS + 1) * (1 + 20 / st->part), 0, 0);
+        def->slots = AGENTS + 1;
+        def->deadline_in_ms = 60000;
+        break;
+    }
+}
+
+static void open_next(struct storm *st)
+{
+    if (st->users.opened == BATCHES)
+        return;
+    define_batch(st, ++st->users.opened);
+    world_open(st->w, st->users.opened);
+}
+
+/* Most worlds are small: what goes wrong does so among few tasks, and many small worlds differ
+ * more than one large one. */
+static void choose_size(struct storm *st)
+{
+    uint64_t size = below(st, 50);
+    st->part = size == 0 ? 1 : size < 8 ? 4 : 8 + below(st, 24);
+    st->all_steps = size == 0 ? 400 : size < 8 ? 200 : 60 + (unsigned)below(st, 100);
+    st->deadly = below(st, 8) == 0;
+    st->faulty = below(st, 8) == 0;
 }
 
 static void run_seed(uint64_t seed)
 {
     struct storm st = {.w = mem_zalloc(sizeof(struct world))};
     rng_init(&st.rng, seed);
+    st.users = (struct sim_users){.w = st.w, .rng = &st.rng, .batches = BATCHES};
+    choose_size(&st);
+    st.w->rng = &st.rng;
+    st.w->booted = lower_bounds;
     world_init(st.w);
     st.w->n_agents = 2 * AGENTS;
-    open_batches(&st);
-    for (int i = 0; i < STEPS; i++)
+    unsigned at_once = 1 + (unsigned)below(&st, BATCHES);
+    for (unsigned i = 0; i < st.all_steps; i++) {
+        if (st.users.opened < at_once || below(&st, 8) == 0)
+            open_next(&st);
         step(&st);
-    finish(&st);
-    struct core_counts n;
-    for (uint32_t num = 1; num <= BATCHES; num++) {
-        ck_assert_msg(world_all_ended(st.w, num), "batch %u did not end", num);
-        all_different(&st.w->batches[num]);
-        ck_assert_msg(!core_batch_counts(st.w->core, num, &n), "batch %u is still open", num);
     }
-    core_audit(st.w->core);
+    while (st.users.opened < BATCHES)
+        open_next(&st);
+    finish(&st);
+    users_check_end(&st.users);
     world_fini(st.w);
     free(st.w);
 }
 
-static uint64_t env_number(const char *name, uint64_t dflt)
+int main(int argc, char **argv)
 {
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : dflt;
-}
-
-/* _i, the seed, stands in Check's report of a failure. */
-START_TEST(every_task_ends_once_under_every_storm)
-{
-    run_seed((uint64_t)_i);
-}
-END_TEST
-
-int main(void)
-{
-    int only = (int)env_number("SONDE_SIM_SEED", 0);
-    int first = only ? only : 1;
-    int last = only ? only : (int)env_number("SONDE_SIM_SEEDS", SEEDS_DEFAULT);
-    Suite *s = suite_create("core_storm");
-    TCase *tc = tcase_create("storm");
-    tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, every_task_ends_once_under_every_storm, first, last + 1);
-    if (!only)
-        tcase_add_loop_test(tc, every_task_ends_once_under_every_storm, SEED_GONE_BACK,
-                            SEED_GONE_BACK + 1);
-    suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    struct sim_plan plan = {
+        .name = "core_storm", .storm = C, .seeds = SEEDS_DEFAULT, .run = run_seed};
+    return sim_main(&plan, argc, argv);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "master/core/state.h"
+#include "tests/support/sim_seen.h"
 
 /*
  * core_audit - looks into a core and proves that what it counts is what it holds. Between two
  * events, never from an action. Aborts on the first thing that does not add up.
  */
+#define AUDIT_HOSTS 64 /* that are busy at once, in any test that calls this */
+
 struct audit {
     size_t tasks, bytes, ready, leased, grouped;
 };
@@ -25,6 +28,9 @@ static void audit_task(const struct task *t)
     REQUIRE(!t->twin || (t->state == TASK_LEASED && t->twin->agent != t->agent));
     REQUIRE(!t->twin || t->twin->agent->session);
     REQUIRE(!list_linked(&t->straggler) || (t->state == TASK_LEASED && !t->twin));
+    bool queued = t->state == TASK_READY || t->state == TASK_WAITING;
+    REQUIRE(!queued || (t->attempts < ATTEMPTS_MAX && t->deaths <= DEATHS_ALONE));
+    REQUIRE(!t->history || t->history->n <= CORE_HISTORY_MAX);
 }
 
 static void audit_batch(const struct batch *b, struct audit *sum)
@@ -98,6 +104,49 @@ static void audit_fleet(const struct core *c, size_t leased)
     }
 }
 
+/* ---- bounds: kept, and reached */
+
+static void audit_window(const struct core *c)
+{
+    unsigned rows = c->refill_rows_max, least = rows < CORE_REFILL_LEAST ? rows : CORE_REFILL_LEAST;
+    size_t fresh = 0; /* read, and with no agent yet: what was leased is bounded by credit */
+    struct batch *b, *tmp;
+    HASH_ITER(hh, c->batches, b, tmp)
+    {
+        size_t ready = b->ready.count + b->retry.count;
+        fresh += b->ready.count + b->waiting;
+        REQUIRE(b->twins_made <= (b->total >= 40 ? b->total / 20 : 1));
+        SEEN_IF(!b->exhausted && ready + rows > c->window_batch_max, window_batch);
+        SEEN_IF(!b->exhausted && skip_is_full(c, b), skips_full);
+    }
+    /* A full window still takes what a batch with nothing queued and a busy host need to go on. */
+    size_t spare = HASH_COUNT(c->batches) * least + AUDIT_HOSTS;
+    REQUIRE(fresh <= c->window_tasks_max + spare);
+    SEEN_IF(c->window_bytes > c->window_bytes_max, window_bytes);
+    SEEN_IF(c->window_tasks + rows > c->window_tasks_max, window_full);
+}
+
+static void audit_flow(const struct core *c)
+{
+    size_t skips = 0;
+    struct host *h, *tmp;
+    HASH_ITER(hh, c->hosts, h, tmp)
+    {
+        skips += h->skips.count;
+        SEEN_IF(h->in_flight > 0 && h->waiting.count > 0, host_busy);
+        SEEN_IF(h->waiting.count >= c->host_queue_most, host_queue);
+        SEEN_IF(list_linked(&h->rated) && h->waiting.count > 0 && h->bucket.tokens < 1, rate_waits);
+    }
+    REQUIRE(skips <= HASH_COUNT(c->batches) * c->skipped_hosts_max);
+    LIST_EACH (&c->session_list, n) {
+        const struct session *s = CONTAINER_OF(n, struct session, node);
+        REQUIRE(s->control.len <= CONTROL_MAX_BYTES);
+        SEEN_IF(s->state == SESSION_READY && c->ready > 0 && s->sent.count == s->credit.count,
+                credit_full);
+    }
+    SEEN_IF(c->alone_runs, alone);
+}
+
 static void core_audit(const struct core *c)
 {
     struct audit sum = {0};
@@ -113,4 +162,6 @@ static void core_audit(const struct core *c)
     REQUIRE((sum.grouped > 0) == (c->groups != NULL));
     audit_hosts(c);
     audit_fleet(c, sum.leased);
+    audit_window(c);
+    audit_flow(c);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-#include "tests/support/core_world_state.h"
+#include "tests/support/core_watch.h"
 
 /*
  * core_world - a master's core with a store in memory and agents that are played by the test, in
@@ -29,91 +29,6 @@ static void w_close(void *arg, session_id id, int code, const char *reason)
     a->closed = true;
     a->close_code = code;
 }
-static bool w_passed_over(struct w_refill *r, uint64_t host)
-{
-    unsigned i = 0;
-    while (i < r->q.n_hosts && r->q.hosts[i] != host)
-        i++;
-    bool named = i < r->q.n_hosts;
-    if (named && !r->q.only)
-        r->passed[i] = r->last;
-    return r->q.n_hosts > 0 && named != r->q.only;
-}
-static uint32_t w_slot(const struct w_batch *b, uint64_t ordinal)
-{
-    return b->def.slots > 1 ? (uint32_t)(ordinal % b->def.slots) : 0;
-}
-/* Of the target that this task is of, unless the one before is of it, too. */
-static void w_read_answers(struct w_refill *r, const struct w_batch *b, uint64_t first, uint64_t i)
-{
-    uint64_t target = i - w_slot(b, i);
-    if (r->n > 1 && r->found[r->n - 2] >= first + target)
-        return;
-    for (uint64_t k = target; b->def.slots > 1 && k < target + b->def.slots; k++) {
-        if (!b->tasks[k].has_result || b->tasks[k].agent == 0)
-            continue;
-        REQUIRE(r->n_answers < W_ANSWERS);
-        r->answers[r->n_answers++] = (struct core_answer){first + k, b->tasks[k].agent};
-    }
-}
-static void w_read_refill(struct world *w, struct w_refill *r)
-{
-    const struct w_batch *b = &w->batches[r->q.batch];
-    uint64_t first = (uint64_t)r->q.batch << 32;
-    uint64_t from = r->q.after + 1 < first ? 0 : (uint32_t)(r->q.after + 1);
-    uint64_t to =
-        w->refill_scan && from + w->refill_scan < b->total ? from + w->refill_scan : b->total;
-    if (r->q.to && (uint32_t)r->q.to + 1 < to)
-        to = (uint32_t)r->q.to + 1;
-    r->last = r->q.after;
-    r->read = true;
-    for (uint64_t i = from; i < to && r->n < r->q.limit; i++) {
-        r->last = first + i;
-        if (w_passed_over(r, b->tasks[i].host) || b->tasks[i].has_result)
-            continue;
-        r->found[r->n++] = r->last;
-        w_read_answers(r, b, first, i);
-    }
-}
-static void w_refill(void *arg, const struct core_refill *q)
-{
-    struct world *w = arg;
-    REQUIRE(w->n_refills < 2 * W_BATCHES && q->limit > 0 && q->limit <= CORE_REFILL_ROWS);
-    struct w_refill *r = &w->refills[w->n_refills++];
-    memset(r, 0, sizeof(*r));
-    r->q = *q;
-    w->refill_rows += q->limit;
-    if (w->refill_early)
-        w_read_refill(w, r);
-}
-static void w_store(void *arg, const struct core_result *r)
-{
-    struct world *w = arg;
-    if (w->n_pending == w->cap_pending) {
-        w->cap_pending = w->cap_pending ? w->cap_pending * 2 : 256;
-        w->pending = mem_realloc(w->pending, w->cap_pending * sizeof(*w->pending));
-    }
-    w->told = r->history ? *r->history : (struct core_history){0};
-    struct w_pending *p = &w->pending[w->n_pending++];
-    *p = (struct w_pending){
-        .task = r->task, .session = r->session, .outcome = r->outcome, .len = r->record_len};
-    snprintf(p->cause, sizeof(p->cause), "%s", r->cause ? r->cause : "");
-    snprintf(p->agent, sizeof(p->agent), "%s", r->agent ? r->agent : "");
-}
-static void w_mark(void *arg, uint32_t batch, bool cancel, enum cause cause, void *waiter)
-{
-    struct world *w = arg;
-    if (w->batches[batch].marked)
-        return;
-    w->batches[batch].marked = true;
-    w->batches[batch].mark_cause = cause;
-}
-static void w_pause(void *arg, uint32_t batch, bool paused, void *waiter)
-{
-    struct world *w = arg;
-    w->batches[batch].pausing = paused ? 1 : -1;
-    w->batches[batch].held_back = paused;
-}
 static void w_holder(struct world *w, const char *name, bool holds)
 {
     unsigned i = 0;
@@ -138,10 +53,23 @@ static void w_event(void *arg, const char *kind, const char *agent, const char *
     struct world *w = arg;
     w->events++;
     snprintf(w->last_event, sizeof(w->last_event), "%s", kind);
+    SEEN_IF(strcmp(kind, "agent_suspect") == 0, suspect);
+    SEEN_IF(strcmp(kind, "agent_grace_over") == 0, orphans_ended);
+    SEEN_IF(strcmp(kind, "agent_bye") == 0, agent_bye);
+    SEEN_IF(strcmp(kind, "agent_draining") == 0, agent_drain);
+    SEEN_IF(strcmp(kind, "batch_deadline") == 0, deadline);
+    SEEN_IF(strcmp(kind, "batch_cancelled") == 0, cancel);
+    SEEN_IF(strcmp(kind, "batch_paused") == 0, pause);
+    SEEN_IF(strcmp(kind, "batch_resumed") == 0, resume);
 }
+/* Once for each waiter, and not before all of it is in the store. */
 static void w_ended(void *arg, uint32_t batch, void *waiter)
 {
-    ((struct world *)arg)->ended_calls++;
+    struct world *w = arg;
+    REQUIRE(w->batches[batch].n_ended == w->batches[batch].total);
+    REQUIRE(!waiter || ++*(unsigned *)waiter == 1);
+    SEEN_IF(waiter != NULL, ended_told);
+    w->ended_calls++;
 }
 static void world_boot(struct world *w)
 {
@@ -158,6 +86,20 @@ static void world_boot(struct world *w)
                               .n_keys = 1,
                               .seed = w->epoch * 77 + 5};
     w->core = core_create(&cfg, &w->ops, w, w->now);
+    if (w->booted)
+        w->booted(w);
+}
+/* What this core counted, before it goes. */
+static void w_harvest(struct world *w)
+{
+    struct core_stats *s = core_stats(w->core);
+    sim_saw(SAW_requeued, counter_get(&s->requeued));
+    sim_saw(SAW_duplicate, counter_get(&s->results_duplicate));
+    sim_saw(SAW_late_result, counter_get(&s->results_late));
+    sim_saw(SAW_nack, counter_get(&s->nacks));
+    sim_saw(SAW_release, counter_get(&s->releases));
+    sim_saw(SAW_straggler, counter_get(&s->stragglers));
+    sim_saw(SAW_dead, counter_get(&s->agents_dead));
 }
 /* w is zeroed: most of it is never touched. */
 static void world_init(struct world *w)
@@ -169,107 +111,11 @@ static void world_init(struct world *w)
 }
 static void world_fini(struct world *w)
 {
+    w_harvest(w);
     core_destroy(&w->core);
     for (int i = 0; i < W_BATCHES; i++)
         free(w->batches[i].tasks);
     free(w->pending);
-}
-
-static uint64_t w_count_results(struct w_batch *b, uint64_t ended[OUTCOME_COUNT])
-{
-    uint64_t n = 0;
-    memset(ended, 0, sizeof(uint64_t) * OUTCOME_COUNT);
-    for (uint64_t i = 0; i < b->total; i++) {
-        if (!b->tasks[i].has_result)
-            continue;
-        ended[b->tasks[i].outcome]++;
-        n++;
-    }
-    return n;
-}
-
-/* ---- the store and the hub's part */
-
-static void w_answer_refill(struct world *w, struct w_refill *r)
-{
-    struct w_batch *b = &w->batches[r->q.batch];
-    struct core_task rows[CORE_REFILL_ROWS];
-    struct strbuf spec;
-    strbuf_init(&spec, TASK_MAX_BYTES);
-    strbuf_puts(&spec, "{\"url\":\"http://x/");
-    for (unsigned i = 0; i < b->pad; i++)
-        strbuf_putc(&spec, 'x');
-    strbuf_puts(&spec, "\"");
-    strbuf_puts(&spec, b->more ? b->more : "");
-    strbuf_putc(&spec, '}');
-    if (!r->read)
-        w_read_refill(w, r);
-    for (unsigned i = 0; i < r->n; i++)
-        rows[i] = (struct core_task){r->found[i], b->tasks[(uint32_t)r->found[i]].host, spec.data,
-                                     spec.len, w_slot(b, (uint32_t)r->found[i])};
-    struct core_refilled answer = {.batch = r->q.batch,
-                                   .tasks = rows,
-                                   .n = r->n,
-                                   .answers = r->answers,
-                                   .n_answers = r->n_answers,
-                                   .last = r->last,
-                                   .exhausted = (uint32_t)r->last + 1 >= b->total};
-    memcpy(answer.passed, r->passed, sizeof(answer.passed));
-    core_refilled(w->core, &answer, w->now);
-    strbuf_fini(&spec);
-}
-
-/* This agent has answered another task of the target. */
-static bool w_answered(const struct w_batch *b, uint64_t ordinal, uint64_t agent)
-{
-    uint64_t target = ordinal - w_slot(b, ordinal);
-    for (uint64_t k = target; agent && b->def.slots > 1 && k < target + b->def.slots; k++)
-        if (k != ordinal && b->tasks[k].has_result && b->tasks[k].agent == agent)
-            return true;
-    return false;
-}
-static void w_commit_one(struct world *w, struct w_pending *p)
-{
-    struct w_batch *b = &w->batches[p->task >> 32];
-    struct w_task *t = &b->tasks[(uint32_t)p->task];
-    enum ack_verdict v = t->has_result ? ACK_DUPLICATE : ACK_STORED;
-    uint64_t agent = p->agent[0] ? hash64(p->agent, strlen(p->agent)) : 0;
-    t->stored++;
-    if (!t->has_result && w_answered(b, (uint32_t)p->task, agent)) {
-        core_stored_again(w->core, p->task, p->session, p->agent, p->len, w->now);
-        return;
-    }
-    if (!t->has_result) {
-        t->has_result = true;
-        t->agent = agent;
-        t->outcome = p->outcome;
-        snprintf(t->cause, sizeof(t->cause), "%s", p->cause);
-    }
-    core_stored(w->core, p->task, p->session, p->outcome, v, p->len, w->now);
-}
-
-static void w_sweep(struct world *w, uint32_t num)
-{
-    struct w_batch *b = &w->batches[num];
-    uint64_t n = 0, i = 0;
-    for (; i < b->total && (!w->sweep_rows || n < w->sweep_rows); i++) {
-        if (b->tasks[i].has_result)
-            continue;
-        b->tasks[i].has_result = true;
-        b->tasks[i].outcome = cause_outcome(b->mark_cause);
-        snprintf(b->tasks[i].cause, CAUSE_MAX, "%s", cause_word(b->mark_cause));
-        n++;
-    }
-    b->marked = i < b->total;
-    core_swept(w->core, num, cause_outcome(b->mark_cause), n, !b->marked, w->now);
-}
-
-static bool w_commit_pause(struct w_batch *b)
-{
-    bool any = b->pausing != 0;
-    b->paused = any ? b->pausing > 0 : b->paused;
-    b->pausing = 0;
-    return any;
 }
 
 static void w_forget(struct w_agent *a, uint64_t task)
@@ -286,43 +132,20 @@ static bool w_write(struct world *w, struct w_agent *a)
 {
     struct strbuf frame;
     strbuf_init(&frame, FRAME_COALESCE_BYTES + LINE_MAX_BYTES);
-    a->wants = core_produce(w->core, a->id, &frame, FRAME_COALESCE_BYTES, w->now);
+    a->wants = core_produce(w->core, a->id, &frame, w_frame_max(w), w->now);
     bool any = frame.len > 0;
     size_t at = 0;
-    while (at < frame.len) {
+    while (at <
+           frame.len) { /* it has left the core: the agent reads it, whether that lives on or not */
         const char *end = memchr(frame.data + at, '\n', frame.len - at);
         REQUIRE(end);
         w_on_line(w, a, frame.data + at, (size_t)(end - frame.data) - at);
         at = (size_t)(end - frame.data) + 1;
     }
     strbuf_fini(&frame);
-    return any;
-}
-
-/* One turn of the store: true if anything happened. */
-static bool w_store_turn(struct world *w)
-{
-    bool any = false;
-    unsigned n_refills = w->refill_stalled ? 0 : w->n_refills;
-    for (unsigned i = 0; i < n_refills; i++, any = true)
-        w_answer_refill(w, &w->refills[i]);
-    memmove(w->refills, w->refills + n_refills, (w->n_refills - n_refills) * sizeof(w->refills[0]));
-    w->n_refills -= n_refills;
-    if (!w->store_stalled) {
-        size_t n = w->n_pending;
-        for (size_t i = 0; i < n; i++, any = true) {
-            struct w_pending p = w->pending[i];
-            w_commit_one(w, &p);
-        }
-        if (n)
-            memmove(w->pending, w->pending + n, (w->n_pending - n) * sizeof(*w->pending));
-        w->n_pending -= n;
-        for (uint32_t b = 1; b < W_BATCHES; b++) {
-            any |= w_commit_pause(&w->batches[b]);
-            if (w->batches[b].marked && (any = true))
-                w_sweep(w, b);
-        }
-    }
+    if (any)
+        w_dies_at(w, w->acked ? SAW_kill_m_acks : SAW_kill_m_frame);
+    w->acked = false;
     return any;
 }
 
@@ -330,7 +153,7 @@ static bool w_store_turn(struct world *w)
 static bool w_turn(struct world *w)
 {
     bool any = w_store_turn(w);
-    for (unsigned i = 0; i < w->n_agents; i++) {
+    for (unsigned i = 0; i < w->n_agents && !w->killed; i++) {
         struct w_agent *a = &w->agents[i];
         if (a->closed && a->id) {
             core_session_closed(w->core, a->id, "closed", w->now);
@@ -342,12 +165,14 @@ static bool w_turn(struct world *w)
     }
     return any;
 }
+static void world_restart(struct world *w);
 static void world_settle(struct world *w)
 {
-    for (int i = 0; i < 100000; i++)
-        if (!w_turn(w))
+    for (int i = 0; i < 100000 && !w->killed; i++)
+        if (!w_turn(w) && !w->killed)
             return;
-    UNREACHABLE("the world does not settle");
+    REQUIRE(w->killed); /* else: the world does not settle */
+    world_restart(w);
 }
 
 /* ---- what a test does */
@@ -358,9 +183,9 @@ static void world_batch(struct world *w, uint32_t num, uint64_t total, int64_t p
     struct w_batch *b = &w->batches[num];
     b->total = total;
     b->tasks = mem_array(total, sizeof(*b->tasks));
+    w->n_batches = num > w->n_batches ? num : w->n_batches;
     for (uint64_t i = 0; i < total; i++)
-        b->tasks[i] = (struct w_task){.exists = true, .host = hosts ? i % hosts : i};
-    b->open = true;
+        b->tasks[i] = (struct w_task){.host = hosts ? i % hosts : i};
     b->def = (struct core_batch){.num = num,
                                  .uuid = "0190b5f0-0000-7000-8000-00000000000b",
                                  .trace = "4bf92f3577b34da6a3ce929d0e0e4736",
@@ -369,43 +194,69 @@ static void world_batch(struct world *w, uint32_t num, uint64_t total, int64_t p
                                  .total = total,
                                  .deadline_in_ms = 3600 * 1000};
 }
+/* Accepted: it is in the store. */
+static void w_accept(struct world *w, uint32_t num)
+{
+    struct w_batch *b = &w->batches[num];
+    b->open = true;
+    b->deadline_at = mono_add_ms(w->now, b->def.deadline_in_ms);
+    if (!w_dies_at(w, SAW_kill_m_accepted))
+        core_batch_open(w->core, &b->def, w->now);
+}
 static void world_open(struct world *w, uint32_t num)
 {
-    core_batch_open(w->core, &w->batches[num].def, w->now);
+    w_accept(w, num);
     world_settle(w);
 }
 /* Kill -9 of the master: what was on its way to the store is lost, sessions are gone, what was
  * committed stays. */
+static void w_reopen(struct world *w, uint32_t num)
+{
+    struct w_batch *b = &w->batches[num];
+    struct core_batch def = b->def;
+    uint64_t counted[OUTCOME_COUNT];
+    REQUIRE(w_count_results(b, counted) == b->n_ended);
+    REQUIRE(memcmp(counted, b->ended, sizeof(counted)) == 0);
+    if (!b->open || b->n_ended == b->total)
+        return;
+    memcpy(def.ended, b->ended, sizeof(def.ended));
+    def.resumed = true;
+    def.marked = b->marked;
+    def.paused = b->paused;
+    def.deadline_in_ms = mono_diff_ms(b->deadline_at, w->now);
+    core_batch_open(w->core, &def, w->now);
+}
 static void world_restart(struct world *w)
 {
-    w->n_pending = w->n_refills = 0;
+    w->killed = false;
+    SEEN(master_restart);
+    w_harvest(w);
+    w_lose(w);
     core_destroy(&w->core);
     for (unsigned i = 0; i < w->n_agents; i++)
         w->agents[i].id = 0;
     world_boot(w);
-    for (uint32_t num = 1; num < W_BATCHES; num++) {
-        struct w_batch *b = &w->batches[num];
-        b->pausing = 0;
-        b->held_back = b->paused;
-        if (!b->open)
-            continue;
-        struct core_batch def = b->def;
-        if (w_count_results(b, def.ended) == b->total)
-            continue;
-        def.resumed = true;
-        def.marked = b->marked;
-        def.paused = b->paused;
-        core_batch_open(w->core, &def, w->now);
-    }
+    for (uint32_t num = 1; num <= w->n_batches; num++)
+        w_reopen(w, num);
     world_settle(w);
 }
 
+/* One line from an agent. What a killed master is told is lost. */
+static void w_hear(struct world *w, session_id id, const char *line, size_t len)
+{
+    if (w->killed)
+        return;
+    w_see_line(w, id, line, len);
+    core_session_line(w->core, id, line, len, w->now);
+    w_see_inflight(w, id, line, len);
+    w_dies_at(w, w_line_kill(line, len));
+}
 static void w_say(struct world *w, struct w_agent *a, struct strbuf *b)
 {
     size_t at = 0;
     while (at < b->len && a->id) {
         const char *end = memchr(b->data + at, '\n', b->len - at);
-        core_session_line(w->core, a->id, b->data + at, (size_t)(end - b->data) - at, w->now);
+        w_hear(w, a->id, b->data + at, (size_t)(end - b->data) - at);
         at = (size_t)(end - b->data) + 1;
     }
     strbuf_fini(b);
@@ -419,6 +270,7 @@ static struct w_agent *world_connect(struct world *w, unsigned i, const char *na
         w->n_agents = i + 1;
     struct w_agent *a = &w->agents[i];
     a->id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
+    w_dies_at(w, SAW_kill_m_open);
     a->closed = a->welcomed = a->goaway = false;
     a->granted = (struct window){0};
     a->received = a->received_bytes = 0;
@@ -513,6 +365,7 @@ static void world_tick(struct world *w, int64_t ms, bool heartbeats)
             if (w->agents[i].id && !w->agents[i].closed)
                 world_heartbeat(w, &w->agents[i]);
         core_tick(w->core, 0, w->now);
+        w_dies_at(w, w->core->awaited > 0 ? SAW_kill_m_grace : SAW_kill_m_tick);
         world_settle(w);
     }
 }
@@ -537,7 +390,7 @@ static void w_on_task(struct world *w, struct w_agent *a, const struct msg_task 
 {
     struct w_batch *of = &w->batches[m->task >> 32];
     w_check_rate(w, of, of->tasks[(uint32_t)m->task].host);
-    REQUIRE(!w->batches[m->task >> 32].held_back);
+    w_check_sent(w, a->name, m->task);
     REQUIRE(a->received < a->granted.count && a->received_bytes < a->granted.bytes);
     a->received++;
     a->received_bytes += len + 1;
@@ -573,12 +426,14 @@ static void w_on_line(struct world *w, struct w_agent *a, const char *line, size
         a->verdict_drop++;
         w_forget(a, m.verdict.task);
     }
+    SEEN_IF(m.type == MSG_CANCEL, cancel_told);
     for (unsigned i = 0; m.type == MSG_CANCEL && i < m.cancel.n; i++, a->cancels++)
         w_forget(a, m.cancel.tasks[i]);
     for (unsigned i = 0; m.type == MSG_RESULTS_ACK && i < m.results_ack.n; i++) {
         a->acks_stored += m.results_ack.acks[i].verdict == ACK_STORED;
         a->acks_duplicate += m.results_ack.acks[i].verdict == ACK_DUPLICATE;
         a->acks_rejected += m.results_ack.acks[i].verdict == ACK_REJECTED;
+        w_check_ack(w, &m.results_ack.acks[i]);
         w_forget(a, m.results_ack.acks[i].task);
     }
     message_fini(&m);

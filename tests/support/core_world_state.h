@@ -2,8 +2,9 @@
 #pragma once
 #include "common/digest.h"
 #include "common/mem.h"
-#include "master/core/core.h"
+#include "master/core/state.h"
 #include "proto/result.h"
+#include "tests/support/sim_seen.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@
 #define W_RATED    64 /* hosts of batches with a rate: numbers below it */
 
 struct w_task {
-    bool exists, has_result;
+    bool has_result; /* committed */
+    bool told;       /* and the core knows */
     enum outcome outcome;
     char cause[CAUSE_MAX];
     int stored;     /* how many results were tried to be stored */
@@ -28,7 +30,12 @@ struct w_task {
 };
 struct w_batch {
     bool open, marked, paused, held_back; /* held_back: paused in the core */
-    int pausing; /* on its way to the store: 1 pause, −1 resume, 0 nothing */
+    int pausing;  /* on its way to the store: 1 pause, −1 resume, 0 nothing */
+    bool marking; /* a mark is */
+    struct mono deadline_at;
+    uint64_t ended[OUTCOME_COUNT], n_ended; /* results, as rows are counted when they come */
+    uint64_t swept[OUTCOME_COUNT];          /* of them, those that the core is not told of */
+    bool swept_over;                        /* nor that these were the last */
     enum cause mark_cause;
     uint64_t total;
     unsigned pad; /* bytes by which each spec is longer than it need be */
@@ -61,6 +68,8 @@ struct w_pending {
     enum outcome outcome;
     char cause[CAUSE_MAX], agent[AGENT_NAME_MAX + 1];
     size_t len;
+    enum ack_verdict verdict; /* once it is committed … */
+    bool again;               /* … or that it is to be asked of another agent */
 };
 struct w_refill { /* what the store's reader is asked, and what it saw when it looked */
     struct core_refill q;
@@ -88,14 +97,22 @@ struct world {
     unsigned n_agents;
     char holders[W_SESSIONS][AGENT_NAME_MAX]; /* as the store remembers them */
     unsigned n_holders;
-    struct w_pending *pending;
-    size_t n_pending, cap_pending;
+    struct w_pending *pending; /* in the order of commit; the first n_committed wait to be told */
+    size_t n_pending, n_committed, cap_pending;
     struct w_refill refills[2 * W_BATCHES]; /* those being answered, and those asked meanwhile */
-    unsigned n_refills;
+    unsigned n_refills, n_batches;          /* n_batches: the highest number */
     bool store_stalled, refill_stalled;
+    bool silent, sweeps_silent;       /* nobody is told of what was committed, and swept */
+    unsigned fail_next, refills_fail; /* so many commits fail, and refills */
     bool refill_early;    /* read when asked: what is committed before the answer is not seen */
     uint64_t refill_rows; /* asked for, all together */
-    unsigned refill_scan, sweep_rows; /* at most so many at once; 0 = all */
+    unsigned refill_scan, sweep_rows, commit_rows; /* at most so many at once; 0 = all */
+    struct rng *rng;                 /* NULL: what a master leaves half done when it dies is lost */
+    enum sim_kind kill_at;           /* a SAW_kill_m_…, 0 = none: there it dies … */
+    unsigned kill_after;             /* … when it comes by for the so manyeth time */
+    bool killed, acked;              /* acked: the last frame held acks */
+    void (*booted)(struct world *w); /* NULL = nobody is told of a new core */
+    bool one_line; /* a frame holds one line: between any two of them anything can happen */
     unsigned events, ended_calls;
     struct core_history told; /* of the last result */
     char last_event[64];

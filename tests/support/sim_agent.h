@@ -63,8 +63,10 @@ static enum err sim_admit(void *arg, const struct session_task *t)
 {
     struct sim_agent *a = arg;
     REQUIRE(a->n_jobs < a->slots + a->queue);
-    if (a->refuses && sim_chance(a, 4))
+    if (a->refuses && sim_chance(a, 4)) {
+        SEEN(over_promise);
         return ERR_FULL;
+    }
     struct target *target = t->target;
     target_destroy(&target);
     a->jobs[a->n_jobs++] = (struct sim_job){.task = t->task, .deadline_at = t->deadline_at};
@@ -121,8 +123,12 @@ static void sim_put_record(struct sim_agent *a, struct strbuf *b)
         return;
     }
     strbuf_puts(b, "{\"outcome\":\"ok\",\"cause\":null,\"timings\":{\"total_ms\":1},\"title\":\"");
-    for (uint64_t n = a->fat ? rng_below(a->rng, a->fat) : 0; n > 0; n--)
-        strbuf_putc(b, 'x');
+    char some[256];
+    memset(some, 'x', sizeof(some));
+    for (size_t left = a->fat ? rng_below(a->rng, a->fat) : 0, n; left > 0; left -= n) {
+        n = left < sizeof(some) ? left : sizeof(some);
+        strbuf_append(b, some, n);
+    }
     strbuf_puts(b, "\"}");
 }
 
@@ -190,6 +196,7 @@ static void sim_load(struct sim_agent *a)
     }
     session_info(a->s, &i);
     a->found = i.results;
+    SEEN_IF(i.results > 0, reborn_results);
 }
 
 static void sim_agent_start(struct sim_agent *a)
@@ -243,4 +250,9 @@ static void sim_agent_audit(const struct sim_agent *a)
     REQUIRE(i.received.count <= i.credit.count);
     REQUIRE(i.results_sent.count <= i.results_window.count);
     REQUIRE(i.unknown_acks == 0 && i.unknown_messages == 0);
+    bool ready = i.state == AGENT_SESSION_READY && i.results > 0;
+    SEEN_IF(ready && i.results_sent.count == i.results_window.count, results_full);
+    SEEN_IF(ready && i.results_sent.bytes >= i.results_window.bytes, result_bytes);
+    SEEN_IF(i.tasks + i.results >= a->outbox_results, outbox_full);
+    SEEN_IF(a->n_jobs == a->slots + a->queue, places_full);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "agent/outbox/spool.h"
 #include "common/random.h"
+#include "tests/support/sim_seen.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -71,23 +72,33 @@ static inline void sim_disk_run(struct sim_disk *d, unsigned ends, size_t n)
         sim_disk_write(d, n);
 }
 
-static inline void sim_disk_turn(struct sim_disk *d, struct rng *rng, struct mono at)
+/* True: a job has ended. */
+static inline bool sim_disk_done(struct sim_disk *d, struct mono at)
 {
-    if (!d->spool)
-        return;
-    if (d->busy && !mono_before(at, d->done_at)) {
-        d->busy = false;
-        if (d->sick) {
-            spool_done(d->spool, ENOSPC, at);
-        } else {
-            sim_disk_run(d, d->job.n_ends, d->job.bytes.len);
-            spool_done(d->spool, 0, at);
-        }
-    }
-    if (d->busy || !spool_next(d->spool, &d->job, at))
-        return;
+    if (!d->spool || !d->busy || mono_before(at, d->done_at))
+        return false;
+    d->busy = false;
+    SEEN_IF(d->sick, spool_sick);
+    if (!d->sick)
+        sim_disk_run(d, d->job.n_ends, d->job.bytes.len);
+    spool_done(d->spool, d->sick ? ENOSPC : 0, at);
+    return true;
+}
+
+/* True: a job begins. */
+static inline bool sim_disk_next(struct sim_disk *d, struct rng *rng, struct mono at)
+{
+    if (!d->spool || d->busy || !spool_next(d->spool, &d->job, at))
+        return false;
     d->busy = true;
     d->done_at = mono_add_ms(at, (int64_t)rng_below(rng, rng_below(rng, 4) ? 20 : 3000));
+    return true;
+}
+
+static inline void sim_disk_turn(struct sim_disk *d, struct rng *rng, struct mono at)
+{
+    (void)sim_disk_done(d, at);
+    (void)sim_disk_next(d, rng, at);
 }
 
 /* The process ends, wherever its job is. */
@@ -95,12 +106,18 @@ static inline void sim_disk_cut(struct sim_disk *d, struct rng *rng)
 {
     if (!d->spool)
         return;
-    if (d->busy && rng_below(rng, 2)) {
+    if (d->busy && rng_below(rng, 4) == 0) {
+        sim_disk_run(d, d->job.n_ends, d->job.bytes.len);
+        SEEN(spool_whole);
+    } else if (d->busy && rng_below(rng, 3)) {
         unsigned ends = (unsigned)rng_below(rng, d->job.n_ends + 1);
         bool all = ends == d->job.n_ends;
         if (!all)
             d->job.number = 0;
         sim_disk_run(d, ends, all ? rng_below(rng, d->job.bytes.len + 1) : 0);
+        SEEN(spool_torn);
+    } else if (d->busy) {
+        SEEN(spool_none);
     }
     d->busy = false;
     strbuf_fini(&d->job.bytes);
@@ -119,4 +136,9 @@ static inline void sim_disk_audit(const struct sim_disk *d)
     for (unsigned i = 0; i < d->n_files; i++)
         bytes += d->files[i].bytes.len;
     REQUIRE(bytes <= d->max_bytes);
+    if (!d->spool)
+        return;
+    struct spool_stats st;
+    spool_stats(d->spool, &st);
+    SEEN_IF(st.full, spool_full);
 }

@@ -4,17 +4,19 @@
 #include "common/list.h"
 #include "common/mem.h"
 #include "common/random.h"
+#include "tests/support/sim_seen.h"
 #include <stdlib.h>
 #include <string.h>
 
 /*
  * sim_wire - one direction of a connection in virtual time: a byte stream with delay and order,
- * whose frames arrive in pieces, and which can be cut at any byte of what is under way.
+ * whose frames arrive in pieces, and which can be cut at any byte of what is under way. TCP keeps
+ * the order within it; between connections there is none.
  */
 #define SIM_PIECES     3             /* of one frame, at most */
 #define SIM_JITTER_MS  60            /* on top of the connection's own delay */
 #define SIM_FAR_ONE_IN 12            /* connections have seconds of delay: queues on the path */
-#define SIM_FLIGHT_MAX (1024 * 1024) /* under way: over it the socket is not writable */
+#define SIM_FLIGHT_MAX (1024 * 1024) /* under way: over it, or less, the socket is not writable */
 
 struct sim_piece {
     struct list_node node;
@@ -26,7 +28,7 @@ struct sim_piece {
 struct sim_wire {
     struct list under_way;
     struct rng *rng;
-    size_t bytes;
+    size_t bytes, flight_max;
     int64_t delay_ms;
     struct mono last, stalled_until;
     bool dead; /* what is written now goes nowhere */
@@ -35,7 +37,11 @@ struct sim_wire {
 static void sim_wire_init(struct sim_wire *d, struct rng *rng)
 {
     bool far = rng_below(rng, SIM_FAR_ONE_IN) == 0;
-    *d = (struct sim_wire){.rng = rng, .delay_ms = 1 + (int64_t)rng_below(rng, far ? 8000 : 100)};
+    size_t narrow = (size_t)1024 << rng_below(rng, 8);
+    *d = (struct sim_wire){.rng = rng,
+                           .delay_ms = 1 + (int64_t)rng_below(rng, far ? 8000 : 100),
+                           .flight_max = rng_below(rng, 2) ? SIM_FLIGHT_MAX : narrow};
+    SEEN_IF(far, far);
     list_init(&d->under_way);
 }
 
@@ -50,7 +56,8 @@ static void sim_wire_drop(struct sim_wire *d)
 
 static bool sim_wire_writable(const struct sim_wire *d)
 {
-    return d->bytes < SIM_FLIGHT_MAX;
+    SEEN_IF(d->bytes >= d->flight_max, path_full);
+    return d->bytes < d->flight_max;
 }
 
 static struct sim_piece *sim_wire_push(struct sim_wire *d, const char *p, size_t len,
@@ -116,11 +123,13 @@ static void sim_wire_cut(struct sim_wire *d)
             d->bytes -= piece->len - part;
             piece->len = part;
             piece->final = false;
+            SEEN(cut_frame);
             continue;
         }
         list_remove(&d->under_way, n);
         d->bytes -= piece->len;
         free(piece);
+        SEEN(lost_on_path);
     }
     d->dead = true;
 }

@@ -24,6 +24,7 @@ struct sim_conn {
     struct line_buf in;
     unsigned agent;
     bool agent_end, master_end;
+    uint64_t number;                                   /* in the order of connects */
     struct mono agent_learns, master_learns, close_by; /* unset: not cut; not closing */
 };
 struct sim_host { /* where the processes of one agent run */
@@ -31,6 +32,7 @@ struct sim_host { /* where the processes of one agent run */
     int conn; /* −1: none */
     struct mono connect_at, start_at, frozen_until, ticked_at, gone_at;
     struct mono drained_by; /* unset: nobody told it to end */
+    uint64_t heard;         /* the newest connection that the master has read of */
 };
 enum sim_master { MASTER_RUNS, MASTER_DRAINS, MASTER_PARTS, MASTER_DOWN };
 struct sim {
@@ -41,7 +43,10 @@ struct sim {
     enum sim_master master;
     struct mono master_until, frozen_until, ticked_at;
     struct strbuf out; /* one frame */
-    bool calm;         /* no weather of ours: all that is broken heals */
+    uint64_t connects;
+    enum sim_kind kill_at; /* a SAW_kill_… of agents, 0 = none: there one dies … */
+    unsigned kill_after;   /* … when any comes by for the so manyeth time */
+    bool calm;             /* no weather of ours: all that is broken heals */
 };
 
 static int64_t sim_ms(struct sim *m, uint64_t below)
@@ -52,6 +57,7 @@ static int64_t sim_ms(struct sim *m, uint64_t below)
 static struct mono sim_learns(struct sim *m)
 {
     bool never = !m->calm && rng_below(&m->rng, 4) == 0;
+    SEEN_IF(never, cut_unnoticed);
     return mono_add_ms(m->w->now, never ? SIM_NEVER_MS : sim_ms(m, 1500));
 }
 static bool sim_due(const struct sim *m, struct mono at)
@@ -71,25 +77,35 @@ static void conn_free_if_over(struct sim *m, struct sim_conn *c)
 
 static void conn_cut(struct sim *m, struct sim_conn *c)
 {
+    SEEN(cut);
     sim_wire_cut(&c->up);
     sim_wire_cut(&c->down);
     c->agent_learns = sim_learns(m);
     c->master_learns = sim_learns(m);
 }
 
+static void conn_see_others(const struct sim *m, unsigned agent)
+{
+    for (unsigned k = 0; k < W_SESSIONS; k++)
+        SEEN_IF(m->conns[k].master_end && m->conns[k].agent == agent, take_over);
+}
+
 static int conn_open(struct sim *m, unsigned agent)
 {
+    conn_see_others(m, agent);
     for (int k = 0; k < W_SESSIONS; k++) {
         struct sim_conn *c = &m->conns[k];
         struct w_agent *end = &m->w->agents[k];
         if (c->agent_end || c->master_end)
             continue;
-        *c = (struct sim_conn){.agent = agent, .agent_end = true, .master_end = true};
+        *c = (struct sim_conn){
+            .agent = agent, .number = ++m->connects, .agent_end = true, .master_end = true};
         sim_wire_init(&c->up, &m->rng);
         sim_wire_init(&c->down, &m->rng);
         line_buf_init(&c->in);
         end->closed = end->wants = false;
         end->id = core_session_open(m->w->core, NULL, "127.0.0.1", m->w->now);
+        w_dies_at(m->w, SAW_kill_m_open);
         return k;
     }
     UNREACHABLE("more half-open connections than there is room for");
@@ -135,12 +151,24 @@ static void host_dies(struct sim *m, struct sim_host *h)
 {
     if (!h->agent.s)
         return;
+    SEEN(agent_died);
     sim_agent_kill(&h->agent);
     if (h->conn >= 0 && rng_below(&m->rng, 2))
         conn_cut(m, &m->conns[h->conn]);
     if (h->conn >= 0)
         host_disconnected(m, h);
     h->start_at = mono_add_ms(m->w->now, 1 + sim_ms(m, rng_below(&m->rng, 2) ? 100 : 20000));
+}
+
+/* Here it dies, if this is the point (0: none) and the time. True: it is dead. */
+static bool host_dies_at(struct sim *m, struct sim_host *h, enum sim_kind point)
+{
+    if (point == 0 || m->kill_at != point || --m->kill_after > 0)
+        return false;
+    sim_saw(point, 1);
+    m->kill_at = 0;
+    host_dies(m, h);
+    return true;
 }
 
 static void host_start(struct sim *m, struct sim_host *h)
@@ -159,32 +187,59 @@ static void host_connect(struct sim *m, struct sim_host *h)
     }
     h->conn = conn_open(m, (unsigned)(h - m->hosts));
     session_on_connected(h->agent.s, m->w->now);
+    host_dies_at(m, h, SAW_kill_connected);
+}
+
+/* What was read, and so where it may die. */
+static enum sim_kind host_read_one(struct sim *m, struct sim_host *h, const struct sim_piece *p)
+{
+    struct session_info before, after;
+    session_info(h->agent.s, &before);
+    session_on_bytes(h->agent.s, p->data, p->len, p->final, m->w->now);
+    sim_pool_turn(&h->agent, m->w->now);
+    session_info(h->agent.s, &after);
+    if (after.state == SESSION_SETTLING)
+        return SAW_kill_welcome;
+    return after.results < before.results ? SAW_kill_ack : SAW_kill_task;
 }
 
 static void host_read(struct sim *m, struct sim_host *h)
 {
     struct sim_piece *p;
     while (h->conn >= 0 && (p = sim_wire_take(&m->conns[h->conn].down, m->w->now))) {
-        if (p->close) {
+        if (p->close)
             host_disconnected(m, h);
-        } else if (!h->agent.closing) {
-            session_on_bytes(h->agent.s, p->data, p->len, p->final, m->w->now);
-            sim_pool_turn(&h->agent, m->w->now);
-        }
+        else if (!h->agent.closing)
+            host_dies_at(m, h, host_read_one(m, h, p));
         free(p);
     }
+}
+
+/* What it was, and so where it may die; sent: results before it. */
+static enum sim_kind host_wrote(const struct sim_host *h, uint64_t sent)
+{
+    struct session_info i;
+    session_info(h->agent.s, &i);
+    if (i.state == SESSION_GREETING)
+        return SAW_kill_hello;
+    return i.results_sent.count > sent ? SAW_kill_frame : 0;
 }
 
 static void host_write(struct sim *m, struct sim_host *h)
 {
     struct sim_wire *up = &m->conns[h->conn].up;
-    while (!h->agent.closing && sim_wire_writable(up) &&
-           session_wants_write(h->agent.s, m->w->now)) {
+    struct session_info i;
+    session_info(h->agent.s, &i);
+    uint64_t sent = i.results_sent.count;
+    while (!h->agent.closing && session_wants_write(h->agent.s, m->w->now) &&
+           sim_wire_writable(up)) {
         strbuf_reset(&m->out);
         session_produce(h->agent.s, &m->out, m->w->now);
         if (h->agent.closing || m->out.len == 0)
             break;
         sim_wire_frame(up, m->out.data, m->out.len, m->w->now);
+        if (host_dies_at(m, h, host_wrote(h, sent)))
+            return;
     }
     if (!h->agent.closing || mono_is_set(h->gone_at))
         return;
@@ -197,6 +252,8 @@ static void host_drain(struct sim *m, struct sim_host *h)
     if (!h->agent.s || mono_is_set(h->drained_by) || mono_before(m->w->now, h->frozen_until))
         return;
     session_drain(h->agent.s, m->w->now);
+    if (host_dies_at(m, h, SAW_kill_drain))
+        return;
     h->drained_by = mono_add_ms(m->w->now, SIM_DRAIN_MS);
 }
 
@@ -216,6 +273,19 @@ static void host_ends_when_drained(struct sim *m, struct sim_host *h)
     h->start_at = mono_add_ms(m->w->now, 1 + sim_ms(m, 10000));
 }
 
+/* Probes end, and the spool is written. True: it dies of it. */
+static bool host_works(struct sim *m, struct sim_host *h)
+{
+    struct mono now = m->w->now;
+    uint64_t ended = h->agent.ended;
+    sim_pool_turn(&h->agent, now);
+    if (h->agent.ended > ended && host_dies_at(m, h, SAW_kill_probe))
+        return true;
+    if (sim_disk_done(&h->agent.disk, now) && host_dies_at(m, h, SAW_kill_spool_done))
+        return true;
+    return sim_disk_next(&h->agent.disk, &m->rng, now) && host_dies_at(m, h, SAW_kill_spool_job);
+}
+
 static void host_turn(struct sim *m, struct sim_host *h)
 {
     struct world *w = m->w;
@@ -224,10 +294,12 @@ static void host_turn(struct sim *m, struct sim_host *h)
     if (!h->agent.s || mono_before(w->now, h->frozen_until))
         return;
     host_read(m, h);
+    if (!h->agent.s)
+        return;
     if (h->conn >= 0 && (sim_due(m, m->conns[h->conn].agent_learns) || sim_due(m, h->gone_at)))
         host_disconnected(m, h);
-    sim_pool_turn(&h->agent, w->now);
-    sim_disk_turn(&h->agent.disk, &m->rng, w->now);
+    if (host_works(m, h))
+        return;
     if (mono_diff_ms(w->now, h->ticked_at) >= SIM_TICK_MS) {
         session_on_tick(h->agent.s, w->now);
         h->ticked_at = w->now;
@@ -236,15 +308,11 @@ static void host_turn(struct sim *m, struct sim_host *h)
         host_write(m, h);
     else if (!session_finished(h->agent.s) && sim_due(m, h->connect_at))
         host_connect(m, h);
-    host_ends_when_drained(m, h);
+    if (h->agent.s)
+        host_ends_when_drained(m, h);
 }
 
 /* ---- the master's end */
-
-static void master_line(struct sim *m, unsigned k, const char *line, size_t len)
-{
-    core_session_line(m->w->core, m->w->agents[k].id, line, len, m->w->now);
-}
 
 /* A hub that stops does not listen any more. */
 static void master_take(struct sim *m, unsigned k, const struct sim_piece *p)
@@ -254,17 +322,20 @@ static void master_take(struct sim *m, unsigned k, const struct sim_piece *p)
     size_t len;
     if (end->closed || m->master != MASTER_RUNS)
         return;
+    struct sim_host *h = &m->hosts[c->agent];
+    SEEN_IF(c->number < h->heard, old_link);
+    h->heard = c->number > h->heard ? c->number : h->heard;
     core_session_alive(m->w->core, end->id, m->w->now);
     REQUIRE(line_buf_feed(&c->in, p->data, p->len) == ERR_NONE);
-    for (const char *l; !end->closed && (l = line_buf_next(&c->in, &len)) != NULL;)
-        master_line(m, k, l, len);
+    for (const char *l; !end->closed && !m->w->killed && (l = line_buf_next(&c->in, &len));)
+        w_hear(m->w, end->id, l, len);
 }
 
 static void master_read(struct sim *m, unsigned k)
 {
     struct sim_conn *c = &m->conns[k];
     struct sim_piece *p;
-    while (c->master_end && (p = sim_wire_take(&c->up, m->w->now))) {
+    while (c->master_end && !m->w->killed && (p = sim_wire_take(&c->up, m->w->now))) {
         if (p->close)
             conn_master_gone(m, k, "closed by the agent");
         else
@@ -275,29 +346,29 @@ static void master_read(struct sim *m, unsigned k)
         conn_master_gone(m, k, "connection lost");
 }
 
-/* What is acknowledged is in the store. */
 static void check_acks(struct sim *m, const char *line, size_t len)
 {
     struct message msg;
     char why[160];
     REQUIRE(message_decode(line, len, &msg, why, sizeof(why)) == ERR_NONE);
-    for (unsigned i = 0; msg.type == MSG_RESULTS_ACK && i < msg.results_ack.n; i++) {
-        const struct msg_ack *a = &msg.results_ack.acks[i];
-        REQUIRE(a->verdict != ACK_REJECTED);
-        REQUIRE(m->w->batches[a->task >> 32].tasks[(uint32_t)a->task].has_result);
+    for (unsigned i = 0; i < msg.results_ack.n; i++) {
+        REQUIRE(msg.results_ack.acks[i].verdict != ACK_REJECTED);
+        w_check_ack(m->w, &msg.results_ack.acks[i]);
     }
     message_fini(&msg);
 }
 
-static void check_frame(struct sim *m)
+static void check_frame(struct sim *m, const char *agent)
 {
     for (size_t at = 0; at < m->out.len;) {
         const char *line = m->out.data + at, *end = memchr(line, '\n', m->out.len - at);
         REQUIRE(end);
-        size_t len = (size_t)(end - line), head = len < 40 ? len : 40;
-        if (memmem(line, head, message_word(MSG_RESULTS_ACK),
-                   strlen(message_word(MSG_RESULTS_ACK))))
+        size_t len = (size_t)(end - line);
+        if (w_line_is(line, len, MSG_RESULTS_ACK))
             check_acks(m, line, len);
+        else if (w_line_is(line, len, MSG_TASK))
+            w_check_sent(m->w, agent, w_line_task(line, len));
+        SEEN_IF(w_line_is(line, len, MSG_CANCEL), cancel_told);
         at += len + 1;
     }
 }
@@ -307,18 +378,21 @@ static bool master_write_one(struct sim *m, unsigned k)
 {
     struct w_agent *end = &m->w->agents[k];
     strbuf_reset(&m->out);
-    end->wants = core_produce(m->w->core, end->id, &m->out, FRAME_COALESCE_BYTES, m->w->now);
-    check_frame(m);
-    if (m->out.len)
-        sim_wire_frame(&m->conns[k].down, m->out.data, m->out.len, m->w->now);
-    return m->out.len > 0;
+    end->wants = core_produce(m->w->core, end->id, &m->out, w_frame_max(m->w), m->w->now);
+    m->w->acked = false;
+    check_frame(m, m->hosts[m->conns[k].agent].agent.name);
+    if (m->out.len == 0)
+        return false;
+    sim_wire_frame(&m->conns[k].down, m->out.data, m->out.len, m->w->now);
+    w_dies_at(m->w, m->w->acked ? SAW_kill_m_acks : SAW_kill_m_frame);
+    return true;
 }
 
 static void master_write(struct sim *m, unsigned k)
 {
     struct sim_conn *c = &m->conns[k];
     struct w_agent *end = &m->w->agents[k];
-    while (sim_wire_writable(&c->down) && (end->wants || end->closed)) {
+    while (!m->w->killed && (end->wants || end->closed) && sim_wire_writable(&c->down)) {
         if (master_write_one(m, k) || !end->closed)
             continue;
         conn_master_gone(m, k, "closed");
@@ -330,18 +404,13 @@ static void master_write(struct sim *m, unsigned k)
         conn_master_gone(m, k, "closed, and not read");
 }
 
-/* Kill -9, at any step of the store's commit. */
+/* Kill -9. What the store has not committed is lost with it (w_lose). */
 static void master_dies(struct sim *m)
 {
     struct world *w = m->w;
+    w->killed = false;
     if (m->master == MASTER_DOWN)
         return;
-    size_t done = w->n_pending ? rng_below(&m->rng, w->n_pending + 1) : 0;
-    for (size_t i = 0; i < done; i++) {
-        struct w_pending p = w->pending[i];
-        w_commit_one(w, &p);
-    }
-    w->n_pending = 0;
     for (unsigned k = 0; k < W_SESSIONS; k++) {
         struct sim_conn *c = &m->conns[k];
         if (!c->master_end)
@@ -368,6 +437,7 @@ static void master_drains(struct sim *m)
         return;
     core_drain(m->w->core, m->w->now);
     m->master = MASTER_DRAINS;
+    SEEN(master_drain);
     m->master_until = mono_add_ms(m->w->now, SIM_STORE_MS);
 }
 
@@ -407,11 +477,13 @@ static void master_turn(struct sim *m)
         if (m->conns[k].master_end)
             master_read(m, k);
     w_store_turn(w);
-    if (mono_diff_ms(w->now, m->ticked_at) >= SIM_TICK_MS) {
+    if (!w->killed && mono_diff_ms(w->now, m->ticked_at) >= SIM_TICK_MS) {
         core_tick(w->core, 0, w->now);
         m->ticked_at = w->now;
+        w_dies_at(w, w->core->awaited > 0 ? SAW_kill_m_grace : SAW_kill_m_tick);
     }
-    master_step_down(m);
+    if (!w->killed)
+        master_step_down(m);
     unsigned first = (unsigned)rng_below(&m->rng, W_SESSIONS); /* nobody is always the first */
     for (unsigned i = 0; i < W_SESSIONS && m->master != MASTER_DOWN; i++) {
         unsigned k = (first + i) % W_SESSIONS;
@@ -426,14 +498,21 @@ static void sim_turn(struct sim *m, int64_t ms)
 {
     m->w->now = mono_add_ms(m->w->now, ms);
     master_turn(m);
-    for (unsigned i = 0; i < SIM_AGENTS; i++)
+    if (m->w->killed)
+        master_dies(m);
+    for (unsigned i = 0; i < SIM_AGENTS; i++) {
         host_turn(m, &m->hosts[i]);
+        if (m->w->killed)
+            master_dies(m);
+    }
 }
 
-static void sim_init(struct sim *m, uint64_t seed)
+static void sim_init(struct sim *m, uint64_t seed, void (*booted)(struct world *w))
 {
     *m = (struct sim){.w = mem_zalloc(sizeof(struct world))};
     rng_init(&m->rng, seed);
+    m->w->rng = &m->rng;
+    m->w->booted = booted;
     world_init(m->w);
     m->w->n_agents = W_SESSIONS;
     strbuf_init(&m->out, SESSION_FRAME_MAX + LINE_MAX_BYTES);
@@ -445,9 +524,9 @@ static void sim_init(struct sim *m, uint64_t seed)
         a->process = i << 16;
         a->slots = 4 + (unsigned)rng_below(&m->rng, 28);
         a->queue = 8;
-        a->outbox_results = 50 + rng_below(&m->rng, 400);
+        a->outbox_results = 8 + rng_below(&m->rng, rng_below(&m->rng, 4) ? 60 : 400);
         a->outbox_bytes = 16 << 20;
-        a->disk.max_bytes = rng_below(&m->rng, 4) ? 1 << (20 + rng_below(&m->rng, 5)) : 0;
+        a->disk.max_bytes = rng_below(&m->rng, 4) ? 1 << (19 + rng_below(&m->rng, 6)) : 0;
         m->hosts[i].conn = -1;
         host_start(m, &m->hosts[i]);
     }
