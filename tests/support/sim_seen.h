@@ -104,7 +104,7 @@
     X(orphans_ended,    CS, "a grace runs out")                                             \
     X(straggler,        CS, "a second lease")                                               \
     X(alone,            CS, "a task runs alone")                                            \
-    X(poison,           CS, "a task is poison")                                             \
+    X(poison,           C,  "a task is poison")                                             \
     X(used_up,          CS, "a task has used up its attempts")                              \
     X(other_slot,       C,  "a target's second answer of one agent is dropped")             \
     X(suspect,          CS, "an agent is silent")                                           \
