@@ -54,6 +54,44 @@ static void put_heartbeat(struct json_out *w, const struct msg_heartbeat *h)
     json_obj_end(w);
 }
 
+static void put_last_end(struct json_out *w, const struct agent_view *v)
+{
+    char at[WALL_TEXT_MAX];
+    enum end cause = v->last_end.cause;
+    if (cause == END_NONE) {
+        json_null(w, "last_disconnect");
+        return;
+    }
+    json_key(w, "last_disconnect");
+    json_obj_begin(w);
+    json_str(w, "at", wall_format((struct wall){wall_now().us - v->last_end.ago_ms * 1000}, at));
+    json_str(w, "cause", end_word(cause));
+    json_str(w, "who", end_who_word(cause));
+    json_str(w, "text", end_text(cause));
+    json_str(w, "detail", v->last_end.detail);
+    json_str(w, "fix", end_fix(cause));
+    json_int(w, "session_age_ms", v->last_end.age_ms);
+    json_obj_end(w);
+}
+
+/* The master's end of the hop to the agent, or to the proxy before it. */
+static void put_link(struct json_out *w, const struct agent_view *v)
+{
+    if (!v->has_link) {
+        json_null(w, "link");
+        return;
+    }
+    json_key(w, "link");
+    json_obj_begin(w);
+    figure(w, "sendq_bytes", v->link.sendq_bytes);
+    figure(w, "recvq_bytes", v->link.recvq_bytes);
+    json_ms(w, "tcp_rtt_ms", v->link.rtt_ms);
+    json_ms(w, "tcp_rttvar_ms", v->link.rttvar_ms);
+    json_u64(w, "unacked_segments", v->link.unacked);
+    json_u64(w, "retransmits", v->link.retransmits);
+    json_obj_end(w);
+}
+
 static void put_agent(struct json_out *w, const struct agent_view *v)
 {
     json_obj_begin(w);
@@ -64,7 +102,7 @@ static void put_agent(struct json_out *w, const struct agent_view *v)
     json_str(w, "peer", v->peer);
     json_str(w, "version", v->version);
     json_str(w, "session", v->session);
-    json_str(w, "last_disconnect", v->last_disconnect);
+    put_last_end(w, v);
     if (v->tags_json)
         json_raw(w, "tags", v->tags_json, strlen(v->tags_json));
     else
@@ -79,6 +117,8 @@ static void put_agent(struct json_out *w, const struct agent_view *v)
     json_u64(w, "sent_tasks", v->sent_tasks);
     json_u64(w, "results", v->results);
     json_u64(w, "reconnects", v->reconnects);
+    json_u64(w, "reconnects_24h", v->reconnects_24h);
+    put_link(w, v);
     if (v->has_hb)
         put_heartbeat(w, &v->hb);
     else

@@ -116,6 +116,8 @@ void core_req_free(struct core_req **cp)
     if (c->views)
         core_views_free(c->views, c->n_views);
     free(c->agent);
+    free(c->events.kind);
+    event_page_fini(&c->events.page);
     free(c->history);
     free(c);
     *cp = NULL;

@@ -3,6 +3,7 @@
 #include "master/api/batches.h"
 #include "master/api/handlers.h"
 #include "master/api/result_put.h"
+#include "master/api/sse.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,45 +18,33 @@
  *              └── it has ended ─► the last pages ─► row ─► progress, end            │
  *                                      ▲────────────── not open any more ────────────┘
  *
- * One thing is asked at a time, and only when all that was said before is in the socket: a reader
- * that does not read holds one page and its cursor stands still; MHD hangs up on it after
- * API_IDLE_S. The store is read only when the core has counted more results than the last page
- * reached.
+ * The store is read only when the core has counted more results than the last page reached.
  */
-#define TICK_MS     500   /* between two looks at the core: progress at most twice a second */
-#define PING_MS     15000 /* a comment when nothing else was said: under every time-out */
-#define RETRY_MS    2000  /* told to the client: when to come again after a cut */
+#define TICK_MS     500 /* between two looks at the core: progress at most twice a second */
 #define PAGE_BYTES  (32u << 10)
-#define KEPT_BYTES  (64u << 10) /* a buffer that one large result made larger is given back */
 #define ID_TEXT_MAX 20
 
 enum asked { ASKED_NOTHING, ASKED_ROW, ASKED_CORE, ASKED_PAGE };
 
 struct stream {
-    struct api *api;
+    struct sse sse;
     struct batch_info info; /* of its row, without the strings */
     bool results;
-    uint64_t after;           /* seq of the last result in `out` */
-    struct strbuf out;        /* what is said and not sent yet */
-    size_t off;               /* … from here on */
+    uint64_t after;           /* seq of the last result that was said */
     struct strbuf last, next; /* the progress said last, and the one that may follow */
     enum asked asked;
     uint64_t seen; /* ended tasks as the core told last */
     bool behind;   /* there may be results after `after` */
     bool row_due;  /* the row is to be read */
     bool over;     /* all its results are committed */
-    bool done;     /* nothing more is said */
-    bool counted;  /* in api->streams */
-    struct mono tick_at, said_at;
+    struct mono tick_at;
 };
 enum { EVENTS_BEGIN, EVENTS_BATCH };
 
 static void stream_free(void *state)
 {
     struct stream *x = state;
-    if (x->counted)
-        atomic_fetch_sub(&x->api->streams, 1);
-    strbuf_fini(&x->out);
+    sse_fini(&x->sse);
     strbuf_fini(&x->last);
     strbuf_fini(&x->next);
     free(x);
@@ -70,23 +59,17 @@ static void bad_id(struct query *q, const char *id)
         id);
 }
 
-/* The header is the client's own and newer than the URL that it was opened with. */
 static void take_last_id(struct http_req *r, struct stream *x)
 {
-    const char *in_query = query_str(&r->query, "last_event_id");
-    const char *in_header = http_header(r, "Last-Event-ID");
-    const char *ids[] = {in_query, in_header && in_header[0] ? in_header : NULL};
-    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
-        if (ids[i] && (strlen(ids[i]) > ID_TEXT_MAX ||
-                       u64_parse(ids[i], strlen(ids[i]), &x->after) != ERR_NONE))
-            bad_id(&r->query, ids[i]);
+    const char *id = sse_last_id(r);
+    if (id && (strlen(id) > ID_TEXT_MAX || u64_parse(id, strlen(id), &x->after) != ERR_NONE))
+        bad_id(&r->query, id);
 }
 
 static enum step begin(struct http_req *r)
 {
     struct stream *x = mem_zalloc(sizeof(*x));
-    x->api = r->api;
-    strbuf_init(&x->out, REPLY_BODY_MAX);
+    sse_init(&x->sse, r->api);
     strbuf_init(&x->last, REPLY_BODY_MAX);
     strbuf_init(&x->next, REPLY_BODY_MAX);
     r->state = x;
@@ -99,41 +82,17 @@ static enum step begin(struct http_req *r)
     return batch_ask(r);
 }
 
-static enum step too_many(struct http_req *r)
-{
-    counter_add(&r->api->stats.streams_refused, 1);
-    return reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too_many_streams",
-                         "%d streams of events are open, as many as this master serves: close one, "
-                         "try again later, or ask GET /api/v1/batches/%s from time to time",
-                         API_STREAMS_MAX, r->param);
-}
-
 /* ---- what is said */
-
-static void said(struct stream *x)
-{
-    counter_add(&x->api->stats.stream_events, 1);
-    x->said_at = mono_now();
-}
-
-/* Records are as agents wrote them: a line break between two members would end the field. */
-static void flatten(struct strbuf *b, size_t from)
-{
-    for (size_t i = from; i < b->len; i++)
-        if (b->data[i] == '\n' || b->data[i] == '\r')
-            b->data[i] = ' ';
-}
 
 static void put_result(struct stream *x, const struct store_result_row *row)
 {
     struct json_out w;
-    strbuf_printf(&x->out, "id: %" PRIu64 "\nevent: result\ndata: ", row->seq);
-    size_t from = x->out.len;
-    json_out_init(&w, &x->out);
+    char id[ID_TEXT_MAX + 1];
+    snprintf(id, sizeof(id), "%" PRIu64, row->seq);
+    sse_event_begin(&x->sse, id, "result");
+    json_out_init(&w, &x->sse.out);
     result_put_json(&w, row, x->info.uuid, x->info.trace);
-    flatten(&x->out, from);
-    strbuf_puts(&x->out, "\n\n");
-    said(x);
+    sse_event_end(&x->sse);
 }
 
 /* Said again only when something has changed. */
@@ -148,33 +107,20 @@ static void put_progress(struct stream *x, const struct core_counts *c)
     struct strbuf old = x->last;
     x->last = x->next;
     x->next = old;
-    strbuf_puts(&x->out, "event: progress\ndata: ");
-    strbuf_append(&x->out, x->last.data, x->last.len);
-    strbuf_puts(&x->out, "\n\n");
-    said(x);
+    sse_event_begin(&x->sse, NULL, "progress");
+    strbuf_append(&x->sse.out, x->last.data, x->last.len);
+    sse_event_end(&x->sse);
 }
 
 static void put_end(struct stream *x, const struct store_req *row)
 {
     struct json_out w;
     put_progress(x, NULL);
-    strbuf_puts(&x->out, "event: end\ndata: ");
-    size_t from = x->out.len;
-    json_out_init(&w, &x->out);
+    sse_event_begin(&x->sse, NULL, "end");
+    json_out_init(&w, &x->sse.out);
     batch_put(&w, &row->batch_get.info, NULL, row->batch_get.causes, row->batch_get.n_causes);
-    flatten(&x->out, from);
-    strbuf_puts(&x->out, "\n\n");
-    said(x);
-    x->done = true;
-}
-
-static void put_ping(struct stream *x)
-{
-    struct mono now = mono_now();
-    if (x->out.len > 0 || mono_diff_ms(now, x->said_at) < PING_MS)
-        return;
-    strbuf_puts(&x->out, ": ping\n\n");
-    x->said_at = now;
+    sse_event_end(&x->sse);
+    x->sse.done = true;
 }
 
 /* ---- answers. False: the stream breaks off, and the client may come again. */
@@ -214,7 +160,7 @@ static bool take_counts(struct stream *x, const struct core_req *c)
     x->seen = ended;
     x->row_due = c->counts.marked && x->info.mark == MARK_NONE; /* why, says the row */
     put_progress(x, &c->counts);
-    put_ping(x);
+    sse_ping(&x->sse);
     return true;
 }
 
@@ -227,7 +173,7 @@ static bool take_page(struct stream *x, const struct store_req *s)
     x->after = s->results_page.last;
     x->behind = s->results_page.more;
     x->row_due |= x->over && !x->behind;
-    return !x->out.overflow;
+    return !x->sse.out.overflow;
 }
 
 static bool take_answer(struct http_req *r)
@@ -294,30 +240,14 @@ static void ask_next(struct http_req *r)
 
 /* ---- the stream */
 
-static ssize_t send_some(struct http_req *r, char *buf, size_t max)
-{
-    struct stream *x = r->state;
-    ssize_t n = reply_copy(r, &x->out, &x->off, buf, max);
-    if (x->out.len == 0 && x->out.cap > KEPT_BYTES) {
-        strbuf_fini(&x->out);
-        strbuf_init(&x->out, REPLY_BODY_MAX);
-    }
-    return n;
-}
-
 static ssize_t read_stream(struct http_req *r, char *buf, size_t max)
 {
     struct stream *x = r->state;
+    ssize_t n;
     if (!take_answer(r))
         return MHD_CONTENT_READER_END_WITH_ERROR;
-    if (x->out.len > x->off)
-        return send_some(r, buf, max);
-    if (x->done)
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    if (client_is_gone(r))
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    if (atomic_load(&r->api->stopping) || !client_still_may(r))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (sse_pump(&x->sse, r, buf, max, &n))
+        return n;
     ask_next(r);
     return 0;
 }
@@ -326,20 +256,11 @@ static ssize_t read_stream(struct http_req *r, char *buf, size_t max)
 static enum step stream_begin(struct http_req *r)
 {
     struct stream *x = r->state;
-    if (atomic_fetch_add(&r->api->streams, 1) >= API_STREAMS_MAX) {
-        atomic_fetch_sub(&r->api->streams, 1);
-        return too_many(r);
-    }
-    x->counted = true;
+    char instead[ROUTE_PARAM_MAX + 32];
+    snprintf(instead, sizeof(instead), "GET /api/v1/batches/%s", r->param);
     x->asked = ASKED_ROW;
     x->behind = x->results;
-    x->said_at = mono_now();
-    counter_add(&r->api->stats.streams, 1);
-    reply_begin(r, MHD_HTTP_OK, "text/event-stream; charset=utf-8");
-    reply_header(r, "X-Accel-Buffering", "no");
-    r->reply.reader = read_stream;
-    r->reply.lasting = true;
-    strbuf_printf(&x->out, "retry: %d\n\n", RETRY_MS);
+    sse_begin(&x->sse, r, read_stream, instead);
     return STEP_DONE;
 }
 

@@ -23,7 +23,8 @@ enum step results_by_accept(struct http_req *r); /* JSON pages unless Accept say
 enum step results_ndjson(struct http_req *r);
 enum step results_csv(struct http_req *r);
 
-enum step events_get(struct http_req *r);
+enum step events_get(struct http_req *r);       /* of a batch */
+enum step fleet_events_get(struct http_req *r); /* of the fleet and the master */
 
 enum step probes_begin(struct http_req *r);
 enum step probes_body(struct http_req *r, const char *p, size_t *n);

@@ -23,6 +23,7 @@ static const struct route routes[] = {
     {"GET",  "/api/v1/batches/{}/events",             SCOPE_READ,   NULL, NULL, events_get},
     {"POST", "/api/v1/probes",                        SCOPE_SUBMIT, probes_begin, probes_body, probes_run},
     {"GET",  "/api/v1/tasks/{}",                      SCOPE_READ,   NULL, NULL, tasks_get},
+    {"GET",  "/api/v1/events",                        SCOPE_READ,   NULL, NULL, fleet_events_get},
     {"GET",  "/api/v1/agents",                        SCOPE_READ,   NULL, NULL, agents_list},
     {"GET",  "/api/v1/agents/{}",                     SCOPE_READ,   NULL, NULL, agents_get},
 };

@@ -40,9 +40,8 @@ static void quarantine(struct core *c, struct agent *a, const struct msg_hello *
              a->peer, a->instance, peer, m->instance, QUARANTINE_MS / 1000);
     counter_add(&c->stats.agent_clones, 1);
     c->ops.event(c->arg, "agent_cloned", a->name, detail);
-    fleet_detach(c, a, CLOSE_CLONE, CLONE_REASON);
+    fleet_detach(c, a, CLOSE_CLONE, CLONE_REASON, now);
     fleet_agent_lost(c, a, LOSS_RELEASED, now);
-    snprintf(a->last_disconnect, sizeof(a->last_disconnect), "%s", CLONE_REASON);
     memset(a->former, 0, sizeof(a->former));
     a->run_id[0] = '\0'; /* whoever comes when it is over starts clean */
     a->quarantine_until = mono_add_ms(now, QUARANTINE_MS);

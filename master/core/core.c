@@ -92,7 +92,8 @@ static void on_result(struct core *c, struct session *s, const struct msg_result
 {
     if (s->received.count >= s->granted.count || s->received.bytes >= s->granted.bytes) {
         counter_add(&c->stats.over_window, 1);
-        fleet_close(c, s, CLOSE_POLICY, "more results than the result window allows");
+        ending_note(s, END_result_window, "more results than the result window allows");
+        fleet_close(c, s, CLOSE_POLICY, s->end_detail);
         return;
     }
     s->received.count++;

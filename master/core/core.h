@@ -3,7 +3,9 @@
 #include "common/clock.h"
 #include "common/cidr.h"
 #include "common/metrics.h"
+#include "common/sockinfo.h"
 #include "proto/cause.h"
+#include "proto/end.h"
 #include "proto/message.h"
 #include "proto/ticket.h"
 
@@ -83,6 +85,20 @@ struct core_refill {
     uint64_t hosts[CORE_REFILL_HOSTS];
 };
 
+/* How a session ended, and what was known of it then; strings borrowed during the call. */
+struct core_session_end {
+    session_id id;
+    const char *agent; /* NULL: it had not said who it is */
+    const char *peer;
+    enum end cause;
+    const char *detail;        /* "" = the cause says it all */
+    int64_t age_ms, silent_ms; /* since it was opened, and since anything was heard */
+    int64_t heartbeat_gap_max_ms;
+    double rtt_ms;                       /* −1 = not known */
+    uint64_t sent_tasks, received_tasks; /* received: by the agent's last word */
+    uint64_t leases;                     /* that it held */
+};
+
 /* Actions. None may call back into the core: they note what is to be done, or do it, and return. */
 struct core_ops {
     /* There are bytes for this session: call core_produce() when its socket is writable. */
@@ -108,6 +124,8 @@ struct core_ops {
     void (*event)(void *arg, const char *kind, const char *agent, const char *detail);
     /* A waiter's batch has ended (core_wait). */
     void (*ended)(void *arg, uint32_t batch, void *waiter);
+    /* Once for each session, with its one cause. */
+    void (*session_ended)(void *arg, const struct core_session_end *e);
 };
 
 struct core_config {
@@ -215,7 +233,9 @@ session_id core_session_open(struct core *c, const char *allowed_agents, const c
 void core_session_line(struct core *c, session_id s, const char *line, size_t len, struct mono now);
 /* Bytes that came without a whole line yet: life of the link. */
 void core_session_alive(struct core *c, session_id s, struct mono now);
-void core_session_closed(struct core *c, session_id s, const char *cause, struct mono now);
+/* The cause counts when the core has not closed it for one of its own; detail: a sentence or "". */
+void core_session_closed(struct core *c, session_id s, enum end cause, const char *detail,
+                         struct mono now);
 /*
  * Fills frame with whole lines, control before tasks, until it holds max bytes: the last TASK line
  * may pass max by TASK_MAX_BYTES. False: nothing more to say now. True: call again when the socket
@@ -243,7 +263,8 @@ enum agent_state {
 };
 const char *agent_state_word(enum agent_state s);
 struct agent_view {
-    char *name, *peer, *version, *session, *trouble, *last_disconnect; /* NULL = none */
+    char *name, *peer, *version, *session, *trouble; /* NULL = none */
+    session_id sid;                                  /* 0 = none */
     char *tags_json;
     enum agent_state state;
     bool slow;
@@ -253,6 +274,14 @@ struct agent_view {
         connected_ms; /* gap_max: the longest between two heartbeats of this session */
     double rtt_ms;    /* of HEARTBEAT and its ACK, −1 = none */
     uint64_t credit_left, in_flight, leases, sent_tasks, results, reconnects;
+    uint64_t reconnects_24h; /* by the hour */
+    struct {
+        enum end cause; /* END_NONE: it has not been away */
+        char *detail;
+        int64_t age_ms, ago_ms; /* of the session that ended; when */
+    } last_end;
+    struct sockinfo link; /* of the hop to the agent or its proxy: filled in by the hub */
+    bool has_link;
 };
 /* name NULL: all, by name. */
 unsigned core_agents(struct core *c, const char *name, struct mono now, struct agent_view **out);

@@ -2,6 +2,7 @@
 #pragma once
 #include "common/mailbox.h"
 #include "master/core/core.h"
+#include "master/core/event_log.h"
 
 /*
  * core_req - what other threads ask of the core, by mailbox to the hub thread.
@@ -16,11 +17,12 @@ enum core_req_op {
     REQ_BATCH_OPENED, /* opened: a committed upload enters the core */
     REQ_BATCH_COUNTS, /* batch → counts, found */
     REQ_CANCEL,       /* batch → found: done when committed */
-    REQ_PAUSE, /* batch, pause: done when committed; found = false: counts say whether marked */
-    REQ_WAIT,  /* batch, wait_ms: done when it ended, or timed out (found = ended) */
-    REQ_WATCH, /* batch, wait_ms: done then, or when it ended → counts, found = still open */
-    REQ_TASK,  /* task → state, history; found = it is in memory */
-    REQ_AGENTS /* agent name or NULL → views */
+    REQ_PAUSE,  /* batch, pause: done when committed; found = false: counts say whether marked */
+    REQ_WAIT,   /* batch, wait_ms: done when it ended, or timed out (found = ended) */
+    REQ_WATCH,  /* batch, wait_ms: done then, or when it ended → counts, found = still open */
+    REQ_TASK,   /* task → state, history; found = it is in memory */
+    REQ_AGENTS, /* agent name or NULL → views */
+    REQ_EVENTS  /* agent, events → events.page; done when there is one, or after wait_ms */
 };
 struct core_req {
     struct letter letter;
@@ -39,6 +41,14 @@ struct core_req {
     char *history;     /* JSON: {lost, left_out, attempts} */
     struct agent_view *views;
     unsigned n_views;
+    struct {
+        char *kind; /* NULL = any */
+        bool newest;
+        bool served;           /* out: the log was looked at, which an ending hub does not */
+        uint64_t epoch, after; /* epoch 0: of this start; out: of this start */
+        unsigned limit;
+        struct event_page page;
+    } events;
     /* private to the hub */
     struct list_node wait_node;
     struct mono wait_until;

@@ -43,8 +43,7 @@ void fleet_close(struct core *c, struct session *s, int code, const char *reason
         return;
     session_enter(c, s, SESSION_CLOSING);
     dispatch_forget(c, s);
-    if (s->agent)
-        snprintf(s->agent->last_disconnect, sizeof(s->agent->last_disconnect), "%s", reason);
+    ending_note(s, end_of_close(code), reason);
     c->ops.close(c->arg, s->id, code, reason);
 }
 
@@ -59,7 +58,7 @@ session_id core_session_open(struct core *c, const char *allowed_agents, const c
     } while (s->id == 0 || fleet_session(c, s->id));
     s->allowed_agents = mem_strdup(allowed_agents);
     snprintf(s->peer, sizeof(s->peer), "%s", peer);
-    s->opened_at = s->last_rx = now;
+    s->opened_at = s->last_rx = s->began_at = now;
     strbuf_init(&s->control, CONTROL_MAX_BYTES);
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     HASH_ADD(hh, c->sessions, id, sizeof(s->id), s);
@@ -85,7 +84,7 @@ static void session_free(struct core *c, struct session *s)
 
 /* The agent has no session any more; its leases wait for the same process until the grace after the
  * last frame of a session that was complete: HELLO alone, again and again, does not prolong it. */
-static void agent_detach(struct core *c, struct agent *a, struct session *s, const char *cause)
+static void agent_detach(struct core *c, struct agent *a, struct session *s, struct mono now)
 {
     a->session = NULL;
     straggle_agent_gone(c, a);
@@ -93,21 +92,22 @@ static void agent_detach(struct core *c, struct agent *a, struct session *s, con
         a->orphan_until = mono_add_ms(s->last_rx, ORPHAN_GRACE_MS);
     c->connected--;
     c->fleet_epoch++;
-    if (!a->last_disconnect[0] || s->state != SESSION_CLOSING)
-        snprintf(a->last_disconnect, sizeof(a->last_disconnect), "%s", cause);
     counter_add(&c->stats.disconnects, 1);
-    c->ops.event(c->arg, "agent_disconnected", a->name, a->last_disconnect);
+    ending_tell(c, s, now);
     if (list_empty(&a->leases))
         c->ops.agent_empty(c->arg, a->name);
 }
 
-void core_session_closed(struct core *c, session_id id, const char *cause, struct mono now)
+void core_session_closed(struct core *c, session_id id, enum end cause, const char *detail,
+                         struct mono now)
 {
     struct session *s = fleet_session(c, id);
     if (!s)
         return;
+    ending_note(s, cause, detail);
     if (s->agent && s->agent->session == s)
-        agent_detach(c, s->agent, s, cause);
+        agent_detach(c, s->agent, s, now);
+    ending_tell(c, s, now);
     session_free(c, s);
 }
 
@@ -268,32 +268,35 @@ static void agent_attach(struct core *c, struct agent *a, struct session *s, str
     a->hb_gap_max_ms = 0;
     a->hb_at = now;
     a->rtt_ms = -1;
-    a->sessions++;
+    if (a->sessions++ > 0)
+        hours_add(&a->reconnects, now);
     snprintf(a->peer, sizeof(a->peer), "%s", s->peer);
     c->connected++;
     c->fleet_epoch++;
 }
 
-void fleet_detach(struct core *c, struct agent *a, int code, const char *reason)
+void fleet_detach(struct core *c, struct agent *a, int code, const char *reason, struct mono now)
 {
     struct session *old = a->session;
     if (!old)
         return;
     fleet_close(c, old, code, reason);
-    agent_detach(c, a, old, reason);
+    agent_detach(c, a, old, now);
     old->agent = NULL;
 }
 
 /* The same agent anew: an old session is taken over at once. Another process knows nothing of what
  * the old one ran, but it may have its results on disk: what it does not bring, INFLIGHT_END ends.
  */
-static void agent_take_over(struct core *c, struct agent *a, const struct msg_hello *m,
-                            struct mono now)
+static void agent_take_over(struct core *c, struct agent *a, const struct session *s,
+                            const struct msg_hello *m, struct mono now)
 {
     bool another = a->run_id[0] && strcmp(a->run_id, m->run_id) != 0;
+    char why[END_DETAIL_MAX];
     a->usurped |= another && a->session;
     a->reborn |= another;
-    fleet_detach(c, a, CLOSE_REPLACED, "the agent connected anew");
+    snprintf(why, sizeof(why), "the agent connected anew, from %s", s->peer);
+    fleet_detach(c, a, CLOSE_REPLACED, why, now);
     snprintf(a->run_id, sizeof(a->run_id), "%s", m->run_id);
 }
 
@@ -321,11 +324,12 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
     const char *why = hello_refused(c, s, m, &code, now);
     if (why) {
         c->ops.event(c->arg, "hello_refused", m->agent, why);
+        ending_note(s, code == CLOSE_VERSION ? END_version : END_refused, why);
         fleet_close(c, s, code, why);
         return false;
     }
     struct agent *a = agent_get(c, m->agent);
-    agent_take_over(c, a, m, now);
+    agent_take_over(c, a, s, m, now);
     agent_describe(a, m);
     agent_attach(c, a, s, now);
     session_enter(c, s, SESSION_INFLIGHT);
@@ -446,6 +450,7 @@ void fleet_bye(struct core *c, struct session *s, const char *reason, struct mon
         lease_lost(c, CONTAINER_OF(n, struct task, node), LOSS_RELEASED, CAUSE_agent_lost, now);
     }
     a->run_id[0] = '\0'; /* whoever comes next starts clean, without a death */
+    ending_note(s, END_bye, reason ? reason : "");
     fleet_close(c, s, CLOSE_NORMAL, "bye");
     dispatch_wake(c);
 }

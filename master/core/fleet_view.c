@@ -42,6 +42,7 @@ static void view_session(const struct session *s, struct agent_view *v, struct m
     char id[24];
     snprintf(id, sizeof(id), "%016llx", (unsigned long long)s->id);
     v->session = mem_strdup(id);
+    v->sid = s->id;
     v->credit_left = s->credit.count > s->sent.count ? s->credit.count - s->sent.count : 0;
     v->connected_ms = mono_diff_ms(now, s->agent->connected_at);
 }
@@ -52,7 +53,10 @@ static void view_fill(const struct agent *a, struct agent_view *v, struct mono n
     v->peer = dup_or_null(a->peer);
     v->version = dup_or_null(a->version);
     v->trouble = dup_or_null(a->trouble);
-    v->last_disconnect = dup_or_null(a->last_disconnect);
+    v->last_end.cause = a->last_end.cause;
+    v->last_end.detail = dup_or_null(a->last_end.detail);
+    v->last_end.age_ms = a->last_end.age_ms;
+    v->last_end.ago_ms = mono_diff_ms(now, a->last_end.at);
     view_tags(a, v);
     v->state = view_state(a, now);
     v->hb = a->hb;
@@ -65,6 +69,7 @@ static void view_fill(const struct agent *a, struct agent_view *v, struct mono n
     v->sent_tasks = a->sent_tasks;
     v->results = a->results;
     v->reconnects = a->sessions > 0 ? a->sessions - 1 : 0;
+    v->reconnects_24h = hours_sum(&a->reconnects, now);
     if (a->session)
         view_session(a->session, v, now);
 }
@@ -98,7 +103,7 @@ void core_views_free(struct agent_view *v, unsigned n)
         free(v[i].version);
         free(v[i].session);
         free(v[i].trouble);
-        free(v[i].last_disconnect);
+        free(v[i].last_end.detail);
         free(v[i].tags_json);
     }
     free(v);

@@ -7,6 +7,7 @@
 #include "common/random.h"
 #include "common/strbuf.h"
 #include "master/core/core.h"
+#include "master/core/hours.h"
 
 #define uthash_fatal(msg) UNREACHABLE("uthash: " msg)
 #include <stdio.h>
@@ -36,11 +37,12 @@
 #define SCAN_MS            1000 /* liveness, deadlines and rates are looked at this often */
 #define OWN_LAG_MS         1000 /* a later tick than this: the master overslept, and convicts no one */
 #define CONTROL_MAX_BYTES                                                                          \
-    (16u << 20) /* control lines waiting for one session: over it, it is closed */
-#define SLOW_MS    15000
-#define STALLED_MS 45000 /* before nginx's 60 s */
-#define RATE_TAU_S 5.0
-#define RUN_SLOTS  16 /* of times from lease to result: powers of two of milliseconds */
+    (16u << 20)            /* control lines waiting for one session: over it, it is closed */
+#define END_DETAIL_MAX 160 /* what is kept of why a session ended; close reasons fit */
+#define SLOW_MS        15000
+#define STALLED_MS     45000 /* before nginx's 60 s */
+#define RATE_TAU_S     5.0
+#define RUN_SLOTS      16 /* of times from lease to result: powers of two of milliseconds */
 
 enum task_state { TASK_READY, TASK_WAITING, TASK_LEASED, TASK_STORING };
 
@@ -178,7 +180,14 @@ struct agent {
     struct mono orphan_until, connected_at;
     struct msg_heartbeat hb;
     bool has_hb;
-    char trouble[160], last_disconnect[160], peer[64];
+    char trouble[160], peer[64];
+    struct {
+        enum end cause;
+        char detail[END_DETAIL_MAX];
+        int64_t age_ms;
+        struct mono at;
+    } last_end;
+    struct hours reconnects;
     struct mono hb_at;
     int64_t hb_gap_max_ms;
     double rtt_ms;
@@ -195,6 +204,10 @@ struct session {
     char *allowed_agents, peer[64];
     struct agent *agent; /* from HELLO on */
     struct mono opened_at, last_rx;
+    struct mono began_at; /* as opened_at, but with what the master overslept */
+    enum end end;         /* why it ends: the first cause counts */
+    bool end_told;
+    char end_detail[END_DETAIL_MAX];
     bool suspect;
     struct window credit, sent; /* tasks: granted, and sent */
     struct window received, settled,
@@ -262,8 +275,8 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
 enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH };
 void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why,
                       struct mono now); /* its leases end now */
-void fleet_detach(struct core *c, struct agent *a, int code,
-                  const char *reason); /* from its session, if it has one, which is closed */
+void fleet_detach(struct core *c, struct agent *a, int code, const char *reason,
+                  struct mono now); /* from its session, if it has one, which is closed */
 void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
 void fleet_credit(struct core *c, struct session *s, struct window w);
@@ -288,6 +301,11 @@ unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could t
 bool clone_judge(struct core *c, struct agent *a, const struct msg_hello *m, const char *peer,
                  struct mono now);
 bool clone_quarantined(const struct agent *a, struct mono now);
+
+/* ending.c: why a session ends */
+void ending_note(struct session *s, enum end cause, const char *detail); /* the first one counts */
+/* Once for each session: what is kept of it, and told. */
+void ending_tell(struct core *c, struct session *s, struct mono now);
 
 /* liveness.c: alive, slow or dead */
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,

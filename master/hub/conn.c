@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@
 #define FRAME_MAX       (FRAME_COALESCE_BYTES + LINE_MAX_BYTES)
 #define HEADER_MAX      2048
 #define HANDSHAKES_MAX  512  /* sockets beyond the sessions: upgrades under way and strangers */
+#define CLOSE_NO_STATUS 1005 /* RFC 6455 §7.4.1: a close frame without a code */
 #define CLOSE_FLUSH_MS  1000 /* a peer that does not take its close frame by then is cut */
 
 static struct conn *conn_of(struct lws *wsi)
@@ -57,26 +59,35 @@ static int on_socket(struct hub *h, struct lws *wsi)
 }
 
 /* The session is over for the core, once; what lws still does with the socket is its affair. */
-static void end_session(struct conn *c, const char *cause, struct mono now)
+static void end_session(struct conn *c, enum end cause, const char *detail, struct mono now)
 {
     session_id s = c->sid;
     if (s == 0)
         return;
     HASH_DEL(c->hub->sessions, c);
     c->sid = 0;
-    core_session_closed(c->hub->core, s, cause, now);
+    c->hub->ending = c;
+    core_session_closed(c->hub->core, s, cause, detail, now);
+    c->hub->ending = NULL;
+}
+
+static void end_given_up(struct conn *c, struct mono now)
+{
+    end_session(c, end_of_close(c->close_code), c->close_reason, now);
 }
 
 /* Without a close frame: what the socket still knows of it. */
 static void end_lost(struct conn *c)
 {
-    char cause[CAUSE_TEXT_MAX];
     int error = 0, fd = lws_get_socket_fd(c->wsi);
     socklen_t len = sizeof(error);
-    bool known = fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
-    snprintf(cause, sizeof(cause), "connection lost%s%s", known ? ": " : "",
-             known ? strerror(error) : "");
-    end_session(c, cause, mono_now());
+    bool known = fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0;
+    if (error == 0)
+        error = c->write_errno;
+    if (!known && error == 0)
+        end_session(c, END_connection_lost, "", mono_now());
+    else
+        end_session(c, end_of_errno(error), error != 0 ? strerror(error) : "", mono_now());
 }
 
 static int on_destroy(struct conn *c)
@@ -110,6 +121,7 @@ static int refuse(struct lws *wsi, struct conn *c, enum gate_verdict v, const ch
     memcpy(buf + LWS_PRE, answer, n);
     LOG(LOG_WARN, "gate", "refused", LS("peer", c->peer), LI("status", gate_status(v)),
         LS("path", path), LS("why", gate_sentence(v)));
+    journal_refused(c->hub->journal, c->peer, gate_status(v), gate_sentence(v), mono_now());
     if (lws_write(wsi, buf + LWS_PRE, n, LWS_WRITE_HTTP_HEADERS) < 0)
         return -1;
     return -1;
@@ -232,7 +244,7 @@ static int finish_close(struct conn *c, struct mono now)
 {
     lws_close_reason(c->wsi, (enum lws_close_status)c->close_code, (unsigned char *)c->close_reason,
                      strlen(c->close_reason));
-    end_session(c, c->close_reason, now);
+    end_given_up(c, now);
     lws_set_timer_usecs(c->wsi, 1);
     return 0;
 }
@@ -250,8 +262,10 @@ static int on_writeable(struct hub *h, struct conn *c)
     size_t n = h->frame.len - LWS_PRE;
     if (n == 0)
         return c->closing ? finish_close(c, now) : 0;
-    if (lws_write(c->wsi, (unsigned char *)h->frame.data + LWS_PRE, n, LWS_WRITE_TEXT) < 0)
+    if (lws_write(c->wsi, (unsigned char *)h->frame.data + LWS_PRE, n, LWS_WRITE_TEXT) < 0) {
+        c->write_errno = errno;
         return -1;
+    }
     if (more || c->closing)
         lws_callback_on_writable(c->wsi);
     return 0;
@@ -268,10 +282,13 @@ void conn_want_write(struct hub *h, session_id s)
 
 static int on_peer_close(struct conn *c, const unsigned char *in, size_t len)
 {
-    if (c == NULL || len < 2)
+    if (c == NULL)
+        return 0;
+    c->peer_code = len < 2 ? CLOSE_NO_STATUS : in[0] << 8 | in[1];
+    if (len < 2)
         return 0;
     char *reason = utf8_sanitized((const char *)in + 2, len - 2, CLOSE_REASON_MAX);
-    snprintf(c->cause, sizeof(c->cause), "closed by the agent: %d %s", in[0] << 8 | in[1], reason);
+    snprintf(c->cause, sizeof(c->cause), "closed by the agent: %d %s", c->peer_code, reason);
     free(reason);
     return 0;
 }
@@ -281,9 +298,9 @@ static int on_closed(struct conn *c)
     if (c == NULL)
         return 0;
     if (c->closing)
-        end_session(c, c->close_reason, mono_now());
-    else if (c->cause[0] != '\0')
-        end_session(c, c->cause, mono_now());
+        end_given_up(c, mono_now());
+    else if (c->peer_code != 0)
+        end_session(c, end_of_agent_close(c->peer_code), c->cause, mono_now());
     else
         end_lost(c);
     return 0;
@@ -295,12 +312,26 @@ void conn_close(struct conn *c, int code, const char *reason, struct mono now)
     if (c->closing || c->sid == 0)
         return;
     c->closing = true;
+    c->has_link = sockinfo_read(lws_get_socket_fd(c->wsi), &c->link);
     c->close_code = code;
     snprintf(c->close_reason, sizeof(c->close_reason), "%s", reason);
     c->close_by = mono_add_ms(now, CLOSE_FLUSH_MS);
     LOG(code == CLOSE_NORMAL ? LOG_DEBUG : LOG_INFO, "hub", "closing", LS("peer", c->peer),
         LI("code", code), LS("reason", c->close_reason));
     lws_callback_on_writable(c->wsi);
+}
+
+/* What a socket that is being given up held then says more than what it holds by now. */
+bool conn_link(struct hub *h, session_id s, struct sockinfo *out)
+{
+    struct conn *c = conn_find(h, s);
+    const struct conn *of = c != NULL ? c : h->ending;
+    if (of == NULL)
+        return false;
+    if (!of->has_link)
+        return sockinfo_read(lws_get_socket_fd(of->wsi), out);
+    *out = of->link;
+    return true;
 }
 
 void conn_close_session(struct hub *h, session_id s, int code, const char *reason)
@@ -338,7 +369,7 @@ void conn_close_revoked(struct hub *h, struct mono now)
 static void cut(struct conn *c, struct mono now)
 {
     c->killed = true;
-    end_session(c, c->close_reason, now);
+    end_given_up(c, now);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
     /* lws looks at a timer that was set outside of its callbacks only at its next event. */
     lws_cancel_service(lws_get_context(c->wsi));

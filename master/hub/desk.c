@@ -6,6 +6,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/hub/history.h"
+#include "master/hub/journal.h"
+
+/* Sockets asked for one answer: three system calls each, on the thread that must not block. */
+#define DESK_LOOKS_MAX 500
 
 void desk_init(struct desk *d, mailbox_wake_f *wake, void *arg)
 {
@@ -202,7 +206,12 @@ static void serve(struct desk *d, struct core_req *r, struct mono now)
         break;
     case REQ_AGENTS:
         r->n_views = core_agents(d->core, r->agent, now, &r->views);
+        if (d->look && r->n_views <= DESK_LOOKS_MAX)
+            d->look(d->look_arg, r->views, r->n_views);
         answer(r, r->n_views > 0);
+        break;
+    case REQ_EVENTS:
+        journal_serve(d->journal, r, now);
         break;
     }
 }
@@ -244,6 +253,7 @@ void desk_tick(struct desk *d, struct mono now)
         if (!mono_before(now, r->wait_until))
             give_up(d, r);
     }
+    journal_tick(d->journal, now);
 }
 
 void desk_close(struct desk *d)
@@ -260,4 +270,5 @@ void desk_close(struct desk *d)
     }
     while ((n = list_pop_front(&d->commits)) != NULL)
         answer(CONTAINER_OF(n, struct core_req, wait_node), false);
+    journal_close(d->journal);
 }

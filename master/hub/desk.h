@@ -12,6 +12,10 @@
  */
 struct desk {
     struct core *core;
+    struct journal *journal;
+    /* Fills in what the sockets know; NULL: nothing. */
+    void (*look)(void *arg, struct agent_view *views, unsigned n);
+    void *look_arg;
     struct mailbox *box;
     struct list waits;   /* by core_req.wait_node … */
     struct list commits; /* … as are those that wait for the store */

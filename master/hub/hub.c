@@ -79,8 +79,22 @@ static void op_agent_empty(void *arg, const char *name)
 
 static void op_event(void *arg, const char *kind, const char *agent, const char *detail)
 {
-    LOG(LOG_INFO, "core", kind, LS("agent", agent),
-        LS("detail", detail != NULL && detail[0] != '\0' ? detail : NULL));
+    struct hub *h = arg;
+    journal_event(h->journal, kind, agent, detail);
+}
+
+static void op_session_ended(void *arg, const struct core_session_end *e)
+{
+    struct hub *h = arg;
+    struct sockinfo link;
+    bool known = conn_link(h, e->id, &link);
+    journal_session_ended(h->journal, e, known ? &link : NULL, mono_now());
+}
+
+static void look(void *arg, struct agent_view *views, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        views[i].has_link = views[i].sid != 0 && conn_link(arg, views[i].sid, &views[i].link);
 }
 
 static void op_ended(void *arg, uint32_t batch, void *waiter)
@@ -106,6 +120,7 @@ static const struct core_ops core_ops = {
     .agent_empty = op_agent_empty,
     .event = op_event,
     .ended = op_ended,
+    .session_ended = op_session_ended,
 };
 
 /* ---- the loop */
@@ -279,6 +294,9 @@ static void open_core(struct hub *h, const struct hub_config *c)
         .deny = c->deny,
         .n_deny = c->n_deny,
     };
+    h->desk.journal = h->journal = journal_create(c->boot->boot_epoch, now);
+    h->desk.look = look;
+    h->desk.look_arg = h;
     h->core = core_create(&config, &core_ops, h, now);
     h->courier.core = h->desk.core = h->core;
     for (unsigned i = 0; i < c->boot->n_open; i++)
@@ -348,6 +366,7 @@ void hub_destroy(struct hub **hp)
     courier_fini(&h->courier);
     desk_fini(&h->desk);
     core_destroy(&h->core);
+    journal_destroy(&h->journal);
     tokens_close(&h->tokens);
     strbuf_fini(&h->frame);
     free(h->iface);

@@ -9,6 +9,7 @@
 #include "master/hub/desk.h"
 #include "master/hub/gate.h"
 #include "master/hub/hub.h"
+#include "master/hub/journal.h"
 
 /* hub_impl - what hub.c (thread, core, life) and conn.c (sockets) share; nobody else. */
 
@@ -39,7 +40,11 @@ struct conn {
     int close_code;
     char close_reason[CLOSE_REASON_MAX + 1];
     struct mono close_by;
-    char cause[CAUSE_TEXT_MAX]; /* of the peer's close frame */
+    int peer_code;              /* of the peer's close frame, 0 = none came */
+    char cause[CAUSE_TEXT_MAX]; /* … and what it says */
+    int write_errno;
+    struct sockinfo link; /* as it was when the master gave it up */
+    bool has_link;
 };
 
 struct hub {
@@ -50,6 +55,8 @@ struct hub {
     struct tokens *tokens;
     struct courier courier;
     struct desk desk;
+    struct journal *journal;
+    const struct conn *ending; /* whose end the core is told of at the moment */
     enum hub_state state;
     int64_t max_agents;
     struct conn *sessions; /* by sid */
@@ -72,5 +79,7 @@ void conn_close_session(struct hub *h, session_id s, int code, const char *reaso
 void conn_close(struct conn *c, int code, const char *reason, struct mono now);
 void conn_close_all(struct hub *h, int code, const char *reason, struct mono now);
 bool conn_any_closing(struct hub *h); /* a close frame is not yet sent and answered */
+/* The queues of the socket: before its end, or as they were at its end. False: not known. */
+bool conn_link(struct hub *h, session_id s, struct sockinfo *out);
 void conn_close_revoked(struct hub *h, struct mono now);
 void conn_tick(struct hub *h, struct mono now); /* cuts peers that do not take their close frame */

@@ -107,7 +107,7 @@ static void cut(struct storm *st, unsigned i)
     struct w_agent *a = slot(st, i);
     if (!a->id)
         return;
-    core_session_closed(st->w->core, a->id, "cut", st->w->now);
+    core_session_closed(st->w->core, a->id, END_connection_closed, "", st->w->now);
     a->id = 0;
     SEEN(cut);
     if (a->n_held == 0 || below(st, 2))

@@ -62,6 +62,14 @@ static void w_event(void *arg, const char *kind, const char *agent, const char *
     SEEN_IF(strcmp(kind, "batch_paused") == 0, pause);
     SEEN_IF(strcmp(kind, "batch_resumed") == 0, resume);
 }
+static void w_session_ended(void *arg, const struct core_session_end *e)
+{
+    struct world *w = arg;
+    w->ends++;
+    w->last_end = e->cause;
+    w->last_end_age_ms = e->age_ms;
+    snprintf(w->last_end_detail, sizeof(w->last_end_detail), "%s", e->detail);
+}
 /* Once for each waiter, and not before all of it is in the store. */
 static void w_ended(void *arg, uint32_t batch, void *waiter)
 {
@@ -73,8 +81,9 @@ static void w_ended(void *arg, uint32_t batch, void *waiter)
 }
 static void world_boot(struct world *w)
 {
-    w->ops = (struct core_ops){w_want_write, w_close,      w_refill,      w_store, w_mark,
-                               w_pause,      w_agent_seen, w_agent_empty, w_event, w_ended};
+    w->ops =
+        (struct core_ops){w_want_write, w_close,       w_refill, w_store, w_mark,         w_pause,
+                          w_agent_seen, w_agent_empty, w_event,  w_ended, w_session_ended};
     const char *holders[W_SESSIONS];
     for (unsigned i = 0; i < w->n_holders; i++)
         holders[i] = w->holders[i];
@@ -156,7 +165,7 @@ static bool w_turn(struct world *w)
     for (unsigned i = 0; i < w->n_agents && !w->killed; i++) {
         struct w_agent *a = &w->agents[i];
         if (a->closed && a->id) {
-            core_session_closed(w->core, a->id, "closed", w->now);
+            core_session_closed(w->core, a->id, END_connection_closed, "", w->now);
             a->id = 0;
             any = true;
         } else if (a->id && a->wants) {

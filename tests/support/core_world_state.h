@@ -113,7 +113,10 @@ struct world {
     bool killed, acked;              /* acked: the last frame held acks */
     void (*booted)(struct world *w); /* NULL = nobody is told of a new core */
     bool one_line; /* a frame holds one line: between any two of them anything can happen */
-    unsigned events, ended_calls;
+    unsigned events, ended_calls, ends;
+    enum end last_end;
+    int64_t last_end_age_ms;
+    char last_end_detail[160];
     struct core_history told; /* of the last result */
     char last_event[64];
 };

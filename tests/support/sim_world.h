@@ -123,7 +123,7 @@ static void conn_master_gone(struct sim *m, unsigned k, const char *cause)
     sim_wire_close(&c->down, m->w->now);
     sim_wire_drop(&c->up);
     if (id)
-        core_session_closed(m->w->core, id, cause, m->w->now);
+        core_session_closed(m->w->core, id, END_connection_closed, cause, m->w->now);
     conn_free_if_over(m, c);
 }
 

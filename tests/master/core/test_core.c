@@ -477,7 +477,7 @@ START_TEST(a_host_is_free_when_the_next_in_turn_has_no_agent)
     world_credit(w, b, 100);
     ck_assert_uint_eq(b->n_held, 0);
     world_answer_all(w, a); /* its credit is used: what is woken now waits for more */
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = 0;
     world_tick(w, 2 * ORPHAN_GRACE_MS, true);

@@ -22,7 +22,7 @@ static void nack(struct w_agent *a, const char *cause)
 
 static void hang_up(struct w_agent *a)
 {
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = 0;
 }

@@ -9,7 +9,7 @@ START_TEST(the_same_process_takes_its_leases_back)
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 90);
     unsigned held = a->n_held;
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     world_tick(w, 5000, true);
     ck_assert_uint_eq(counts(1).running, held);
@@ -29,7 +29,7 @@ START_TEST(another_process_of_the_name_ends_them_at_once)
     world_open(w, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 90);
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = 0;
     a = world_connect(w, 0, "a", "2");
@@ -45,7 +45,7 @@ START_TEST(what_the_agent_never_received_is_queued_again)
     world_open(w, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 90);
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = 10; /* the rest was swallowed by the path */
     a = world_connect(w, 0, "a", "1");
@@ -62,7 +62,7 @@ START_TEST(after_the_grace_they_run_elsewhere)
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 500);
     ck_assert_uint_eq(a->n_held, 50);
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     struct w_agent *b = world_connect(w, 1, "b", "1");
     world_credit(w, b, 500);
@@ -136,7 +136,7 @@ START_TEST(a_late_result_from_an_old_lease_still_wins)
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 500);
     struct w_held h = a->held[0];
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = 0;
     world_tick(w, ORPHAN_GRACE_MS + 1000, true);
@@ -215,7 +215,7 @@ START_TEST(a_task_that_kills_three_processes_is_poison_and_bystanders_are_not)
         char run[8];
         snprintf(run, sizeof(run), "%x", life);
         if (a && a->id)
-            core_session_closed(w->core, a->id, "reset", w->now);
+            core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
         w->agents[0].n_held = 0;
         a = world_connect(w, 0, "a", run);
         for (int round = 0; round < 40; round++) {
@@ -317,7 +317,7 @@ START_TEST(after_a_restart_nobody_waits_longer_than_for_the_last_agent)
     world_open(w, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     struct w_agent *gone = world_connect(w, 1, "b", "1");
-    core_session_closed(w->core, gone->id, "reset", w->now); /* it held nothing */
+    core_session_closed(w->core, gone->id, END_connection_reset, "", w->now); /* it held nothing */
     gone->id = 0;
     world_credit(w, a, 100);
     unsigned held = a->n_held;
@@ -338,7 +338,7 @@ START_TEST(an_agent_lost_after_a_restart_loses_no_task)
     world_credit(w, a, 200);
     world_restart(w);
     a = world_connect(w, 0, "a", "1");
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = 0;
     world_tick(w, 2 * ORPHAN_GRACE_MS, true);
@@ -418,7 +418,7 @@ START_TEST(an_agent_that_missed_its_newer_lease_keeps_the_task)
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 100);
     struct w_held old = a->held[0];
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = 0;
     world_tick(w, 2 * ORPHAN_GRACE_MS, true); /* queued again */
@@ -426,7 +426,7 @@ START_TEST(an_agent_that_missed_its_newer_lease_keeps_the_task)
     world_tick(w, 5000, true);
     world_credit(w, a, 100); /* leased anew, and swallowed by the path */
     ck_assert_uint_eq(a->n_held, 1);
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->held[0] = old;
     a = world_connect(w, 0, "a", "1");
@@ -443,7 +443,7 @@ START_TEST(an_agent_that_never_gets_past_hello_does_not_keep_its_leases)
     world_open(w, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 100);
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = 0;
     struct msg_hello h = {.proto_min = 1,
@@ -463,7 +463,7 @@ START_TEST(an_agent_that_never_gets_past_hello_does_not_keep_its_leases)
         core_session_line(w->core, id, b.data, b.len - 1, w->now);
         strbuf_fini(&b);
         world_tick(w, 5000, true);
-        core_session_closed(w->core, id, "reset", w->now);
+        core_session_closed(w->core, id, END_connection_reset, "", w->now);
         world_tick(w, 250, true);
     }
     ck_assert_uint_eq(counts(1).running, 0);
@@ -484,7 +484,7 @@ START_TEST(a_task_to_be_run_alone_gets_its_turn_among_busy_agents)
         struct w_agent *k = world_connect(w, 2, "killer", run);
         if (life <= 2)
             world_credit(w, k, 100);
-        core_session_closed(w->core, k->id, "reset", w->now);
+        core_session_closed(w->core, k->id, END_connection_reset, "", w->now);
         k->id = 0;
     }
     world_batch(w, 2, 4000, 0, 0);

@@ -4,7 +4,7 @@
 /* The process is killed; of what it held, only the results of the first n are on its disk. */
 static struct w_agent *reborn_with(struct w_agent *a, unsigned n, const char *run)
 {
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a->n_held = n;
     for (unsigned i = 0; i < n; i++)
@@ -63,7 +63,7 @@ START_TEST(a_process_cannot_run_what_the_last_one_was_given)
     world_open(w, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 500);
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     a = world_connect(w, 0, "a", "2"); /* its lines say that both run */
     ck_assert_uint_eq(counts(1).queued, 2);
@@ -82,7 +82,7 @@ START_TEST(a_process_that_dies_in_its_hello_keeps_nothing)
     world_open(w, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 500);
-    core_session_closed(w->core, a->id, "reset", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
     a->id = 0;
     session_id id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
     static const char hello[] =
@@ -90,7 +90,7 @@ START_TEST(a_process_that_dies_in_its_hello_keeps_nothing)
         "\"00000000000000000000000000000001\",\"run_id\":\"2\",\"version\":\"t\",\"slots\":1}";
     core_session_line(w->core, id, hello, strlen(hello), w->now);
     ck_assert_uint_eq(counts(1).running, 3);
-    core_session_closed(w->core, id, "reset", w->now);
+    core_session_closed(w->core, id, END_connection_reset, "", w->now);
     world_tick(w, ORPHAN_GRACE_MS + 1000, true);
     ck_assert_uint_eq(counts(1).queued, 3);
     done();

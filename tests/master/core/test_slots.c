@@ -121,7 +121,7 @@ START_TEST(an_agent_that_goes_makes_room_for_the_others)
     agents(3);
     open_slots(1, 9000, 3);
     go_on(2, 4, true);
-    core_session_closed(w->core, w->agents[2].id, "cut", w->now);
+    core_session_closed(w->core, w->agents[2].id, END_connection_closed, "", w->now);
     w->agents[2].id = 0;
     go_on(2, 300, true);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 18000);
@@ -141,7 +141,7 @@ START_TEST(a_second_answer_of_an_agent_leaves_its_task_open)
     world_credit(w, &w->agents[0], 1);
     ck_assert_uint_eq(w->agents[0].n_held, 1);
     struct w_held first = w->agents[0].held[0];
-    core_session_closed(w->core, w->agents[0].id, "cut", w->now);
+    core_session_closed(w->core, w->agents[0].id, END_connection_closed, "", w->now);
     w->agents[0].id = w->agents[0].n_held = 0;
     world_tick(w, 16000, true);
     world_connect(w, 0, "a0", "2");

@@ -120,7 +120,7 @@ START_TEST(the_second_lease_goes_on_when_the_first_is_lost)
     begin(40, 1, NULL);
     pass(7000);
     ck_assert_uint_eq(quick->n_held, 1);
-    core_session_closed(w->core, slow->id, "cut", w->now);
+    core_session_closed(w->core, slow->id, END_connection_closed, "", w->now);
     slow->id = 0;
     pass(20000);
     ck_assert_uint_eq(counts(1).running, 1);
@@ -135,7 +135,7 @@ START_TEST(the_first_lease_goes_on_when_the_second_is_lost)
 {
     begin(40, 1, NULL);
     pass(7000);
-    core_session_closed(w->core, quick->id, "cut", w->now);
+    core_session_closed(w->core, quick->id, END_connection_closed, "", w->now);
     quick->id = 0;
     pass(1000);
     ck_assert_uint_eq(counts(1).running, 1);
@@ -151,7 +151,7 @@ START_TEST(an_agent_that_comes_and_goes_is_not_slow)
 {
     begin(40, 1, NULL);
     for (int i = 0; i < 6; i++) {
-        core_session_closed(w->core, slow->id, "cut", w->now);
+        core_session_closed(w->core, slow->id, END_connection_closed, "", w->now);
         slow->id = 0;
         pass(2000);
         world_connect(w, 0, "slow", "1");

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/core/state.h"
+#include <string.h>
+
+/*
+ * Why a session ends: the first cause that is noted is the one; what the socket says later of a
+ * session that was already given up is its echo.
+ */
+
+void ending_note(struct session *s, enum end cause, const char *detail)
+{
+    REQUIRE(cause != END_NONE && detail != NULL);
+    if (s->end != END_NONE)
+        return;
+    s->end = cause;
+    snprintf(s->end_detail, sizeof(s->end_detail), "%s", detail);
+}
+
+static void remember(struct agent *a, const struct session *s, struct mono now)
+{
+    a->last_end.cause = s->end;
+    a->last_end.age_ms = mono_diff_ms(now, s->began_at);
+    a->last_end.at = now;
+    snprintf(a->last_end.detail, sizeof(a->last_end.detail), "%s", s->end_detail);
+}
+
+void ending_tell(struct core *c, struct session *s, struct mono now)
+{
+    struct agent *a = s->agent;
+    REQUIRE(s->end != END_NONE);
+    if (s->end_told)
+        return;
+    s->end_told = true;
+    struct core_session_end e = {
+        .id = s->id,
+        .peer = s->peer,
+        .cause = s->end,
+        .detail = s->end_detail,
+        .age_ms = mono_diff_ms(now, s->began_at),
+        .silent_ms = mono_diff_ms(now, s->last_rx),
+        .rtt_ms = -1,
+        .sent_tasks = s->sent.count,
+    };
+    if (a) {
+        remember(a, s, now);
+        e.agent = a->name;
+        e.rtt_ms = a->rtt_ms;
+        e.heartbeat_gap_max_ms = a->hb_gap_max_ms;
+        e.received_tasks = a->has_hb ? a->hb.received.count : 0;
+        e.leases = a->leases.count;
+    }
+    c->ops.session_ended(c->arg, &e);
+}

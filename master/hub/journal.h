@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include "common/sockinfo.h"
+#include "master/core/core_req.h"
+
+/*
+ * journal - the hub's event log: what the core and the gate tell, logged and kept, and those who
+ * read it or wait for more.
+ *
+ * Hub thread. Events are in memory and end with the process: a cursor carries the boot epoch, so
+ * that one of another start is told that it has missed something. Refusals at the gate are what
+ * strangers can make at will: beyond JOURNAL_REFUSALS_* they are counted, not kept.
+ */
+#define JOURNAL_REFUSALS_RATE  1 /* a second … */
+#define JOURNAL_REFUSALS_BURST 60
+
+struct journal;
+struct journal *journal_create(uint64_t epoch, struct mono now);
+void journal_destroy(struct journal **jp); /* after journal_close */
+
+void journal_event(struct journal *j, const char *kind, const char *agent, const char *detail);
+/* link: of its socket, NULL = not known. */
+void journal_session_ended(struct journal *j, const struct core_session_end *e,
+                           const struct sockinfo *link, struct mono now);
+void journal_refused(struct journal *j, const char *peer, int status, const char *why,
+                     struct mono now);
+
+/* REQ_EVENTS: answers at once, or when there is something, or when its time is up. */
+void journal_serve(struct journal *j, struct core_req *r, struct mono now);
+void journal_tick(struct journal *j, struct mono now);
+void journal_close(struct journal *j); /* answers all who wait; j may be NULL */
