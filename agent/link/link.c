@@ -281,6 +281,7 @@ static void on_closed(struct link *l)
 {
     REQUIRE(l->state == LINK_UP);
     uint16_t code = l->closing ? l->close_code : l->peer_code;
+    enum end end = reason_end(code, l->closing);
     const char *by = l->closing ? "agent" : code ? "master" : "network";
     struct mono now = mono_now();
     int64_t lived_ms = mono_diff_ms(now, l->up_at);
@@ -291,7 +292,7 @@ static void on_closed(struct link *l)
     l->tried = 0;
     rest(l, retry_delay_ms(l), "closed");
     LOG(code == CLOSE_NORMAL ? LOG_INFO : LOG_WARN, "link", "disconnected", LS("by", by),
-        LI("code", code), LS("meaning", reason_close(code)),
+        LI("code", code), LS("cause", end_word(end)), LS("meaning", end_text(end)),
         LS("reason", l->closing ? l->close_reason : l->peer_reason), LI("connected_ms", lived_ms),
         LI("retry_in_ms", mono_diff_ms(l->retry_at, now)));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/link/reason.h"
 #include "common/require.h"
-#include "proto/limits.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,29 +41,9 @@ const char *reason_error_fix(const char *what)
     return "check that the master runs and can be reached";
 }
 
-const char *reason_close(uint16_t code)
+/* A code that no master sends is a proxy's. */
+enum end reason_end(uint16_t code, bool own)
 {
-    static const struct {
-        uint16_t code;
-        const char *text;
-    } words[] = {
-        {CLOSE_NORMAL, "normal"},
-        {CLOSE_GOING_AWAY, "the master goes away"},
-        {CLOSE_PROTOCOL, "frames that WebSocket forbids"},
-        {CLOSE_POLICY, "refused: malformed, out of order or not allowed"},
-        {CLOSE_TOO_BIG, "a message over the limit"},
-        {CLOSE_REPLACED, "this agent connected anew"},
-        {CLOSE_REVOKED, "the token was revoked: put a new one into the token file"},
-        {CLOSE_OVER_CREDIT, "more tasks than the credit allowed"},
-        {CLOSE_SILENT, "the other side was silent for too long"},
-        {CLOSE_HELLO_TIMEOUT, "no HELLO in time"},
-        {CLOSE_VERSION, "the protocol versions do not fit: update the older side"},
-        {CLOSE_CLONE, "two agents use this name: give each its own --name"},
-        {CLOSE_WRITE_STALLED, "this agent did not read for too long"},
-        {CLOSE_KICKED, "an operator cut this agent off"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (words[i].code == code)
-            return words[i].text;
-    return code ? "an unknown code" : "the connection was cut without a close frame";
+    enum end e = own ? end_of_agent_close(code) : end_of_close(code);
+    return code == 0 || (!own && e == END_agent_closed) ? END_connection_lost : e;
 }

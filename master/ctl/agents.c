@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/agents.h"
+#include "master/ctl/agent_page.h"
 #include "master/ctl/ask.h"
-#include "common/screen.h"
 #include "master/ctl/verbs.h"
 #include <string.h>
 
@@ -47,7 +47,7 @@ static enum table_tone tone(const struct json_node *row)
 /* What it complains of; and of one that is away, how it went. */
 static void note(const struct json_node *row, struct strbuf *out)
 {
-    const char *trouble = node_str(row, "trouble"), *left = node_str(row, "last_disconnect");
+    const char *trouble = node_str(row, "trouble"), *left = node_str(row, "last_disconnect.text");
     if (node_true(row, "slow"))
         strbuf_puts(out, "slow: it does not take what is sent to it");
     if (trouble && *trouble)
@@ -59,47 +59,13 @@ static void note(const struct json_node *row, struct strbuf *out)
 const struct list_kind agents_list = {
     .columns = columns, .n_columns = ARRAY_LEN(columns), .toned = 1, .tone = tone, .note = note};
 
-/* ---- one agent: all figures, also those of a newer master */
-
-static void add_figures(struct table *t, const struct json_node *obj, const char *lead)
-{
-    char name[160];
-    for (const struct json_node *n = json_first(obj); n; n = json_next(n)) {
-        struct strbuf value;
-        struct json_out w;
-        snprintf(name, sizeof(name), "%s%s", lead, json_node_key(n));
-        if (json_type(n) == JSON_OBJECT && !*lead) {
-            snprintf(name, sizeof(name), "%s.", json_node_key(n));
-            add_figures(t, n, name);
-            continue;
-        }
-        strbuf_init(&value, OUT_MAX);
-        json_out_init(&w, &value);
-        if (json_type(n) == JSON_STRING)
-            strbuf_puts(&value, json_node_str(n));
-        else if (json_type(n) != JSON_NULL)
-            json_print(&w, n);
-        const char *cells[] = {name, value.data};
-        table_row(t, cells, 0, TONE_PLAIN);
-        strbuf_fini(&value);
-    }
-}
-
 static int print_one(const struct json_node *agent)
 {
-    static const struct table_column pair[] = {{.title = "FIGURE"},
-                                               {.title = "VALUE", .least = 10}};
-    struct table_style style = screen_style(stdout);
     struct strbuf out;
-    if (json_type(agent) != JSON_OBJECT)
-        return EXIT_ALL_OK;
-    struct table *t = table_create(pair, ARRAY_LEN(pair));
-    add_figures(t, agent, "");
     strbuf_init(&out, OUT_MAX);
-    table_print(t, &style, &out);
+    agent_page_put(agent, &out);
     fputs(out.data, stdout);
     strbuf_fini(&out);
-    table_destroy(&t);
     return EXIT_ALL_OK;
 }
 

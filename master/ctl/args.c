@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define AT(field)   OPTION_FIELD(struct ctl_options, field)
-#define FLAGS_MAX   (40 + TARGET_FLAGS_MAX)
+#define FLAGS_MAX   (48 + TARGET_FLAGS_MAX)
 #define USAGE_MAX   4096
 #define DEFAULT_URL "http://127.0.0.1:8700"
 
@@ -25,6 +25,7 @@ enum {
     RESUME = 1 << 9,
     RETRY = 1 << 10,
     TASK = 1 << 11,
+    EVENTS = 1 << 12,
     ANY = ~0
 };
 
@@ -63,7 +64,12 @@ static const struct verb verbs[] = {
      "ID is the number that results name. Steps of the clock \"agent\" are told by the agent's\n"
      "own clock.",
      TASK, task_run},
-    {"agents", "[NAME]", 0, 1, "shows the agents, or all figures of one", NULL, AGENTS, agents_run},
+    {"agents", "[NAME]", 0, 1, "shows the agents, or one with its figures",
+     "With -o json, ndjson or csv every figure is there.", AGENTS, agents_run},
+    {"events", "", 0, 0, "shows what happened to the agents and the master",
+     "Who connected, how each session ended and why, who was refused, what piles up; the newest\n"
+     "last. The master remembers the newest 10,000 since its start.",
+     EVENTS, events_run},
     {"help", "[VERB]", 0, 1, "explains a verb", NULL, HELP, help_run},
 };
 
@@ -153,6 +159,11 @@ static const struct verb_flag flags[] = {
     TEXT(BATCHES, "state", state, "WORD", "running, paused, cancelling, expiring or ended"),
     LIST(BATCHES, "label", labels, "KEY=VALUE", "with this label"),
     NUMBER(BATCHES, "limit", limit, "N", 1, 500, "20", "how many"),
+    SECTION(EVENTS, "Selection"),
+    FLAG(EVENTS, "follow", 'f', follow, "goes on with what comes, until it is interrupted"),
+    TEXT(EVENTS, "agent", agent, "NAME", "of this agent"),
+    TEXT(EVENTS, "kind", kind, "WORD", "like agent_disconnected or proxy_timeout"),
+    NUMBER(EVENTS, "limit", limit, "N", 1, 1000, "50", "how many"),
     SECTION(ANY, "The master"),
     {ANY,
      {.name = "url",

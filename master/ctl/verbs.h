@@ -14,4 +14,5 @@ int resume_run(struct ctl *c);
 int retry_run(struct ctl *c);
 int task_run(struct ctl *c);
 int agents_run(struct ctl *c);
+int events_run(struct ctl *c);
 int help_run(struct ctl *c);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/ctl/agent_page.h"
+#include <stdio.h>
+#include <string.h>
+#include "common/human.h"
+#include "common/text.h"
+
+#define LABEL 12
+#define WIDTH 80 /* sentences are wrapped as for the narrowest terminal */
+
+enum unit { COUNT, PERCENT, BYTES, MS, AGE };
+
+struct figure {
+    const char *name, *path;
+    enum unit unit;
+};
+
+static void put_label(struct strbuf *out, const char *label)
+{
+    strbuf_printf(out, "%-*s", LABEL, label);
+}
+
+static void put_text(struct strbuf *out, const char *label, const char *text)
+{
+    struct strbuf clean;
+    if (!text || !*text)
+        return;
+    strbuf_init(&clean, 4 * TEXT_CELL_MAX);
+    text_clean(&clean, text);
+    put_label(out, label);
+    text_wrap(out, clean.data, WIDTH, LABEL, LABEL);
+    strbuf_putc(out, '\n');
+    strbuf_fini(&clean);
+}
+
+static void put_number(struct strbuf *out, double v, enum unit unit)
+{
+    char buf[HUMAN_MAX];
+    switch (unit) {
+    case COUNT:
+        strbuf_puts(out, human_count((uint64_t)v, buf));
+        break;
+    case PERCENT:
+        strbuf_printf(out, "%.1f %%", v);
+        break;
+    case BYTES:
+        strbuf_puts(out, human_bytes((uint64_t)v, buf));
+        break;
+    case MS:
+        strbuf_printf(out, "%s ms", human_ms(v, buf));
+        break;
+    case AGE:
+        strbuf_puts(out, human_took((int64_t)v, buf));
+        break;
+    }
+}
+
+/* "name value, name value": a figure that is not known is "-", never 0; a line of none is left
+ * out. */
+static void put_figures(struct strbuf *out, const char *label, const struct json_node *agent,
+                        const struct figure *all, size_t n)
+{
+    size_t begin = out->len;
+    bool known = false;
+    put_label(out, label);
+    for (size_t i = 0; i < n; i++) {
+        double v = node_num(agent, all[i].path, -1);
+        known |= v >= 0;
+        strbuf_printf(out, "%s%s ", i > 0 ? ", " : "", all[i].name);
+        if (v < 0)
+            strbuf_putc(out, '-');
+        else
+            put_number(out, v, all[i].unit);
+    }
+    strbuf_putc(out, '\n');
+    if (!known)
+        strbuf_truncate(out, begin);
+}
+#define FIGURES(label, ...)                                                                        \
+    do {                                                                                           \
+        static const struct figure all[] = {__VA_ARGS__};                                          \
+        put_figures(out, label, agent, all, ARRAY_LEN(all));                                       \
+    } while (0)
+
+static void put_tags(struct strbuf *out, const struct json_node *agent)
+{
+    struct strbuf b;
+    strbuf_init(&b, 4 * TEXT_CELL_MAX);
+    for (const struct json_node *n = node_first(agent, "tags"); n; n = json_next(n))
+        strbuf_printf(&b, "%s%s=%s", b.len > 0 ? ", " : "", json_node_key(n), node_str(n, ""));
+    put_text(out, "tags", b.data);
+    strbuf_fini(&b);
+}
+
+static void put_head(struct strbuf *out, const struct json_node *agent)
+{
+    put_text(out, "agent", node_str(agent, "name"));
+    put_text(out, "state", node_str(agent, "state"));
+    if (node_true(agent, "slow"))
+        put_text(out, "slow", "it does not take what is sent to it");
+    put_text(out, "trouble", node_str(agent, "trouble"));
+    put_text(out, "peer", node_str(agent, "peer"));
+    put_text(out, "version", node_str(agent, "version"));
+    put_tags(out, agent);
+}
+
+static void put_last_end(struct strbuf *out, const struct json_node *agent)
+{
+    char line[256], age[HUMAN_MAX];
+    const struct json_node *end = node_at(agent, "last_disconnect");
+    if (!end || json_type(end) != JSON_OBJECT)
+        return;
+    const char *at = node_str(end, "at"), *cause = node_str(end, "cause");
+    snprintf(line, sizeof(line), "%.10s %.8s, after %s: %s", at ? at : "", at ? at + 11 : "",
+             human_took((int64_t)node_num(end, "session_age_ms", 0), age), cause ? cause : "-");
+    put_text(out, "last cut", line);
+    put_text(out, "", node_str(end, "text"));
+    put_text(out, "", node_str(end, "detail"));
+    put_text(out, "what to do", node_str(end, "fix"));
+}
+
+static void put_session(struct strbuf *out, const struct json_node *agent)
+{
+    FIGURES("connected", {"for", "connected_ms", AGE},
+            {"reconnects in 24 h", "reconnects_24h", COUNT},
+            {"since the start", "reconnects", COUNT});
+    put_last_end(out, agent);
+    FIGURES("heartbeat", {"heard", "heartbeat_age_ms", AGE},
+            {"longest gap", "heartbeat_gap_max_ms", AGE}, {"round trip", "rtt_ms", MS},
+            {"loop lag", "heartbeat.lag_ms", MS});
+}
+
+static void put_work(struct strbuf *out, const struct json_node *agent)
+{
+    FIGURES("tasks", {"credit left", "credit_left", COUNT}, {"in flight", "in_flight", COUNT},
+            {"queue", "heartbeat.queue", COUNT}, {"running", "heartbeat.running", COUNT},
+            {"slots", "heartbeat.slots", COUNT});
+    FIGURES("", {"sent", "sent_tasks", COUNT}, {"received", "heartbeat.received_tasks", COUNT},
+            {"results", "results", COUNT}, {"oldest", "heartbeat.oldest_ms", AGE});
+    FIGURES("outbox", {"results", "heartbeat.outbox_results", COUNT},
+            {"in memory", "heartbeat.outbox_bytes", BYTES},
+            {"on disk", "heartbeat.spool_bytes", BYTES}, {"dropped", "heartbeat.drops", COUNT});
+}
+
+static void put_host(struct strbuf *out, const struct json_node *agent)
+{
+    FIGURES("our socket", {"Send-Q", "link.sendq_bytes", BYTES},
+            {"Recv-Q", "link.recvq_bytes", BYTES}, {"TCP round trip", "link.tcp_rtt_ms", MS});
+    FIGURES("", {"unacknowledged segments", "link.unacked_segments", COUNT},
+            {"retransmits", "link.retransmits", COUNT});
+    FIGURES("its socket", {"Send-Q", "heartbeat.sendq_bytes", BYTES},
+            {"Recv-Q", "heartbeat.recvq_bytes", BYTES});
+    FIGURES("host", {"CPU", "heartbeat.cpu_percent", PERCENT},
+            {"memory", "heartbeat.rss_bytes", BYTES},
+            {"free", "heartbeat.mem_available_bytes", BYTES});
+    FIGURES("descriptors", {"used", "heartbeat.fds_used", COUNT},
+            {"of", "heartbeat.fds_max", COUNT},
+            {"ephemeral ports", "heartbeat.ephemeral_ports", COUNT});
+    FIGURES("sockets", {"ESTABLISHED", "heartbeat.established", COUNT},
+            {"TIME_WAIT", "heartbeat.time_wait", COUNT},
+            {"CLOSE_WAIT", "heartbeat.close_wait", COUNT});
+}
+
+void agent_page_put(const struct json_node *agent, struct strbuf *out)
+{
+    put_head(out, agent);
+    put_session(out, agent);
+    put_work(out, agent);
+    put_host(out, agent);
+}
