@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/core_fixture.h"
+
+static struct w_agent *a;
+
+static void begin(void)
+{
+    setup();
+    a = world_connect(w, 0, "a", "1");
+}
+
+static void expect_end(enum end cause)
+{
+    ck_assert_uint_eq(w->ends, 1);
+    ck_assert_str_eq(end_word(w->last_end), end_word(cause));
+    done();
+}
+
+START_TEST(the_socket_tells_when_nobody_else_has)
+{
+    begin();
+    world_tick(w, 3000, true);
+    core_session_closed(w->core, a->id, END_connection_reset, "by peer", w->now);
+    a->id = 0;
+    ck_assert_int_ge(w->last_end_age_ms, 3000);
+    ck_assert_str_eq(w->last_end_detail, "by peer");
+    expect_end(END_connection_reset);
+}
+END_TEST
+
+START_TEST(silence_is_the_cause_although_the_socket_is_closed_later)
+{
+    begin();
+    world_tick(w, DEAD_MS + 2000, false);
+    expect_end(END_heartbeat_missed);
+}
+END_TEST
+
+START_TEST(a_connection_without_hello_names_its_deadline)
+{
+    setup();
+    w->n_agents = 1;
+    w->agents[0] = (struct w_agent){.id = core_session_open(w->core, NULL, "peer", w->now)};
+    world_tick(w, HELLO_DEADLINE_MS + 2000, false);
+    expect_end(END_hello_timeout);
+}
+END_TEST
+
+START_TEST(bye_keeps_the_agents_own_words)
+{
+    struct strbuf b;
+    begin();
+    strbuf_init(&b, 1000);
+    msg_put_text(&b, MSG_BYE, "the agent ends", 0);
+    w_say(w, a, &b);
+    world_settle(w);
+    ck_assert_str_eq(w->last_end_detail, "the agent ends");
+    expect_end(END_bye);
+}
+END_TEST
+
+START_TEST(a_take_over_ends_the_old_session_once)
+{
+    begin();
+    world_connect(w, 1, "a", "1");
+    world_settle(w);
+    ck_assert_ptr_nonnull(strstr(w->last_end_detail, "from 127.0.0.1"));
+    expect_end(END_replaced);
+}
+END_TEST
+
+START_TEST(a_malformed_line_is_a_protocol_error)
+{
+    begin();
+    core_session_line(w->core, a->id, "{", 1, w->now);
+    world_settle(w);
+    expect_end(END_protocol_error);
+}
+END_TEST
+
+START_TEST(a_refused_name_is_no_protocol_error)
+{
+    setup();
+    world_connect(w, 0, "not a name", "1");
+    expect_end(END_refused);
+}
+END_TEST
+
+START_TEST(the_view_tells_the_last_end_and_reconnects_of_a_day)
+{
+    struct agent_view *v;
+    begin();
+    for (int i = 0; i < 3; i++) {
+        world_tick(w, 60000, true);
+        core_session_closed(w->core, a->id, END_connection_closed, "", w->now);
+        a->id = 0;
+        a = world_connect(w, 0, "a", "1");
+    }
+    world_tick(w, 2000, true);
+    ck_assert_uint_eq(core_agents(w->core, "a", w->now, &v), 1);
+    ck_assert_int_eq(v[0].last_end.cause, END_connection_closed);
+    ck_assert_int_eq(v[0].last_end.age_ms / 1000, 60);
+    ck_assert_int_eq(v[0].last_end.ago_ms / 1000, 2);
+    ck_assert_uint_eq(v[0].reconnects_24h, 3);
+    core_views_free(v, 1);
+    ck_assert_uint_eq(w->ends, 3);
+    done();
+}
+END_TEST
+
+TESTS(all, the_socket_tells_when_nobody_else_has,
+      silence_is_the_cause_although_the_socket_is_closed_later,
+      a_connection_without_hello_names_its_deadline, bye_keeps_the_agents_own_words,
+      a_take_over_ends_the_old_session_once, a_malformed_line_is_a_protocol_error,
+      a_refused_name_is_no_protocol_error, the_view_tells_the_last_end_and_reconnects_of_a_day)
+CHECK_MAIN("ending", all)
