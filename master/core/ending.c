@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/core/state.h"
 #include <string.h>
+#include "common/utf8.h"
 
 /*
  * Why a session ends: the first cause that is noted is the one; what the socket says later of a
- * session that was already given up is its echo.
+ * session that was already given up is its echo. Details may hold what a peer wrote: they are made
+ * fit to be shown here.
  */
 
 void ending_note(struct session *s, enum end cause, const char *detail)
@@ -13,7 +15,9 @@ void ending_note(struct session *s, enum end cause, const char *detail)
     if (s->end != END_NONE)
         return;
     s->end = cause;
-    snprintf(s->end_detail, sizeof(s->end_detail), "%s", detail);
+    char *clean = utf8_sanitized(detail, strlen(detail), sizeof(s->end_detail) - 1);
+    snprintf(s->end_detail, sizeof(s->end_detail), "%s", clean);
+    free(clean);
 }
 
 static void remember(struct agent *a, const struct session *s, struct mono now)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/mem.h"
+#include "common/utf8.h"
 
 struct event_log {
     struct event kept[EVENTS_KEPT]; /* of id i at i % EVENTS_KEPT */
@@ -31,30 +32,22 @@ void event_log_destroy(struct event_log **lp)
     *lp = NULL;
 }
 
-/* Not in the middle of a character: the texts are shown as UTF-8. */
-static char *cut_text(const char *text, size_t max)
+/* What peers wrote is made fit to be shown; the cut is between two characters. */
+static char *clean_text(const char *text, size_t max)
 {
-    if (text == NULL || text[0] == '\0')
-        return NULL;
-    size_t n = strlen(text);
-    if (n > max)
-        for (n = max; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80; n--)
-            ;
-    char *copy = mem_alloc(n + 1);
-    memcpy(copy, text, n);
-    copy[n] = '\0';
-    return copy;
+    return text != NULL && text[0] != '\0' ? utf8_sanitized(text, strlen(text), max) : NULL;
 }
 
 uint64_t event_log_add(struct event_log *l, const struct event *e)
 {
     REQUIRE(e->kind[0] != '\0' && (unsigned)e->cause < END_COUNT);
+    REQUIRE(utf8_valid(e->agent, strlen(e->agent)));
     REQUIRE(e->evidence == NULL || strlen(e->evidence) <= EVENT_EVIDENCE_MAX);
     struct event *slot = &l->kept[++l->last % EVENTS_KEPT];
     event_fini(slot);
     *slot = *e;
     slot->id = l->last;
-    slot->detail = cut_text(e->detail, EVENT_DETAIL_MAX);
+    slot->detail = clean_text(e->detail, EVENT_DETAIL_MAX);
     slot->evidence = mem_strdup(e->evidence);
     return slot->id;
 }

@@ -10,13 +10,13 @@
  * event_log - what happened to the fleet and the master, the newest EVENTS_KEPT of it, in memory.
  *
  * Pure; owned by one thread. Ids count from 1 and never repeat within a log; a restart begins a new
- * one, so whoever stores an id stores beside it of which start it is. An event takes 500 bytes at
- * most beside its texts: a full log is under 10 MB.
+ * one, so whoever stores an id stores beside it of which start it is. An event takes 1.5 KB at
+ * most, and a third of that as a rule: a full log is under 15 MB.
  */
 #define EVENTS_KEPT        10000 /* a day of 10 agents that flap every 90 s */
 #define EVENT_KIND_MAX     32
-#define EVENT_DETAIL_MAX   256 /* a sentence; longer ones are cut */
-#define EVENT_EVIDENCE_MAX 512 /* a JSON object; what would be longer is a bug */
+#define EVENT_DETAIL_MAX   256  /* a sentence; longer ones are cut */
+#define EVENT_EVIDENCE_MAX 1024 /* a JSON object; what would be longer is a bug */
 #define EVENTS_PAGE_MAX    1000
 
 struct event {
@@ -32,7 +32,8 @@ struct event_log;
 struct event_log *event_log_create(void);
 void event_log_destroy(struct event_log **lp);
 
-/* Copies; id is not looked at. kind, detail and agent are cut to their bounds. Returns the id. */
+/* Copies; id is not looked at. detail may be any bytes: it is made UTF-8 and cut. Returns the id.
+ */
 uint64_t event_log_add(struct event_log *l, const struct event *e);
 
 struct event_filter {

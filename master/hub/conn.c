@@ -262,6 +262,7 @@ static int on_writeable(struct hub *h, struct conn *c)
     size_t n = h->frame.len - LWS_PRE;
     if (n == 0)
         return c->closing ? finish_close(c, now) : 0;
+    errno = 0; /* lws does not always get as far as the socket */
     if (lws_write(c->wsi, (unsigned char *)h->frame.data + LWS_PRE, n, LWS_WRITE_TEXT) < 0) {
         c->write_errno = errno;
         return -1;

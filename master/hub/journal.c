@@ -55,7 +55,8 @@ static void add(struct journal *j, const char *kind, const char *agent, enum end
 {
     struct event e = {.at = wall_now(), .cause = cause, .detail = (char *)detail};
     snprintf(e.kind, sizeof(e.kind), "%s", kind);
-    snprintf(e.agent, sizeof(e.agent), "%s", agent != NULL ? agent : "");
+    if (agent != NULL && agent_name_valid(agent)) /* one that was refused may be anything */
+        snprintf(e.agent, sizeof(e.agent), "%s", agent);
     REQUIRE(evidence == NULL || !evidence->overflow);
     e.evidence = evidence != NULL ? evidence->data : NULL;
     event_log_add(j->log, &e);

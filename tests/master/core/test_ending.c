@@ -20,10 +20,10 @@ START_TEST(the_socket_tells_when_nobody_else_has)
 {
     begin();
     world_tick(w, 3000, true);
-    core_session_closed(w->core, a->id, END_connection_reset, "by peer", w->now);
+    core_session_closed(w->core, a->id, END_connection_reset, "by \xff peer", w->now);
     a->id = 0;
     ck_assert_int_ge(w->last_end_age_ms, 3000);
-    ck_assert_str_eq(w->last_end_detail, "by peer");
+    ck_assert_str_eq(w->last_end_detail, "by \xef\xbf\xbd peer");
     expect_end(END_connection_reset);
 }
 END_TEST
@@ -78,10 +78,26 @@ START_TEST(a_malformed_line_is_a_protocol_error)
 }
 END_TEST
 
-START_TEST(a_refused_name_is_no_protocol_error)
+START_TEST(a_name_that_the_token_may_not_speak_for_is_refused)
 {
+    struct strbuf b;
+    struct msg_hello h = {.proto_min = 1,
+                          .proto_max = 1,
+                          .agent = "a",
+                          .instance = "00000000000000000000000000000001",
+                          .run_id = "00000000000000000000000000000001",
+                          .version = "t",
+                          .store_id = "",
+                          .slots = 1,
+                          .workers = 1,
+                          .queue = 1};
     setup();
-    world_connect(w, 0, "not a name", "1");
+    w->n_agents = 1;
+    w->agents[0] = (struct w_agent){.id = core_session_open(w->core, "other", "peer", w->now)};
+    strbuf_init(&b, LINE_MAX_BYTES);
+    msg_put_hello(&b, &h);
+    w_say(w, &w->agents[0], &b);
+    world_settle(w);
     expect_end(END_refused);
 }
 END_TEST
@@ -112,5 +128,6 @@ TESTS(all, the_socket_tells_when_nobody_else_has,
       silence_is_the_cause_although_the_socket_is_closed_later,
       a_connection_without_hello_names_its_deadline, bye_keeps_the_agents_own_words,
       a_take_over_ends_the_old_session_once, a_malformed_line_is_a_protocol_error,
-      a_refused_name_is_no_protocol_error, the_view_tells_the_last_end_and_reconnects_of_a_day)
+      a_name_that_the_token_may_not_speak_for_is_refused,
+      the_view_tells_the_last_end_and_reconnects_of_a_day)
 CHECK_MAIN("ending", all)

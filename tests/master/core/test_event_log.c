@@ -113,6 +113,14 @@ START_TEST(test_long_texts_are_cut_between_characters)
 }
 END_TEST
 
+START_TEST(test_what_peers_wrote_is_made_fit_to_be_shown)
+{
+    add("kind", "a", "\xff\x1b[2J\xc3");
+    after(0, &any, 1);
+    ck_assert_str_eq(p.events[0].detail, "\xef\xbf\xbd [2J\xef\xbf\xbd");
+}
+END_TEST
+
 START_TEST(test_hours_forget_what_is_a_day_old)
 {
     struct hours h = {0};
@@ -135,7 +143,7 @@ TESTS(each, test_events_come_back_in_order_from_the_cursor_on,
       test_what_is_overwritten_shows_as_lost,
       test_filters_pass_by_agent_and_kind_and_the_cursor_moves_on,
       test_the_newest_of_none_is_a_place_to_go_on_from, test_long_texts_are_cut_between_characters,
-      test_hours_forget_what_is_a_day_old)
+      test_what_peers_wrote_is_made_fit_to_be_shown, test_hours_forget_what_is_a_day_old)
 
 static TCase *all(void)
 {
