@@ -64,6 +64,12 @@ static void put_core(struct strbuf *b, struct core_stats *s)
                 s->agent_clones),
     };
     put_rows(b, rows, ARRAY_LEN(rows));
+    metrics_head(b, "sonde_session_ends_total", "counter", "Sessions ended since start, by cause");
+    for (int e = END_NONE + 1; e < END_COUNT; e++) {
+        char label[CAUSE_MAX + sizeof("cause=\"\"")];
+        snprintf(label, sizeof(label), "cause=\"%s\"", end_word((enum end)e));
+        metrics_sample(b, "sonde_session_ends_total", label, (double)counter_get(&s->ends[e]));
+    }
 }
 
 /* One family of both mailboxes. */

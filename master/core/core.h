@@ -294,5 +294,6 @@ struct core_stats {
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
         unknown_messages, sessions_total, disconnects, agents_dead, agent_clones;
+    struct counter ends[END_COUNT]; /* of sessions, by cause */
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

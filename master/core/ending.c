@@ -53,5 +53,6 @@ void ending_tell(struct core *c, struct session *s, struct mono now)
         e.received_tasks = a->has_hb ? a->hb.received.count : 0;
         e.leases = a->leases.count;
     }
+    counter_add(&c->stats.ends[s->end], 1);
     c->ops.session_ended(c->arg, &e);
 }

@@ -47,6 +47,9 @@ def test_each_end_has_its_cause_and_can_be_followed(w):
         again.kill9()
         w.wait_for(lambda: len(causes(w, "a1")) == 3, 10, "the death is an event")
         expect(causes(w, "a1")[2] in ("connection_closed", "connection_reset"), causes(w, "a1"))
+    with w.case("the metrics count them by cause"):
+        text = w.api.must("GET", "/metrics").text
+        expect('sonde_session_ends_total{cause="bye"} 1\n' in text, text)
     with w.case("the agent's own page tells the last one"):
         one = w.api.agent("a1")
         equal((one["reconnects_24h"], one["link"]), (2, None), "reconnects, link of one that is away")
