@@ -324,7 +324,8 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
     const char *why = hello_refused(c, s, m, &code, now);
     if (why) {
         c->ops.event(c->arg, "hello_refused", m->agent, why);
-        ending_note(s, code == CLOSE_VERSION ? END_version : END_refused, why);
+        if (code == CLOSE_POLICY)
+            ending_note(s, END_refused, why);
         fleet_close(c, s, code, why);
         return false;
     }
