@@ -293,8 +293,8 @@ static void on_closed(struct link *l)
     rest(l, retry_delay_ms(l), "closed");
     LOG(code == CLOSE_NORMAL ? LOG_INFO : LOG_WARN, "link", "disconnected", LS("by", by),
         LI("code", code), LS("cause", end_word(end)), LS("meaning", end_text(end)),
-        LS("reason", l->closing ? l->close_reason : l->peer_reason), LI("connected_ms", lived_ms),
-        LI("retry_in_ms", mono_diff_ms(l->retry_at, now)));
+        LS("fix", end_fix(end)), LS("reason", l->closing ? l->close_reason : l->peer_reason),
+        LI("connected_ms", lived_ms), LI("retry_in_ms", mono_diff_ms(l->retry_at, now)));
 }
 
 static void on_peer_close(struct link *l, const unsigned char *in, size_t len)

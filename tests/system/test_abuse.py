@@ -209,7 +209,7 @@ def check_revoked(w, good):
         at = revoke(w, listed)
         w.wait_for(lambda: "code=4403" in agent.log(), 5, "it is closed")
         expect(time.monotonic() - at < 1.1 * w.slower, f"it took {time.monotonic() - at:.2f} s")
-        expect("put a new one into the token file" in agent.log(), "the agent does not say what to do")
+        expect("put a new token into the agent's token file" in agent.log(), "the agent does not say what to do")
     with w.case("a new token in its file"):
         with open(w.path("a1", "token"), "w", encoding="ascii") as f:
             f.write(good + "\n")
@@ -261,14 +261,14 @@ def test_two_hosts_with_one_name(w):
         for agent in (first, second):
             w.wait_for(lambda a=agent: "code=4412" in a.log(), 15, "it is refused")
         equal(w.api.agent("a1")["state"], "quarantined", "state")
-        expect("--name" in w.api.agent("a1")["last_disconnect"], "the page does not say what to do")
+        expect("--name" in w.api.agent("a1")["last_disconnect"]["fix"], "the page does not say what to do")
         line = [x for x in w.master_proc.log().splitlines() if "agent_cloned" in x]
         equal(len(line), 1, "lines of the master")
         for word in ("agent=a1", "two processes use this name", "127.0.0.1", "60 s", "--name of its own", "stop one",
                      *(re.search(r" instance=(\w+)", agent.log())[1] for agent in (first, second))):
             expect(word in line[0], f"it does not name {word!r}: {line[0]}")
         for agent in (first, second):
-            expect("give each its own --name" in agent.log(), "the agent does not say what to do")
+            expect("give each agent a --name of its own" in agent.log(), "the agent does not say what to do")
         equal(count(w, "agents_cloned_total"), 1, "counted")
     with w.case("the batch ends without them"):
         equal(w.wait_batch(batch, 40)["ok"], 60, "ok")

@@ -245,5 +245,5 @@ def check_reason_in_pages(w, token):
             end.send(closing(4321, b"\xff\xfe\x00\x1b[31m"))
             end.wait_end()
         w.wait_for(lambda: w.api.agent("odd-words")["state"] == "gone", 5, "it is gone")
-        shown = w.api.agent("odd-words")["last_disconnect"]
+        shown = w.api.agent("odd-words")["last_disconnect"]["detail"]
         expect(shown.startswith("closed by the agent: 4321 \ufffd") and "\x1b" not in shown, "last_disconnect:", shown)
