@@ -145,7 +145,7 @@ START_TEST(a_host_that_nobody_probes_does_not_fill_the_memory)
     world_open(w, 1);
     go_on(2);
     ck_assert_uint_eq(agent->n_held, 2);
-    core_session_closed(w->core, agent->id, "cut", w->now);
+    core_session_closed(w->core, agent->id, END_connection_reset, "", w->now);
     agent->id = 0;
     agent->n_held = 0;
     world_tick(w, 120000, false);
