@@ -192,11 +192,9 @@ static void move_lines(struct strbuf *from, struct strbuf *to, size_t max)
     strbuf_consume(from, n);
 }
 
-bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t max, struct mono now)
+static bool produce(struct core *c, struct session *s, struct strbuf *frame, size_t max,
+                    struct mono now)
 {
-    struct session *s = fleet_session(c, id);
-    if (!s)
-        return false;
     if (s->n_acks)
         put_acks(c, s);
     if (s->control.overflow) {
@@ -209,6 +207,17 @@ bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t ma
     if (s->state != SESSION_READY || frame->len >= max)
         return s->state == SESSION_READY;
     return dispatch_fill(c, s, frame, max, now);
+}
+
+bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t max, struct mono now)
+{
+    struct session *s = fleet_session(c, id);
+    if (!s)
+        return false;
+    s->asked = false;
+    if (produce(c, s, frame, max, now))
+        s->asked = true;
+    return s->asked;
 }
 
 /* ---- clockwork */

@@ -101,7 +101,8 @@ struct core_session_end {
 
 /* Actions. None may call back into the core: they note what is to be done, or do it, and return. */
 struct core_ops {
-    /* There are bytes for this session: call core_produce() when its socket is writable. */
+    /* There are bytes for this session: call core_produce() when its socket is writable. Not said
+     * again before that. */
     void (*want_write)(void *arg, session_id s);
     /* Close it (after what core_produce still gives); core_session_closed() follows in any case. */
     void (*close)(void *arg, session_id s, int code, const char *reason);

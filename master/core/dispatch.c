@@ -308,7 +308,7 @@ void dispatch_wake(struct core *c)
         if (choose && !something_for(c, s->agent))
             continue;
         set_hungry(c, s, false);
-        c->ops.want_write(c->arg, s->id);
+        fleet_want_write(c, s);
         if (--wake == 0)
             return;
     }
@@ -325,7 +325,7 @@ void dispatch_hungry(struct core *c, struct session *s)
     if (!dispatch_can_take(c, s))
         return;
     if (c->ready > 0)
-        c->ops.want_write(c->arg, s->id);
+        fleet_want_write(c, s);
     else
         set_hungry(c, s, true);
 }

@@ -28,13 +28,21 @@ struct session *fleet_session(struct core *c, session_id id)
     return s;
 }
 
+void fleet_want_write(struct core *c, struct session *s)
+{
+    if (s->asked)
+        return;
+    s->asked = true;
+    c->ops.want_write(c->arg, s->id);
+}
+
 void fleet_control(struct core *c, struct session *s)
 {
     if (s->control.overflow) {
         fleet_close(c, s, CLOSE_WRITE_STALLED, "too many control lines wait for this agent");
         return;
     }
-    c->ops.want_write(c->arg, s->id);
+    fleet_want_write(c, s);
 }
 
 void fleet_close(struct core *c, struct session *s, int code, const char *reason)
@@ -409,7 +417,7 @@ void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdic
         s->acks = mem_realloc(s->acks, s->acks_cap * sizeof(*s->acks));
     }
     s->acks[s->n_acks++] = (struct msg_ack){task, v};
-    c->ops.want_write(c->arg, s->id);
+    fleet_want_write(c, s);
 }
 
 void fleet_stored(struct core *c, session_id id, uint64_t task, enum ack_verdict v,

@@ -220,6 +220,7 @@ struct session {
     uint64_t *reported; /* SESSION_INFLIGHT: tasks the agent said it holds */
     size_t n_reported, reported_cap;
     struct strbuf verdicts;
+    bool asked; /* to write, and core_produce() has not come yet */
     struct list_node hungry_node, node;
     UT_hash_handle hh;
 };
@@ -277,6 +278,7 @@ void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why,
                       struct mono now); /* its leases end now */
 void fleet_detach(struct core *c, struct agent *a, int code, const char *reason,
                   struct mono now); /* from its session, if it has one, which is closed */
+void fleet_want_write(struct core *c, struct session *s); /* once, until core_produce() comes */
 void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
 void fleet_credit(struct core *c, struct session *s, struct window w);

@@ -19,6 +19,7 @@ static struct w_agent *w_find(struct world *w, session_id id)
 static void w_want_write(void *arg, session_id id)
 {
     struct w_agent *a = w_find(arg, id);
+    REQUIRE(!a || !a->wants); /* said once, until core_produce() comes */
     if (a)
         a->wants = true;
 }
@@ -141,6 +142,7 @@ static bool w_write(struct world *w, struct w_agent *a)
 {
     struct strbuf frame;
     strbuf_init(&frame, FRAME_COALESCE_BYTES + LINE_MAX_BYTES);
+    a->wants = false;
     a->wants = core_produce(w->core, a->id, &frame, w_frame_max(w), w->now);
     bool any = frame.len > 0;
     size_t at = 0;
@@ -279,6 +281,7 @@ static struct w_agent *world_connect(struct world *w, unsigned i, const char *na
         w->n_agents = i + 1;
     struct w_agent *a = &w->agents[i];
     a->id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
+    a->wants = false;
     w_dies_at(w, SAW_kill_m_open);
     a->closed = a->welcomed = a->goaway = false;
     a->granted = (struct window){0};
