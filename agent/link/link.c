@@ -30,7 +30,7 @@
 #define CONNECT_TIMEOUT_MS                                                                         \
     10000                  /* TCP, TLS and upgrade together: lws's limits begin anew at each */
 #define CLOSE_PATIENCE_S 3 /* a peer that does not take our close frame is cut off */
-#define RX_BUFFER_BYTES  4096
+#define RX_BUFFER_BYTES  FRAME_COALESCE_BYTES /* a frame of tasks in one piece */
 #define REASON_MAX       123 /* RFC 6455 §5.5: a control frame has at most 125 bytes */
 
 /*

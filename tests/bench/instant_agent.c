@@ -30,7 +30,7 @@
 #define FEW_AGENTS    100 /* so many are ticked as the agent does, every 100 ms … */
 #define FEW_SLICES    2
 #define SLICES        20 /* … and more of them once a second, some at each tick */
-#define RX_BUFFER     4096
+#define RX_BUFFER     FRAME_COALESCE_BYTES /* as the agent does */
 #define OUTBOX_BYTES  (64u << 20)
 #define TOKEN_LINE    (TOKEN_MAX + 2)
 #define FD_SPARE      64
