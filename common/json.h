@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 /*
- * json - RFC 8259: a writer into a strbuf, and a strict reader over cJSON with sticky-error
- * cursors.
+ * json - RFC 8259: a writer into a strbuf, and a strict reader with sticky-error cursors.
  *
  * Pure; a document or a writer belongs to one thread. Writer and reader know only UTF-8.
  */
@@ -57,10 +56,10 @@ struct json_doc;
 struct json_node; /* borrowed from its document */
 
 /*
- * Parses exactly one value. ERR_INVALID: not JSON, trailing text, depth over JSON_DEPTH_MAX, bad
- * UTF-8, NUL (raw or \u0000), a duplicate key, a raw control character, a number that is not
- * finite or longer than 63 characters. The reason, with its byte offset where known, goes into
- * why[why_max] (may be NULL).
+ * Parses exactly one value, of less than 4 GiB. ERR_INVALID: not JSON, trailing text, depth over
+ * JSON_DEPTH_MAX, bad UTF-8, NUL (raw or \u0000), a duplicate key, a raw control character, a
+ * number that is not finite or longer than 63 characters. The reason, with its byte offset where
+ * known, goes into why[why_max] (may be NULL).
  */
 MUST_USE enum err json_parse(const char *text, size_t len, struct json_doc **out, char *why,
                              size_t why_max);
@@ -73,7 +72,9 @@ const char *json_type_name(enum json_type t);         /* "a string", … for mes
 const char *json_node_str(const struct json_node *n); /* n is a string */
 double json_node_num(const struct json_node *n);      /* n is a number */
 bool json_node_bool(const struct json_node *n);
-const char *json_node_key(const struct json_node *n);                  /* member name, or NULL */
+const char *json_node_key(const struct json_node *n); /* member name, or NULL */
+/* Its bytes in the text that was parsed: for storing a part of a message exactly as it came. */
+void json_node_span(const struct json_node *n, size_t *at, size_t *len);
 const struct json_node *json_first(const struct json_node *container); /* NULL if empty */
 const struct json_node *json_next(const struct json_node *n);
 size_t json_count(const struct json_node *container);
@@ -114,8 +115,8 @@ enum err json_cur_end(struct json_cur *c);         /* unknown fields refused */
 enum err json_cur_end_lenient(struct json_cur *c); /* unknown fields allowed (wire messages) */
 
 /*
- * The bytes of a top-level member's value inside the text of an object that json_parse accepted;
- * false if absent. For storing a part of a message exactly as it came.
+ * The same of a top-level member's value, without a document: inside the text of an object that
+ * json_parse accepted. False if absent.
  */
 bool json_member_span(const char *text, size_t len, const char *name, const char **start,
                       size_t *span_len);

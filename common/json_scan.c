@@ -3,11 +3,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/json.h"
+#include "common/mem.h"
 #include "common/utf8.h"
 
-/* cJSON copies a number into 64 bytes and silently cuts the rest. */
+/* No number that anybody means is longer; a double holds 17 digits. */
 #define NUMBER_TEXT_MAX 63
+/* Up to so many names are compared pair by pair; beyond, all are sorted: a peer chooses the number.
+ */
+#define PAIRWISE_MAX 16
+#define EVERY_BYTE   UINT64_C(0x0101010101010101)
+#define HIGH_BITS    (EVERY_BYTE * 0x80)
 
 static bool fail(struct json_scan *s, const char *why)
 {
@@ -24,6 +29,32 @@ static inline bool is_digit(int c)
 {
     return c >= '0' && c <= '9';
 }
+
+/* The same byte of the document's own text: a decoded string is never longer than it was. */
+static char *own_text(const struct json_scan *s, const char *p)
+{
+    REQUIRE(s->doc != NULL && s->start == s->doc->text);
+    return s->doc->text + (p - s->start);
+}
+
+static bool no_memory(struct json_scan *s)
+{
+    s->no_memory = true;
+    return fail(s, "no memory");
+}
+
+/* Without a document all values share one node, which nobody reads. */
+static struct json_node *add_node(struct json_scan *s)
+{
+    struct json_node *n = s->doc != NULL ? json_tree_add(s->doc) : &s->unread;
+    if (n == NULL)
+        (void)no_memory(s);
+    else
+        n->next = NULL;
+    return n;
+}
+
+/* ---- strings */
 
 static int hex_value(int c)
 {
@@ -48,11 +79,12 @@ static bool scan_hex4(struct json_scan *s, unsigned *out)
 }
 
 /* Behind "\u": one code point, which may be a surrogate pair. */
-static bool scan_unicode_escape(struct json_scan *s)
+static bool scan_unicode_escape(struct json_scan *s, unsigned *point)
 {
     unsigned unit, low;
     if (!scan_hex4(s, &unit))
         return false;
+    *point = unit;
     if (unit == 0)
         return fail(s, "\\u0000 in a string");
     if (unit < 0xd800 || unit > 0xdfff)
@@ -62,43 +94,111 @@ static bool scan_unicode_escape(struct json_scan *s)
     s->p += 2;
     if (!scan_hex4(s, &low))
         return false;
+    *point = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
     return low >= 0xdc00 && low <= 0xdfff ? true : fail(s, "lone surrogate in a string");
 }
 
-static bool scan_escape(struct json_scan *s)
+static bool scan_escape(struct json_scan *s, unsigned *point)
 {
+    static const char marks[] = "\"\\/bfnrtu", meanings[] = "\"\\/\b\f\n\r\t";
     s->p++;
     int c = peek(s);
-    if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL)
+    const char *mark = c > 0 ? strchr(marks, c) : NULL;
+    if (mark == NULL)
         return fail(s, "bad escape in a string");
     s->p++;
-    return c == 'u' ? scan_unicode_escape(s) : true;
+    if (c == 'u')
+        return scan_unicode_escape(s, point);
+    *point = (unsigned char)meanings[mark - marks];
+    return true;
 }
 
-bool json_scan_string(struct json_scan *s)
+/* Nonzero: one of eight bytes is a quote, a backslash or a control character. May also say so of
+ * the byte behind such a one. */
+static inline uint64_t special_bytes(uint64_t w)
 {
-    const char *open = s->p;
-    bool ascii = true;
-    for (s->p++; s->p < s->end && *s->p != '"';) {
-        unsigned char c = (unsigned char)*s->p;
-        if (c < 0x20)
-            return fail(s, c == 0 ? "NUL byte in a string" : "control character in a string");
-        ascii = ascii && c < 0x80;
-        if (c != '\\')
-            s->p++;
-        else if (!scan_escape(s))
-            return false;
+    uint64_t quote = w ^ (EVERY_BYTE * '"'), slash = w ^ (EVERY_BYTE * '\\');
+    uint64_t found = (w - EVERY_BYTE * 0x20) & ~w;
+    found |= (quote - EVERY_BYTE) & ~quote;
+    found |= (slash - EVERY_BYTE) & ~slash;
+    return found & HIGH_BITS;
+}
+
+static inline bool is_special(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+/* Over what stands for itself; *seen gets the bits of all of it. */
+static void skip_plain(struct json_scan *s, uint64_t *seen)
+{
+    uint64_t w;
+    while (s->end - s->p >= 8) {
+        memcpy(&w, s->p, sizeof(w));
+        if (special_bytes(w) != 0)
+            break;
+        *seen |= w;
+        s->p += sizeof(w);
     }
+    while (s->p < s->end && !is_special((unsigned char)*s->p))
+        *seen |= (unsigned char)*s->p++;
+}
+
+/* Behind the opening quote, to the closing one; *to gets the decoded text, unless it is NULL. */
+static bool scan_chars(struct json_scan *s, char **to, uint64_t *seen)
+{
+    for (;;) {
+        const char *from = s->p;
+        unsigned point = 0;
+        skip_plain(s, seen);
+        size_t n = (size_t)(s->p - from);
+        if (*to != NULL && *to != from)
+            memmove(*to, from, n);
+        if (*to != NULL)
+            *to += n;
+        int c = peek(s);
+        if (c == '"' || c < 0)
+            return true;
+        if (c != '\\')
+            return fail(s, c == 0 ? "NUL byte in a string" : "control character in a string");
+        if (!scan_escape(s, &point))
+            return false;
+        if (*to != NULL)
+            *to += utf8_put(*to, point);
+    }
+}
+
+/* p stands at the opening quote. *text: decoded, when there is a document. */
+static bool scan_string(struct json_scan *s, const char **text)
+{
+    const char *open = s->p++;
+    uint64_t seen = 0;
+    char *to = s->doc != NULL ? own_text(s, s->p) : NULL;
+    *text = to;
+    if (!scan_chars(s, &to, &seen))
+        return false;
     if (s->p >= s->end) {
         s->p = open;
         return fail(s, "string without an end");
     }
+    const char *last = to != NULL ? to : s->p, *first = to != NULL ? *text : open;
+    if ((seen & HIGH_BITS) != 0 && !utf8_valid(first, (size_t)(last - first))) {
+        s->p = open;
+        return fail(s, "bad UTF-8 in a string");
+    }
+    if (to != NULL)
+        *to = '\0';
     s->p++;
-    if (ascii || utf8_valid(open, (size_t)(s->p - open)))
-        return true;
-    s->p = open;
-    return fail(s, "bad UTF-8 in a string");
+    return true;
 }
+
+bool json_scan_string(struct json_scan *s)
+{
+    const char *text;
+    return scan_string(s, &text);
+}
+
+/* ---- numbers and words */
 
 static bool scan_digits(struct json_scan *s)
 {
@@ -152,17 +252,70 @@ static bool scan_number(struct json_scan *s)
     return !exponent || number_is_finite(from, n) ? true : fail(s, "number out of range");
 }
 
-static bool scan_word(struct json_scan *s, const char *word)
+static bool scan_word(struct json_scan *s, const char *word, size_t n)
 {
-    size_t n = strlen(word);
     if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
         return fail(s, "unknown word");
     s->p += n;
     return true;
 }
 
-static bool scan_array(struct json_scan *s)
+/* ---- names that stand twice in one object */
+
+static uint32_t hash_name(const char *name)
 {
+    uint32_t h = 0;
+    while (*name != '\0')
+        h = (h ^ (unsigned char)*name++) * UINT32_C(0x9e3779b1);
+    return h;
+}
+
+static const char *duplicate_pairwise(const struct json_node *first)
+{
+    for (const struct json_node *a = first; a != NULL; a = a->next)
+        for (const struct json_node *b = a->next; b != NULL; b = b->next)
+            if (a->key_hash == b->key_hash && strcmp(a->key, b->key) == 0)
+                return a->key;
+    return NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool check_sorted(struct json_scan *s, const struct json_node *first, size_t n)
+{
+    const char **names = mem_try(n * sizeof(*names));
+    if (names == NULL)
+        return no_memory(s);
+    size_t i = 0;
+    for (const struct json_node *m = first; m != NULL; m = m->next)
+        names[i++] = m->key;
+    REQUIRE(i == n);
+    qsort(names, n, sizeof(*names), compare_names);
+    for (i = 1; i < n && s->duplicate == NULL; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            s->duplicate = names[i];
+    free(names);
+    return s->duplicate == NULL;
+}
+
+static bool check_names(struct json_scan *s, const struct json_node *first, size_t n)
+{
+    if (s->doc == NULL)
+        return true;
+    if (n > PAIRWISE_MAX)
+        return check_sorted(s, first, n);
+    s->duplicate = duplicate_pairwise(first);
+    return s->duplicate == NULL;
+}
+
+/* ---- containers */
+
+static bool scan_array(struct json_scan *s, struct json_node *array)
+{
+    struct json_node **tail = &array->child;
     s->p++;
     json_scan_space(s);
     if (peek(s) == ']') {
@@ -170,7 +323,13 @@ static bool scan_array(struct json_scan *s)
         return true;
     }
     for (;;) {
-        if (!json_scan_value(s))
+        struct json_node *n = add_node(s);
+        if (n == NULL)
+            return false;
+        n->key = NULL;
+        *tail = n;
+        tail = &n->next;
+        if (!json_scan_value(s, n))
             return false;
         json_scan_space(s);
         if (peek(s) != ',')
@@ -180,44 +339,55 @@ static bool scan_array(struct json_scan *s)
     }
 }
 
-static bool scan_member(struct json_scan *s)
+static bool scan_member(struct json_scan *s, struct json_node *n)
 {
     if (peek(s) != '"')
         return fail(s, s->p < s->end ? "member name expected" : "text ends too early");
-    if (!json_scan_string(s))
+    if (!scan_string(s, &n->key))
         return false;
+    n->key_hash = n->key != NULL ? hash_name(n->key) : 0;
     json_scan_space(s);
     if (!json_scan_char(s, ':', "':' expected"))
         return false;
     json_scan_space(s);
-    return json_scan_value(s);
+    return json_scan_value(s, n);
 }
 
-static bool scan_object(struct json_scan *s)
+static bool scan_object(struct json_scan *s, struct json_node *object)
 {
+    struct json_node **tail = &object->child;
+    size_t count = 0;
     s->p++;
     json_scan_space(s);
     if (peek(s) == '}') {
         s->p++;
         return true;
     }
-    for (;;) {
-        if (!scan_member(s))
+    for (;; count++) {
+        struct json_node *n = add_node(s);
+        if (n == NULL)
+            return false;
+        *tail = n;
+        tail = &n->next;
+        if (!scan_member(s, n))
             return false;
         json_scan_space(s);
         if (peek(s) != ',')
-            return json_scan_char(s, '}', "',' or '}' expected");
+            break;
         s->p++;
         json_scan_space(s);
     }
+    return json_scan_char(s, '}', "',' or '}' expected") &&
+           check_names(s, object->child, count + 1);
 }
 
-static bool scan_container(struct json_scan *s)
+static bool scan_container(struct json_scan *s, struct json_node *n)
 {
     if (s->depth == JSON_DEPTH_MAX)
         return fail(s, "nested too deep");
     s->depth++;
-    bool ok = *s->p == '{' ? scan_object(s) : scan_array(s);
+    n->child = NULL;
+    bool ok = n->type == JSON_OBJECT ? scan_object(s, n) : scan_array(s, n);
     s->depth--;
     return ok;
 }
@@ -226,6 +396,12 @@ void json_scan_init(struct json_scan *s, const char *text, size_t len)
 {
     REQUIRE(text != NULL || len == 0);
     *s = (struct json_scan){.p = text, .start = text, .end = text + len};
+}
+
+void json_scan_init_doc(struct json_scan *s, struct json_doc *d, size_t len)
+{
+    json_scan_init(s, d->text, len);
+    s->doc = d;
 }
 
 void json_scan_space(struct json_scan *s)
@@ -242,32 +418,56 @@ bool json_scan_char(struct json_scan *s, char c, const char *why)
     return true;
 }
 
-bool json_scan_value(struct json_scan *s)
+static bool scan_any(struct json_scan *s, struct json_node *n)
 {
-    switch (peek(s)) {
+    int c = peek(s);
+    switch (c) {
     case -1:
         return fail(s, "text ends too early");
     case '{':
     case '[':
-        return scan_container(s);
+        n->type = c == '{' ? JSON_OBJECT : JSON_ARRAY;
+        return scan_container(s, n);
     case '"':
-        return json_scan_string(s);
+        n->type = JSON_STRING;
+        return scan_string(s, &n->text);
     case 't':
-        return scan_word(s, "true");
     case 'f':
-        return scan_word(s, "false");
+        n->type = JSON_BOOL;
+        n->truth = c == 't';
+        return n->truth ? scan_word(s, "true", 4) : scan_word(s, "false", 5);
     case 'n':
-        return scan_word(s, "null");
+        n->type = JSON_NULL;
+        return scan_word(s, "null", 4);
     default:
-        return peek(s) == '-' || is_digit(peek(s)) ? scan_number(s) : fail(s, "value expected");
+        n->type = JSON_NUMBER;
+        n->text = s->p;
+        return c == '-' || is_digit(c) ? scan_number(s) : fail(s, "value expected");
     }
+}
+
+bool json_scan_value(struct json_scan *s, struct json_node *n)
+{
+    const char *from = s->p;
+    bool ok = scan_any(s, n);
+    n->at = (uint32_t)(from - s->start);
+    n->len = (uint32_t)(s->p - from);
+    return ok;
 }
 
 bool json_scan_document(struct json_scan *s)
 {
+    struct json_node *root = add_node(s);
+    if (root == NULL)
+        return false;
+    root->key = NULL;
     json_scan_space(s);
-    if (!json_scan_value(s))
+    if (!json_scan_value(s, root))
         return false;
     json_scan_space(s);
-    return s->p == s->end ? true : fail(s, "text after the value");
+    if (s->p != s->end)
+        return fail(s, "text after the value");
+    if (s->doc != NULL)
+        s->doc->root = root;
+    return true;
 }

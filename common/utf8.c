@@ -50,6 +50,20 @@ bool utf8_valid(const char *p, size_t n)
     return true;
 }
 
+size_t utf8_put(char out[UTF8_MAX], uint32_t point)
+{
+    REQUIRE(point <= 0x10ffff && (point < 0xd800 || point > 0xdfff));
+    if (point < 0x80) {
+        out[0] = (char)point;
+        return 1;
+    }
+    size_t n = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, point >>= 6)
+        out[i] = (char)(0x80 | (point & 0x3f));
+    out[0] = (char)((0xf00 >> n) | point);
+    return n;
+}
+
 /* C0, DEL, and C1 (U+0080 to U+009F, whose lead byte is C2). */
 static bool is_control(const unsigned char *p, size_t len)
 {

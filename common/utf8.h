@@ -6,6 +6,10 @@
  * thread. */
 bool utf8_valid(const char *p, size_t n);
 
+/* Writes a code point that has a form, and says how many bytes that took. */
+#define UTF8_MAX 4
+size_t utf8_put(char out[UTF8_MAX], uint32_t point);
+
 /* Appends at most max_bytes of p as valid UTF-8: each bad byte becomes U+FFFD, control characters
  * become spaces, and the cut never splits a character. */
 void utf8_sanitize(struct strbuf *out, const char *p, size_t n, size_t max_bytes);

@@ -2,6 +2,7 @@
 #include "proto/json_walk.h"
 
 #include "common/require.h"
+#include "common/utf8.h"
 
 #define REPLACEMENT 0xfffd
 
@@ -255,23 +256,10 @@ bool json_walk_next_member(struct json_walk *w, const char **key, size_t *key_le
     return true;
 }
 
-static void put_utf8(struct strbuf *b, uint32_t c)
+static void put_utf8(struct strbuf *b, uint32_t point)
 {
-    if (c < 0x80) {
-        strbuf_putc(b, (char)c);
-    } else if (c < 0x800) {
-        strbuf_putc(b, (char)(0xc0 | c >> 6));
-        strbuf_putc(b, (char)(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-        strbuf_putc(b, (char)(0xe0 | c >> 12));
-        strbuf_putc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-        strbuf_putc(b, (char)(0x80 | (c & 0x3f)));
-    } else {
-        strbuf_putc(b, (char)(0xf0 | c >> 18));
-        strbuf_putc(b, (char)(0x80 | (c >> 12 & 0x3f)));
-        strbuf_putc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-        strbuf_putc(b, (char)(0x80 | (c & 0x3f)));
-    }
+    char text[UTF8_MAX];
+    strbuf_append(b, text, utf8_put(text, point));
 }
 
 /* s stands behind "\u"; how many bytes were used, 0 = none. */

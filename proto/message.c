@@ -310,16 +310,18 @@ static void read_heartbeat_ack(struct json_cur *c, struct message *out)
     out->heartbeat_ack.results = need_window(c, "results");
 }
 
-/* An object member, and its bytes as they came: *text and *len hold the line before (lend_line),
- * the span after. */
+/* An object member, and its bytes as they came: *text holds the line before (lend_line), the
+ * member's after. */
 static const struct json_node *need_span(struct json_cur *c, const char *name, const char **text,
                                          size_t *len)
 {
     const struct json_node *n = json_get_obj(c, name);
-    if (n == NULL)
+    size_t at = 0;
+    if (n != NULL)
+        json_node_span(n, &at, len);
+    else
         json_cur_fail(c, "'%s' is missing", name);
-    else if (!json_member_span(*text, *len, name, text, len))
-        UNREACHABLE("a member that the parser saw is in the text");
+    *text += at;
     return n;
 }
 
@@ -459,15 +461,12 @@ static enum err check_size(enum message_type t, size_t len, char *why, size_t wh
 }
 
 /* Where need_span() looks for bytes. */
-static void lend_line(struct message *m, const char *line, size_t len)
+static void lend_line(struct message *m, const char *line)
 {
-    if (m->type == MSG_TASK) {
+    if (m->type == MSG_TASK)
         m->task.spec_text = line;
-        m->task.spec_len = len;
-    } else if (m->type == MSG_RESULT) {
+    else if (m->type == MSG_RESULT)
         m->result.record_text = line;
-        m->result.record_len = len;
-    }
 }
 
 static enum err read_fields(struct json_cur *c, const char *line, size_t len, struct message *m,
@@ -477,7 +476,7 @@ static enum err read_fields(struct json_cur *c, const char *line, size_t len, st
     enum err e = check_size(m->type, len, why, why_max);
     if (e != ERR_NONE)
         return e;
-    lend_line(m, line, len);
+    lend_line(m, line);
     if (m->type != MSG_UNKNOWN)
         readers[m->type](c, m);
     e = json_cur_end_lenient(c);

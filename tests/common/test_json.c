@@ -294,6 +294,60 @@ START_TEST(test_refuses_bad_utf8)
 }
 END_TEST
 
+/* What ends a run of plain characters stands at every place of a word of eight. */
+START_TEST(test_decodes_strings_at_every_offset)
+{
+    static const struct {
+        const char *raw, *text;
+    } marks[] = {{"", ""},
+                 {"\\n", "\n"},
+                 {"\\\"\\\\", "\"\\"},
+                 {"\xc3\xa9", "\xc3\xa9"},
+                 {"\\u00e9\\u20ac\\ud83d\\ude00", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+                 {"\x7f\\t", "\x7f\t"}};
+    for (size_t m = 0; m < ARRAY_LEN(marks); m++)
+        for (int before = 0; before < 20; before++) {
+            char raw[80], text[80];
+            snprintf(raw, sizeof(raw), "[\"%.*s%s0123456789\",1]", before, "abcdefghijklmnopqrst",
+                     marks[m].raw);
+            snprintf(text, sizeof(text), "%.*s%s0123456789", before, "abcdefghijklmnopqrst",
+                     marks[m].text);
+            struct json_doc *d = must_parse(raw);
+            ck_assert_str_eq(json_node_str(json_first(json_root(d))), text);
+            json_free(&d);
+        }
+}
+END_TEST
+
+START_TEST(test_refuses_controls_at_every_offset)
+{
+    for (size_t at = 1; at < 30; at++) {
+        char text[40] = "\"abcdefghijklmnopqrstuvwxyzabcdef\"";
+        text[at] = '\x1f';
+        char expected[60];
+        snprintf(expected, sizeof(expected), "control character in a string at byte %zu", at);
+        refused(text, expected);
+        text[at] = '\xff';
+        refused(text, "bad UTF-8 in a string at byte 0");
+    }
+}
+END_TEST
+
+START_TEST(test_numbers_end_where_they_end)
+{
+    struct json_doc *d = must_parse("[0,-0.5,1e2 ,12]");
+    static const double values[] = {0, -0.5, 100, 12};
+    const struct json_node *n = json_first(json_root(d));
+    for (size_t i = 0; i < ARRAY_LEN(values); i++, n = json_next(n))
+        ck_assert(json_node_num(n) == values[i]);
+    json_free(&d);
+    d = must_parse("42");
+    ck_assert(json_node_num(json_root(d)) == 42);
+    ck_assert_ptr_null(json_first(json_root(d)));
+    json_free(&d);
+}
+END_TEST
+
 START_TEST(test_depth_is_bounded)
 {
     char text[2 * JSON_DEPTH_MAX + 8] = "";
@@ -359,6 +413,21 @@ START_TEST(test_span_finds_the_exact_bytes)
     span_is("{\"a\": {\"b\" : [1, 2]} , \"c\":1.50}", "a", "{\"b\" : [1, 2]}");
     span_is("{\"a\": {\"c\":0} , \"c\" : 1.50 }", "c", "1.50");
     span_is("{\"\\u0061b\":\"x\"}", "ab", "\"x\"");
+}
+END_TEST
+
+START_TEST(test_span_of_a_node_is_its_bytes)
+{
+    const char *text = " {\"a\" : [1, \"x\\n\"] , \"b\":null}";
+    size_t at, len;
+    struct json_doc *d = must_parse(text);
+    json_node_span(json_root(d), &at, &len);
+    ck_assert_uint_eq(at, 1);
+    ck_assert_uint_eq(len, strlen(text) - 1);
+    json_node_span(json_first(json_root(d)), &at, &len);
+    ck_assert_uint_eq(len, strlen("[1, \"x\\n\"]"));
+    ck_assert_mem_eq(text + at, "[1, \"x\\n\"]", len);
+    json_free(&d);
 }
 END_TEST
 
@@ -528,10 +597,11 @@ TESTS(json_writer, test_writer_places_commas, test_writer_prints_extreme_integer
 TESTS(json_reader, test_reads_every_type, test_refuses_broken_structure, test_refuses_lax_numbers,
       test_refuses_numbers_that_are_not_finite, test_refuses_numbers_that_would_be_cut,
       test_refuses_trailing_text, test_refuses_nul_bytes, test_refuses_raw_control_characters,
-      test_refuses_bad_escapes, test_refuses_bad_utf8, test_depth_is_bounded,
-      test_refuses_duplicate_names, test_finds_duplicates_in_a_large_object,
-      test_print_gives_back_compact_text, test_span_finds_the_exact_bytes,
-      test_span_of_an_absent_member_is_false)
+      test_refuses_bad_escapes, test_refuses_bad_utf8, test_decodes_strings_at_every_offset,
+      test_refuses_controls_at_every_offset, test_numbers_end_where_they_end, test_depth_is_bounded,
+      test_span_of_a_node_is_its_bytes, test_refuses_duplicate_names,
+      test_finds_duplicates_in_a_large_object, test_print_gives_back_compact_text,
+      test_span_finds_the_exact_bytes, test_span_of_an_absent_member_is_false)
 TESTS(json_cursor, test_cursor_reads_fields, test_cursor_defaults_when_absent,
       test_cursor_names_range_and_value, test_cursor_refuses_fractions_and_out_of_range,
       test_cursor_names_the_missing_field, test_cursor_keeps_the_first_problem,

@@ -120,6 +120,27 @@ START_TEST(test_sanitize_of_a_cut_sequence_is_valid)
 }
 END_TEST
 
+START_TEST(test_put_writes_each_length)
+{
+    static const struct {
+        uint32_t point;
+        const char *text;
+    } forms[] = {{0x24, "$"},
+                 {0x7f, "\x7f"},
+                 {0x80, "\xc2\x80"},
+                 {0x7ff, "\xdf\xbf"},
+                 {0x800, "\xe0\xa0\x80"},
+                 {0xffff, "\xef\xbf\xbf"},
+                 {0x10000, "\xf0\x90\x80\x80"},
+                 {0x10ffff, "\xf4\x8f\xbf\xbf"}};
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        char out[UTF8_MAX];
+        ck_assert_uint_eq(utf8_put(out, forms[i].point), strlen(forms[i].text));
+        ck_assert_mem_eq(out, forms[i].text, strlen(forms[i].text));
+    }
+}
+END_TEST
+
 START_TEST(test_sanitize_text_keeps_lines_and_tabs_only)
 {
     struct strbuf b;
@@ -130,7 +151,8 @@ START_TEST(test_sanitize_text_keeps_lines_and_tabs_only)
 }
 END_TEST
 
-TESTS(edges, test_sequence_past_the_end_is_invalid, test_nul_is_a_character)
+TESTS(edges, test_sequence_past_the_end_is_invalid, test_nul_is_a_character,
+      test_put_writes_each_length)
 TESTS(sanitize, test_sanitize_keeps_good_text, test_sanitize_replaces_each_bad_byte,
       test_sanitize_makes_controls_spaces, test_sanitize_never_splits_a_character_at_the_cut,
       test_sanitize_to_no_bytes_is_empty, test_sanitize_of_a_cut_sequence_is_valid,

@@ -33,6 +33,9 @@ static void check_span(const char *text, size_t len, const struct json_node *roo
     struct json_doc *part = NULL;
     REQUIRE(json_member_span(text, len, json_node_key(json_first(root)), &start, &n));
     REQUIRE(json_parse(start, n, &part, NULL, 0) == ERR_NONE);
+    size_t at, node_len;
+    json_node_span(json_first(root), &at, &node_len);
+    REQUIRE(text + at == start && node_len == n);
     json_free(&part);
 }
 
