@@ -13,12 +13,20 @@
 #include "common/mem.h"
 #include "master/store/sqlite_db.h"
 
-/* A checkpoint every 4,000 pages is the best of those measured (PLATFORM §5). */
-#define CHECKPOINT_PAGES 4000
+/* A checkpoint every 16 MB is the best of those measured. */
+#define CHECKPOINT_BYTES 16384000
 /* How long to wait for another process (a shell, a backup) that holds the lock. */
 #define BUSY_MS 5000
 
+/*
+ * Of a new store; one that is there keeps its own. Each page costs two writes into the WAL, a read
+ * and a write at a checkpoint: with 4 KiB results cost 15 % more CPU, and a commit of one row costs
+ * the same.
+ */
+#define PAGE_BYTES "16384"
+
 #define WRITER_PRAGMAS                                                                             \
+    "PRAGMA page_size = " PAGE_BYTES ";"                                                           \
     "PRAGMA journal_mode = WAL;"                                                                   \
     "PRAGMA synchronous = FULL;"                                                                   \
     "PRAGMA wal_autocheckpoint = 0;" /* ours, so that its errors are seen */                       \
@@ -253,6 +261,8 @@ static enum err connect_file(struct sqlite_db *d, const char *path)
         e = sqlite_exec(d, d->writer ? WRITER_PRAGMAS : READER_PRAGMAS);
     if (!e && d->writer)
         e = sqlite_schema_migrate(d);
+    if (!e)
+        e = sqlite_int(d, "PRAGMA page_size", 0, &d->page_bytes);
     if (e)
         return e;
     if (d->writer)
@@ -348,7 +358,7 @@ void sqlite_rollback(struct sqlite_db *d)
 
 enum err sqlite_checkpoint(struct sqlite_db *d, bool all)
 {
-    if (!all && d->wal_pages < CHECKPOINT_PAGES)
+    if (!all && d->wal_pages * d->page_bytes < CHECKPOINT_BYTES)
         return ERR_NONE;
     int mode = all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
     int rc = sqlite3_wal_checkpoint_v2(d->c, NULL, mode, NULL, NULL);

@@ -130,6 +130,7 @@ struct sqlite_db {
     sqlite3 *c;
     bool writer;
     sqlite3_stmt *st[SQL_COUNT];
+    int64_t page_bytes;
     int wal_pages; /* of the last commit's WAL */
     char why[200];
 };

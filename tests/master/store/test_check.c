@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
+#define PAGE_BYTES 16384 /* of a new store */
+
 static char text[8192];
 
 /* A batch that has ended, one that is open, one that is cancelled. */
@@ -168,8 +170,8 @@ START_TEST(damaged_page_is_found)
     FILE *f = fopen(path, "r+");
     ck_assert_ptr_nonnull(f);
     /* Every page but the first, so that no rule can step around it. */
-    fseek(f, 4096, SEEK_SET);
-    for (int i = 0; i < 4096 * 40; i++)
+    fseek(f, PAGE_BYTES, SEEK_SET);
+    for (int i = 0; i < PAGE_BYTES * 40; i++)
         fputc(0x55, f);
     fclose(f);
     ck_assert(!fx_check(text, sizeof(text)));

@@ -117,7 +117,7 @@ START_TEST(by_size_the_oldest_go_first_until_it_fits)
 {
     uint32_t num[4];
     for (int i = 0; i < 4; i++)
-        num[i] = ended_batch(3000);
+        num[i] = ended_batch(12000);
     ended_days_ago(num[0], 1); /* the order of their ends, not of their numbers */
     ended_days_ago(num[1], 4);
     ended_days_ago(num[2], 2);
