@@ -19,9 +19,7 @@ struct batch *batch_find(struct core *c, uint32_t num)
 
 struct task *task_find(struct core *c, uint64_t id)
 {
-    struct task *t = NULL;
-    HASH_FIND(hh, c->tasks, &id, sizeof(id), t);
-    return t;
+    return idmap_find(&c->tasks, id);
 }
 
 uint64_t batch_ended(const struct batch *b)
@@ -36,13 +34,12 @@ uint64_t batch_ended(const struct batch *b)
 
 struct task *task_new(struct core *c, struct batch *b, uint64_t id, uint64_t host_hash)
 {
-    REQUIRE(!task_find(c, id));
     struct task *t = mem_zalloc(sizeof(*t));
     t->id = id;
     t->batch = b;
     t->host_hash = host_hash;
     t->state = TASK_STORING; /* in no queue until someone puts it there */
-    HASH_ADD(hh, c->tasks, id, sizeof(t->id), t);
+    idmap_add(&c->tasks, id, t);
     list_push_back(&b->tasks, &t->batch_node);
     gauge_set(&c->stats.window_tasks, (int64_t)++c->window_tasks);
     return t;
@@ -53,7 +50,7 @@ void task_free(struct core *c, struct task *t)
     REQUIRE(!list_linked(&t->node) && !t->agent && !t->host && !t->twin);
     REQUIRE(!list_linked(&t->straggler));
     slots_leave(c, t);
-    HASH_DEL(c->tasks, t);
+    idmap_remove(&c->tasks, t->id);
     list_remove(&t->batch->tasks, &t->batch_node);
     gauge_set(&c->stats.window_tasks, (int64_t)--c->window_tasks);
     c->window_bytes -= t->spec_len;

@@ -20,6 +20,9 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     if (cfg->n_deny)
         memcpy(c->deny, cfg->deny, cfg->n_deny * sizeof(*cfg->deny));
     c->n_deny = cfg->n_deny;
+    idmap_init(&c->sessions);
+    idmap_init(&c->tasks);
+    idmap_init(&c->hosts);
     list_init(&c->session_list);
     list_init(&c->hungry);
     list_init(&c->alone);
@@ -51,7 +54,10 @@ void core_destroy(struct core **cp)
     batch_destroy_all(c);
     fleet_destroy_all(c);
     polite_forget_rates(c);
-    REQUIRE(!c->tasks && !c->hosts && c->ready == 0);
+    REQUIRE(c->sessions.count + c->tasks.count + c->hosts.count + c->ready == 0);
+    idmap_fini(&c->sessions);
+    idmap_fini(&c->tasks);
+    idmap_fini(&c->hosts);
     ticket_ring_destroy(&c->tickets);
     free(c);
     *cp = NULL;

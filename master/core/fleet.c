@@ -23,9 +23,7 @@ static void session_enter(struct core *c, struct session *s, enum session_state 
 
 struct session *fleet_session(struct core *c, session_id id)
 {
-    struct session *s = NULL;
-    HASH_FIND(hh, c->sessions, &id, sizeof(id), s);
-    return s;
+    return idmap_find(&c->sessions, id);
 }
 
 void fleet_want_write(struct core *c, struct session *s)
@@ -69,7 +67,7 @@ session_id core_session_open(struct core *c, const char *allowed_agents, const c
     s->opened_at = s->last_rx = s->began_at = now;
     strbuf_init(&s->control, CONTROL_MAX_BYTES);
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
-    HASH_ADD(hh, c->sessions, id, sizeof(s->id), s);
+    idmap_add(&c->sessions, s->id, s);
     list_push_back(&c->session_list, &s->node);
     counter_add(&c->stats.sessions_total, 1);
     gauge_set(&c->stats.sessions, (int64_t)c->session_list.count);
@@ -79,7 +77,7 @@ session_id core_session_open(struct core *c, const char *allowed_agents, const c
 static void session_free(struct core *c, struct session *s)
 {
     dispatch_forget(c, s);
-    HASH_DEL(c->sessions, s);
+    idmap_remove(&c->sessions, s->id);
     list_remove(&c->session_list, &s->node);
     gauge_set(&c->stats.sessions, (int64_t)c->session_list.count);
     strbuf_fini(&s->control);

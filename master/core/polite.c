@@ -20,9 +20,7 @@ bool polite_limits(const struct batch *b)
 
 struct host *polite_find(struct core *c, uint64_t hash)
 {
-    struct host *h = NULL;
-    HASH_FIND(hh, c->hosts, &hash, sizeof(hash), h);
-    return h;
+    return idmap_find(&c->hosts, hash);
 }
 
 static struct host *host_get(struct core *c, uint64_t hash)
@@ -34,7 +32,7 @@ static struct host *host_get(struct core *c, uint64_t hash)
     h->hash = hash;
     list_init(&h->waiting);
     list_init(&h->skips);
-    HASH_ADD(hh, c->hosts, hash, sizeof(h->hash), h);
+    idmap_add(&c->hosts, hash, h);
     return h;
 }
 
@@ -49,7 +47,7 @@ void polite_settle(struct core *c, struct host *h)
         list_remove(&c->stuck_hosts, &h->stuck);
     if (!idle || stuck || !list_empty(&h->skips) || list_linked(&h->rated))
         return;
-    HASH_DEL(c->hosts, h);
+    idmap_remove(&c->hosts, h->hash);
     free(h);
 }
 

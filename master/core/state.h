@@ -2,6 +2,7 @@
 #pragma once
 #include "common/bucket.h"
 #include "common/heap.h"
+#include "common/idmap.h"
 #include "common/list.h"
 #include "common/mem.h"
 #include "common/random.h"
@@ -79,7 +80,6 @@ struct task {
     bool forgotten;              /* a master before this one leased it */
     struct list_node node;       /* READY, WAITING: queue; LEASED: agent->leases */
     struct list_node batch_node; /* batch->tasks, always */
-    UT_hash_handle hh;
 };
 
 /* The second lease of a task (straggle.c). */
@@ -99,7 +99,6 @@ struct host { /* the per-host budget; exists while something is in flight, waits
     struct list_node stuck; /* in core->stuck_hosts while tasks wait and none is in flight */
     struct bucket bucket;   /* starts, while … */
     struct list_node rated; /* … in core->rated_hosts: until it is full and nothing waits */
-    UT_hash_handle hh;
 };
 
 struct waiter {
@@ -222,7 +221,6 @@ struct session {
     struct strbuf verdicts;
     bool asked; /* to write, and core_produce() has not come yet */
     struct list_node hungry_node, node;
-    UT_hash_handle hh;
 };
 
 struct core {
@@ -235,10 +233,8 @@ struct core {
     struct cidr deny[64];
     unsigned n_deny;
     struct agent *agents;
-    struct session *sessions;
     struct batch *batches;
-    struct task *tasks;
-    struct host *hosts;
+    struct idmap sessions, tasks, hosts;
     struct group *groups; /* by target */
     struct list session_list, hungry, stuck_hosts, rated_hosts, stragglers;
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */

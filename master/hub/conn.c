@@ -30,9 +30,7 @@ static struct conn *conn_of(struct lws *wsi)
 
 static struct conn *conn_find(struct hub *h, session_id s)
 {
-    struct conn *c = NULL;
-    HASH_FIND(hh, h->sessions, &s, sizeof(s), c);
-    return c;
+    return idmap_find(&h->sessions, s);
 }
 
 /* ---- sockets come and go */
@@ -64,7 +62,7 @@ static void end_session(struct conn *c, enum end cause, const char *detail, stru
     session_id s = c->sid;
     if (s == 0)
         return;
-    HASH_DEL(c->hub->sessions, c);
+    idmap_remove(&c->hub->sessions, s);
     c->sid = 0;
     c->hub->ending = c;
     core_session_closed(c->hub->core, s, cause, detail, now);
@@ -141,7 +139,7 @@ static enum gate_verdict judge(struct lws *wsi, struct hub *h, const char *upgra
         .upgrade = upgrade,
         .authorization = authorization,
         .subprotocols = subprotocols,
-        .full = (int64_t)HASH_COUNT(h->sessions) >= h->max_agents,
+        .full = (int64_t)h->sessions.count >= h->max_agents,
         .draining = h->state != HUB_RUNNING,
     };
     enum gate_verdict v = gate_judge(&q, h->tokens, grant);
@@ -184,7 +182,7 @@ static int on_established(struct hub *h, struct conn *c)
         return -1; /* it did not come through the gate */
     sockinfo_tune_link(lws_get_socket_fd(c->wsi));
     c->sid = core_session_open(h->core, c->agents, c->peer, mono_now());
-    HASH_ADD(hh, h->sessions, sid, sizeof(c->sid), c);
+    idmap_add(&h->sessions, c->sid, c);
     return 0;
 }
 

@@ -309,6 +309,7 @@ enum err hub_create(const struct hub_config *c, struct hub **out, char *why, siz
     struct hub *h = mem_zalloc(sizeof(*h));
     h->max_agents = c->max_agents;
     list_init(&h->conns);
+    idmap_init(&h->sessions);
     strbuf_init(&h->frame, FRAME_BUFFER_MAX);
     courier_init(&h->courier, wake_hub, h);
     h->courier.on_committed = on_committed;
@@ -369,6 +370,7 @@ void hub_destroy(struct hub **hp)
     journal_destroy(&h->journal);
     tokens_close(&h->tokens);
     strbuf_fini(&h->frame);
+    idmap_fini(&h->sessions);
     free(h->iface);
     free(h);
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
-#include <uthash.h>
+#include "common/idmap.h"
 #include "common/ws/ws_loop.h"
 #include "master/auth/tokens.h"
 #include "master/hub/courier.h"
@@ -30,7 +30,6 @@ struct conn {
     struct lws *wsi;
     struct list_node node;
     session_id sid; /* 0: not yet, or no more */
-    UT_hash_handle hh;
     char token_id[TOKEN_ID_MAX];
     char *agents; /* names the token is bound to; NULL = any */
     char peer[PEER_TEXT_MAX];
@@ -59,7 +58,7 @@ struct hub {
     const struct conn *ending; /* whose end the core is told of at the moment */
     enum hub_state state;
     int64_t max_agents;
-    struct conn *sessions; /* by sid */
+    struct idmap sessions; /* conns, by sid */
     struct list conns;
     struct strbuf frame;
     uv_prepare_t turn;

@@ -64,18 +64,16 @@ static void audit_batch(const struct batch *b, struct audit *sum)
 static void audit_hosts(const struct core *c)
 {
     size_t counted = 0, waiting = 0, sum = 0, queued = 0;
-    struct host *h, *htmp;
-    HASH_ITER(hh, c->hosts, h, htmp)
-    {
+    const struct host *h;
+    for (size_t at = 0; (h = idmap_next(&c->hosts, &at)) != NULL;) {
         counted += h->in_flight;
         waiting += h->waiting.count;
         REQUIRE(h->in_flight > 0 || h->waiting.count > 0 || h->skips.count > 0 ||
                 list_linked(&h->rated));
         REQUIRE(list_linked(&h->stuck) == (h->in_flight == 0 && h->waiting.count > 0));
     }
-    struct task *t, *ttmp;
-    HASH_ITER(hh, c->tasks, t, ttmp)
-    {
+    const struct task *t;
+    for (size_t at = 0; (t = idmap_next(&c->tasks, &at)) != NULL;) {
         sum += t->state == TASK_LEASED && t->host;
         sum += t->twin && t->twin->host;
         queued += t->state == TASK_WAITING;
@@ -158,7 +156,7 @@ static void core_audit(const struct core *c)
         asked += b->asked;
     }
     REQUIRE(sum.ready == c->ready && sum.bytes == c->window_bytes && asked == c->asked);
-    REQUIRE(sum.tasks == c->window_tasks && sum.tasks == HASH_COUNT(c->tasks));
+    REQUIRE(sum.tasks == c->window_tasks && sum.tasks == c->tasks.count);
     REQUIRE((sum.grouped > 0) == (c->groups != NULL));
     audit_hosts(c);
     audit_fleet(c, sum.leased);
