@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: MIT
 # What agents without work cost the master.
 #
-#     tests/bench/idle.sh [--runs N] [--agents N] [--seconds N]
+#     tests/bench/idle.sh [--runs N] [--agents N] [--seconds N] [--restart]
 #
 # N agents (default 1,000) connect and beat every 5 s. One line a run: the time until all were welcomed, the master's
 # memory per agent (RSS and PSS, over what it was before they came, in KiB), and its CPU in percent of a core over
-# --seconds (default 20). BUILD=DIR takes another build than build/.
+# --seconds (default 20). With --restart the master is then killed with SIGKILL and started anew on its data, and all
+# agents come back at once, each for itself, with the agent's backoff. Then the line also tells the time from the kill
+# until the master was ready (ready_s), and from the first lost connection until the last agent was welcome again
+# (back_s), how often they knocked (tries), and the CPU seconds of the new master until then (back_cpu_s) with its
+# memory. BUILD=DIR takes another build than build/.
 ME=idle.sh
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +18,13 @@ ME=idle.sh
 . tests/bench/master_lib.sh
 
 AGENTS=1000 SECONDS_EACH=20 SETTLE_S=6 # one heartbeat interval and a little
+RESTART=
 while [ $# -gt 0 ]; do
+    if [ "$1" = --restart ]; then
+        RESTART=yes
+        shift
+        continue
+    fi
     [ $# -ge 2 ] || set -- --usage
     case $1 in
     --runs) need_number "$1" "$2" && RUNS=$2 ;;
@@ -33,21 +43,35 @@ kib() { # KEY: of the master's memory
     awk -v k="$1:" '$1 == k { print $2 }' "/proc/$MASTER/smaps_rollup"
 }
 
+restart() { # adds to LINE
+    local began
+    began=$(date +%s%N)
+    kill -9 "$MASTER"
+    wait "$MASTER" 2>/dev/null
+    boot_master --max-agents $((AGENTS + 100))
+    LINE+=" ready_s=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { printf "%.2f", ns / 1e9 }')"
+    wait_agents back "the agents did not all come back"
+    LINE+=" back_cpu_s=$(ratio "$(cpu_ticks "$MASTER")" "$(getconf CLK_TCK)") back_s=$(agents_max back seconds)"
+    LINE+=" tries=$(agents_sum back tries) back_rss_mib=$(ratio "$(kib Rss)" 1024)"
+}
+
 one_run() { # NUMBER
     local load rss pss before after
     load=$(load)
     start_master --max-agents $((AGENTS + 100))
     rss=$(kib Rss) pss=$(kib Pss)
-    start_agents "$AGENTS"
+    start_agents "$AGENTS" ${RESTART:+--reconnect}
     sleep "$SETTLE_S"
     before=$(cpu_ticks "$MASTER")
     sleep "$SECONDS_EACH"
     after=$(cpu_ticks "$MASTER")
-    ! grep -q '^lost' "$WORK/agents.log" || die "agents were lost: $(grep -c '^lost' "$WORK/agents.log")"
-    figures "idle run=$1 agents=$AGENTS welcome_s=$(value seconds "$(grep '^ready' "$WORK/agents.log")")" \
-        "rss_kib_each=$(ratio $(($(kib Rss) - rss)) "$AGENTS") pss_kib_each=$(ratio $(($(kib Pss) - pss)) "$AGENTS")" \
-        "master_rss_mib=$(ratio "$(kib Rss)" 1024)" \
-        "cpu_percent=$(ratio $(((after - before) * 100)) $((SECONDS_EACH * $(getconf CLK_TCK)))) load=$load"
+    ! grep -q '^lost' "$WORK"/agents.*.log || die "agents were lost: $(cat "$WORK"/agents.*.log | grep -c '^lost')"
+    LINE="idle run=$1 agents=$AGENTS welcome_s=$(agents_max ready seconds)"
+    LINE+=" rss_kib_each=$(ratio $(($(kib Rss) - rss)) "$AGENTS") pss_kib_each=$(ratio $(($(kib Pss) - pss)) "$AGENTS")"
+    LINE+=" master_rss_mib=$(ratio "$(kib Rss)" 1024)"
+    LINE+=" cpu_percent=$(ratio $(((after - before) * 100)) $((SECONDS_EACH * $(getconf CLK_TCK))))"
+    [ -z "$RESTART" ] || restart
+    figures "$LINE load=$load"
     stop_all
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/link/session.h"
+#include "common/backoff.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -19,9 +20,12 @@
  * fleet of idle agents that heartbeat as the master asks.
  *
  *     instant_agent --master PORT --token-file FILE [--agents N] [--places N] [--connecting N]
+ *                   [--first N] [--reconnect]
  *
  * Prints `ready agents=N seconds=S` when the master has welcomed all of them, `lost …` for each one
- * that goes, and ends on SIGTERM with its own figures.
+ * that goes, and ends on SIGTERM with its own figures. With --reconnect those that were lost come
+ * back each for itself, with the backoff of the agent, and `back agents=N seconds=S tries=N` is
+ * said when all are welcome again, S seconds after the first was lost.
  */
 #define ME            "instant_agent"
 #define AGENTS_MAX    100000
@@ -35,20 +39,26 @@
 #define TOKEN_LINE    (TOKEN_MAX + 2)
 #define FD_SPARE      64
 #define CONNECT_TRIES 5
+/* Of agent/link/link.c */
+#define BACKOFF_BASE_MS  1000
+#define BACKOFF_CAP_MS   30000
+#define BACKOFF_FLOOR_MS 100
 
 struct fleet;
 struct agent {
     struct fleet *fleet;
     struct session *session;
-    struct lws *wsi;
-    bool up, welcome;
+    struct lws *wsi, *trying;
+    bool up, welcome, resting; /* resting: it connects anew at retry_at */
     int tries;
+    struct backoff backoff;
+    struct mono retry_at;
     uint64_t *todo; /* admitted in this frame, answered after it */
     size_t n_todo;
 };
 
 struct fleet {
-    long port, n, places, connecting_max;
+    long port, n, first, places, connecting_max;
     const char *token_file;
     char token[TOKEN_LINE];
     struct ws_loop *loop;
@@ -57,9 +67,10 @@ struct fleet {
     unsigned char *out;
     long next, connecting, welcome, slice, slices;
     uint64_t answered, frames_in, frames_out;
-    uint64_t *todo; /* room shared by all: only one agent reads at a time */
-    struct mono started_at;
-    bool ending, failed;
+    uint64_t *todo;                  /* room shared by all: only one agent reads at a time */
+    struct mono started_at, lost_at; /* lost_at: the first, since all were welcome */
+    uint64_t retries;
+    bool ending, failed, reconnect;
     char record[RECORD_BYTES];
     uv_poll_t signals;
     int signal_fd;
@@ -68,7 +79,7 @@ struct fleet {
 static void usage(void)
 {
     fprintf(stderr, "usage: instant_agent --master PORT --token-file FILE [--agents N] "
-                    "[--places N] [--connecting N]\n");
+                    "[--places N] [--connecting N] [--first N] [--reconnect]\n");
     exit(2);
 }
 
@@ -76,7 +87,8 @@ static void read_options(struct fleet *f, int argc, char **argv)
 {
     static const struct option options[] = {
         {"master", 1, NULL, 'm'}, {"token-file", 1, NULL, 't'}, {"agents", 1, NULL, 'n'},
-        {"places", 1, NULL, 'p'}, {"connecting", 1, NULL, 'c'}, {NULL, 0, NULL, 0},
+        {"places", 1, NULL, 'p'}, {"connecting", 1, NULL, 'c'}, {"reconnect", 0, NULL, 'r'},
+        {"first", 1, NULL, 'f'},  {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -94,6 +106,12 @@ static void read_options(struct fleet *f, int argc, char **argv)
             break;
         case 'c':
             f->connecting_max = bench_number(ME, optarg, AGENTS_MAX);
+            break;
+        case 'f':
+            f->first = bench_number(ME, optarg, AGENTS_MAX);
+            break;
+        case 'r':
+            f->reconnect = true;
             break;
         default:
             usage();
@@ -179,7 +197,7 @@ static void op_close(void *arg, uint16_t code, const char *reason)
 {
     struct agent *a = arg;
     fprintf(stderr, "%s: the session closes with %u: %s\n", ME, code, reason);
-    a->fleet->failed |= !a->fleet->ending;
+    a->fleet->failed |= !a->fleet->ending && !a->fleet->reconnect;
     if (a->wsi)
         lws_set_timeout(a->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
@@ -212,6 +230,17 @@ static void answer(struct agent *a, struct mono now)
     f->answered += n;
 }
 
+static void say_all_welcome(struct fleet *f)
+{
+    if (mono_is_set(f->lost_at))
+        printf("back agents=%ld seconds=%.2f tries=%llu\n", f->n, bench_seconds_since(f->lost_at),
+               (unsigned long long)f->retries);
+    else
+        printf("ready agents=%ld seconds=%.2f\n", f->n, bench_seconds_since(f->started_at));
+    fflush(stdout);
+    f->lost_at = (struct mono){0};
+}
+
 static void note_welcome(struct agent *a)
 {
     struct fleet *f = a->fleet;
@@ -221,10 +250,9 @@ static void note_welcome(struct agent *a)
         return;
     a->welcome = true;
     f->connecting--;
-    if (++f->welcome == f->n) {
-        printf("ready agents=%ld seconds=%.2f\n", f->n, bench_seconds_since(f->started_at));
-        fflush(stdout);
-    }
+    backoff_reset(&a->backoff);
+    if (++f->welcome == f->n)
+        say_all_welcome(f);
 }
 
 static int on_receive(struct agent *a, struct lws *wsi, const char *in, size_t len)
@@ -268,6 +296,12 @@ static int on_established(struct agent *a, struct lws *wsi)
     return 0;
 }
 
+static void rest(struct agent *a, struct mono now)
+{
+    a->resting = true;
+    a->retry_at = mono_add_ms(now, backoff_next_ms(&a->backoff, random_u64()));
+}
+
 static void on_closed(struct agent *a)
 {
     struct fleet *f = a->fleet;
@@ -278,8 +312,15 @@ static void on_closed(struct agent *a)
         f->welcome--;
     else
         f->connecting--;
+    a->welcome = false;
     if (f->ending)
         return;
+    if (f->reconnect) {
+        if (!mono_is_set(f->lost_at))
+            f->lost_at = mono_now();
+        rest(a, mono_now());
+        return;
+    }
     f->failed = true;
     printf("lost agent=%ld\n", (long)(a - f->agents));
     fflush(stdout);
@@ -297,9 +338,11 @@ static void connect_one(struct agent *a)
         .protocol = PROTO_SUBPROTOCOL,
         .local_protocol_name = PROTO_SUBPROTOCOL,
         .opaque_user_data = a,
+        .pwsi = &a->trying,
     };
     f->connecting++;
-    (void)lws_client_connect_via_info(&info); /* a failure is told by CONNECTION_ERROR */
+    a->trying = NULL;
+    (void)lws_client_connect_via_info(&info); /* a failure is told by CONNECTION_ERROR … */
 }
 
 static void on_refused(struct agent *a, const char *why)
@@ -308,11 +351,22 @@ static void on_refused(struct agent *a, const char *why)
     f->connecting--;
     if (f->ending)
         return;
+    if (f->reconnect) {
+        rest(a, mono_now());
+        return;
+    }
     if (++a->tries == CONNECT_TRIES) {
         fprintf(stderr, "%s: the master cannot be reached: %s\n", ME, why ? why : "no answer");
         exit(1);
     }
     connect_one(a);
+}
+
+/* … or, when the master's end goes just then, by nothing but this. */
+static void on_destroy(struct agent *a, struct lws *wsi)
+{
+    if (a != NULL && wsi == a->trying && !a->up && !a->resting && a->fleet->reconnect)
+        on_refused(a, NULL);
 }
 
 static int add_token(struct fleet *f, struct lws *wsi, unsigned char **p, size_t len)
@@ -343,6 +397,9 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         if (a->up)
             on_closed(a);
         return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        on_destroy(a, wsi);
+        return 0;
     default:
         return 0;
     }
@@ -350,11 +407,24 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 
 /* ---- the loop */
 
+static void reconnect_due(struct fleet *f, struct mono now)
+{
+    for (long i = 0; f->reconnect && i < f->next; i++) {
+        struct agent *a = &f->agents[i];
+        if (!a->resting || mono_before(now, a->retry_at))
+            continue;
+        a->resting = false;
+        f->retries++;
+        connect_one(a);
+    }
+}
+
 static void on_tick(void *arg, struct mono now)
 {
     struct fleet *f = arg;
     if (f->ending)
         return;
+    reconnect_due(f, now);
     while (f->next < f->n && f->connecting < f->connecting_max)
         connect_one(&f->agents[f->next++]);
     for (long i = f->slice; i < f->n; i += f->slices) {
@@ -410,7 +480,7 @@ static void make_agent(struct fleet *f, long i)
 {
     struct agent *a = &f->agents[i];
     char name[32], instance[INSTANCE_ID_LEN + 1], run_id[INSTANCE_ID_LEN + 1];
-    snprintf(name, sizeof(name), "bench-%ld", i);
+    snprintf(name, sizeof(name), "bench-%ld", f->first + i);
     random_hex(instance);
     random_hex(run_id);
     struct session_config c = {.agent = name,
@@ -423,15 +493,17 @@ static void make_agent(struct fleet *f, long i)
                                .outbox_bytes = OUTBOX_BYTES};
     a->fleet = f;
     a->todo = f->todo;
+    backoff_init(&a->backoff, BACKOFF_BASE_MS, BACKOFF_CAP_MS, BACKOFF_FLOOR_MS);
     a->session = session_create(&c, &ops, a);
 }
 
 static void raise_descriptors(const struct fleet *f)
 {
     struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_max < (rlim_t)(f->n + FD_SPARE))
+    rlim_t most = (rlim_t)(f->n * (f->reconnect ? 2 : 1) + FD_SPARE); /* old ones close late */
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_max < most)
         bench_fail(ME, "too many agents for the limit of descriptors (ulimit -Hn)");
-    r.rlim_cur = (rlim_t)(f->n + FD_SPARE);
+    r.rlim_cur = most;
     if (setrlimit(RLIMIT_NOFILE, &r) < 0)
         bench_fail(ME, strerror(errno));
 }

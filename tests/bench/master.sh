@@ -40,7 +40,7 @@ ours() { # sets LINE
     LINE=$(/usr/bin/python3 tests/bench/drive.py --port "$API" --token-file "$WORK/data/admin.token" \
         --pid "$MASTER" --tasks "$TASKS") || { tail -n 5 "$WORK/master.log" >&2 && die "the run failed"; }
     stop_all
-    LINE+=" agents_cpu_s=$(value cpu_s "$(tail -n 1 "$WORK/agents.log")")"
+    LINE+=" agents_cpu_s=$(agents_sum answered= cpu_s)"
 }
 
 redis() { # [each]; sets LINE
