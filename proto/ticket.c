@@ -135,6 +135,14 @@ enum err ticket_peek(const char *text, struct lease_no *lease)
     return ERR_NONE;
 }
 
+const char *ticket_proof(const char *text)
+{
+    size_t n = strnlen(text, TICKET_TEXT_MAX);
+    _Static_assert(TICKET_PROOF_LEN == MAC_HEX, "it is the MAC");
+    REQUIRE(n > MAC_HEX && n < TICKET_TEXT_MAX);
+    return text + n - MAC_HEX;
+}
+
 static struct hmac *find_key(const struct ticket_ring *r, uint64_t id)
 {
     for (size_t i = r->n; i > 0; i--)

@@ -36,3 +36,7 @@ MUST_USE enum err ticket_verify(struct ticket_ring *r, const char *text, const c
                                 uint64_t task, const char *agent, struct lease_no *lease);
 /* Reads the lease number without proof. */
 MUST_USE enum err ticket_peek(const char *text, struct lease_no *lease);
+/* The MAC as it stands in a ticket that ticket_make gave or ticket_peek took: TICKET_PROOF_LEN
+ * characters at its end. Whoever remembers that of a lease need not compute it again. */
+#define TICKET_PROOF_LEN 32
+const char *ticket_proof(const char *text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/core/state.h"
+#include <string.h>
 
 /*
  * Whose turn it is. Agents pull: when a session's socket is writable and its credit is not used up,
@@ -200,6 +201,10 @@ static void send_task(struct core *c, struct session *s, struct task *t, struct 
     struct batch *b = t->batch;
     char ticket[TICKET_TEXT_MAX];
     ticket_make(c->tickets, b->uuid, t->id, s->agent->name, lease, ticket);
+    if (lease.counter == t->lease.counter) {
+        memcpy(t->proof, ticket_proof(ticket), TICKET_PROOF_LEN);
+        t->proof_of = lease.counter;
+    }
     int64_t left = mono_diff_ms(b->deadline_at, now);
     struct msg_task m = {.task = t->id,
                          .ticket = ticket,

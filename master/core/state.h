@@ -66,20 +66,22 @@ struct task {
     uint8_t attempts, deaths;
     struct agent *avoid; /* the agent that had it last: another is preferred */
     struct mono avoid_until;
-    bool faulted;                /* it came back by a fault of that agent */
-    struct agent *agent;         /* LEASED: whose */
-    struct twin *twin;           /* LEASED: its second lease (straggle.c), NULL = none */
-    struct mono held_since;      /* LEASED: since when we know of it */
-    bool judged, safe;           /* whether it may be asked twice */
-    struct list_node straggler;  /* in core->stragglers: LEASED, old, without a twin */
-    struct group *group;         /* of its target, when that asks for several agents */
-    uint64_t barred;             /* hash of an agent that has answered another one of them */
-    struct lease_no lease;       /* the current or last one */
-    struct mono leased_at;       /* unset: by a master before this one */
-    struct history *history;     /* earlier leases, NULL = none */
-    bool forgotten;              /* a master before this one leased it */
-    struct list_node node;       /* READY, WAITING: queue; LEASED: agent->leases */
-    struct list_node batch_node; /* batch->tasks, always */
+    bool faulted;                 /* it came back by a fault of that agent */
+    struct agent *agent;          /* LEASED: whose */
+    struct twin *twin;            /* LEASED: its second lease (straggle.c), NULL = none */
+    struct mono held_since;       /* LEASED: since when we know of it */
+    bool judged, safe;            /* whether it may be asked twice */
+    struct list_node straggler;   /* in core->stragglers: LEASED, old, without a twin */
+    struct group *group;          /* of its target, when that asks for several agents */
+    uint64_t barred;              /* hash of an agent that has answered another one of them */
+    struct lease_no lease;        /* the current or last one */
+    uint64_t proof_of;            /* the counter of the lease whose proof is … */
+    char proof[TICKET_PROOF_LEN]; /* … this; 0 = none */
+    struct mono leased_at;        /* unset: by a master before this one */
+    struct history *history;      /* earlier leases, NULL = none */
+    bool forgotten;               /* a master before this one leased it */
+    struct list_node node;        /* READY, WAITING: queue; LEASED: agent->leases */
+    struct list_node batch_node;  /* batch->tasks, always */
 };
 
 /* The second lease of a task (straggle.c). */

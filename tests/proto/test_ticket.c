@@ -125,6 +125,8 @@ START_TEST(test_peek_reads_the_lease_without_a_key)
     ck_assert_int_eq(ticket_peek(text, &got), ERR_NONE);
     ck_assert_uint_eq(got.epoch, 3);
     ck_assert_uint_eq(got.counter, 44);
+    ck_assert_str_eq(ticket_proof(text), strrchr(text, '.') + 1);
+    ck_assert_uint_eq(strlen(ticket_proof(text)), TICKET_PROOF_LEN);
     ticket_ring_destroy(&ring);
 }
 END_TEST

@@ -113,6 +113,27 @@ START_TEST(a_forged_ticket_is_rejected)
 }
 END_TEST
 
+/* Its lease is the current one, and only the proof is not. */
+START_TEST(a_wrong_proof_of_the_current_lease_is_rejected)
+{
+    setup();
+    world_batch(w, 1, 2, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 500);
+    struct w_held good = a->held[0], bad = good;
+    char *last = bad.ticket + strlen(bad.ticket) - 1;
+    *last = *last == '0' ? '1' : '0';
+    world_result(w, a, &bad, CAUSE_NONE);
+    world_settle(w);
+    ck_assert_uint_eq(a->acks_rejected, 1);
+    world_result(w, a, &good, CAUSE_NONE);
+    world_settle(w);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 1);
+    done();
+}
+END_TEST
+
 START_TEST(another_agents_ticket_is_rejected)
 {
     setup();
@@ -506,8 +527,8 @@ END_TEST
 TESTS(leases, the_same_process_takes_its_leases_back, another_process_of_the_name_ends_them_at_once,
       what_the_agent_never_received_is_queued_again, after_the_grace_they_run_elsewhere,
       a_late_result_from_an_old_lease_still_wins, a_result_twice_counts_once,
-      a_forged_ticket_is_rejected, another_agents_ticket_is_rejected,
-      the_only_agent_gets_time_to_recover_from_its_fault,
+      a_forged_ticket_is_rejected, a_wrong_proof_of_the_current_lease_is_rejected,
+      another_agents_ticket_is_rejected, the_only_agent_gets_time_to_recover_from_its_fault,
       an_agents_fault_is_tried_elsewhere_and_ends_undetermined,
       a_task_that_kills_three_processes_is_poison_and_bystanders_are_not,
       released_tasks_go_elsewhere_without_an_attempt,
