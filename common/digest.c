@@ -7,6 +7,7 @@
 #include <openssl/params.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "common/require.h"
@@ -151,4 +152,24 @@ uint64_t hash64(const void *p, size_t n)
     for (size_t i = 0; i < n; i++)
         h = (h ^ at[i]) * 0x100000001b3U;
     return h;
+}
+
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 32;
+}
+
+uint64_t hash64_long(const void *p, size_t n)
+{
+    const uint8_t *at = p;
+    uint64_t h = n, word;
+    for (; n >= sizeof(word); n -= sizeof(word), at += sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+        h = mix(h, word);
+    }
+    word = 0;
+    for (size_t i = 0; i < n; i++)
+        word = word << 8 | at[i];
+    return mix(h, word);
 }

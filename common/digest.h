@@ -31,3 +31,6 @@ bool bytes_equal(const void *a, const void *b, size_t n);
 
 /* FNV-1a 64, for hash tables whose keys are bounded; never for secrets. */
 uint64_t hash64(const void *p, size_t n);
+/* The same for longer keys, eight bytes at a time: only within one process, for its value is that
+ * of the machine's byte order. Texts of one length that differ in one word have different ones. */
+uint64_t hash64_long(const void *p, size_t n);

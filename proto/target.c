@@ -180,11 +180,27 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
+#define EVERY_BYTE UINT64_C(0x0101010101010101)
+#define HIGH_BITS  (EVERY_BYTE * 0x80)
+
+/* Eight bytes of visible ASCII without a backslash. */
+static bool is_clean_word(const char *s)
+{
+    uint64_t w, slash;
+    memcpy(&w, s, sizeof(w));
+    slash = w ^ (EVERY_BYTE * '\\');
+    uint64_t bad = (w - EVERY_BYTE * 0x21) | (w + EVERY_BYTE) | w | (slash - EVERY_BYTE);
+    return (bad & HIGH_BITS) == 0;
+}
+
 /* A byte that may stand in no URI, or the end: control characters (C1 too), space, DEL, backslash.
  */
 static size_t clean_run(const char *s, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    size_t i = 0;
+    while (n - i >= sizeof(uint64_t) && is_clean_word(s + i))
+        i += sizeof(uint64_t);
+    for (; i < n; i++) {
         unsigned char c = (unsigned char)s[i];
         if (c <= ' ' || c == 0x7f || c == '\\')
             return i;

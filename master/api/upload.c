@@ -221,7 +221,7 @@ static void add_target(struct upload *u, const struct target *t, uint64_t line)
     }
     u->accepted++;
     counter_add(&u->req->api->stats.upload_lines, 1);
-    if (hash_set_add(&u->seen, hash64(spec, len)) == HASH_SET_KNOWN)
+    if (hash_set_add(&u->seen, hash64_long(spec, len)) == HASH_SET_KNOWN)
         u->duplicates++;
 }
 

@@ -141,6 +141,26 @@ START_TEST(test_bytes_equal_sees_every_byte)
 }
 END_TEST
 
+/* Each length, and each bit of each byte of it. */
+START_TEST(test_hash64_long_sees_every_bit)
+{
+    uint64_t seen[40 * 8 + 41];
+    size_t n = 0;
+    for (size_t len = 0; len <= 40; len++) {
+        char text[40] = {0};
+        seen[n++] = hash64_long(text, len);
+    }
+    for (size_t bit = 0; bit < sizeof(uint8_t) * 40 * 8; bit++) {
+        char text[40] = {0};
+        text[bit / 8] = (char)(1 << bit % 8);
+        seen[n++] = hash64_long(text, 40);
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = i + 1; k < n; k++)
+            ck_assert_uint_ne(seen[i], seen[k]);
+}
+END_TEST
+
 START_TEST(test_hash64_is_fnv1a)
 {
     ck_assert_uint_eq(hash64("", 0), 0xcbf29ce484222325U);
@@ -155,5 +175,5 @@ TESTS(hmacs, test_hmac_matches_rfc4231_case_1, test_hmac_matches_rfc4231_case_2,
       test_hmac_state_serves_many_messages, test_hmac_destroy_accepts_null)
 TESTS(bytes, test_hex_round_trip_of_all_bytes, test_hex_decodes_upper_case,
       test_hex_refuses_odd_length_and_strangers, test_bytes_equal_sees_every_byte,
-      test_hash64_is_fnv1a)
+      test_hash64_is_fnv1a, test_hash64_long_sees_every_bit)
 CHECK_MAIN("digest", sha, hmacs, bytes)

@@ -111,6 +111,21 @@ START_TEST(test_bad_urls_are_refused_with_the_fix)
 }
 END_TEST
 
+START_TEST(test_marks_are_refused_at_every_offset)
+{
+    static const char marks[] = "\x01\x1f \\\x7f";
+    for (const char *m = marks; *m != '\0'; m++)
+        for (size_t at = 10; at < 40; at++) {
+            char uri[] = "http://a/bcdefghijklmnopqrstuvwxyz[]{}~!0", where[32];
+            ck_assert_int_eq(text(uri), ERR_NONE);
+            uri[at] = *m;
+            snprintf(where, sizeof(where), "at byte %zu of the URI", at + 1);
+            const struct bad b = {uri, "bad_uri", where};
+            refused(&b);
+        }
+}
+END_TEST
+
 START_TEST(test_password_is_never_quoted)
 {
     static const char *const secrets[] = {"http://u:hunter2@a/", "ftp://u:hunter2@a/",
@@ -264,7 +279,7 @@ TESTS(uris, test_url_has_scheme_host_and_port, test_uri_is_kept_as_given_but_tri
       test_bare_name_gets_both_ways_to_write_it, test_uri_at_the_bound_and_one_over,
       test_label_at_the_bound_and_one_over, test_name_at_the_bound_and_one_over,
       test_dns_uri_has_name_type_and_resolver, test_bad_dns_uris_are_refused_with_the_fix,
-      test_text_with_a_nul_is_refused)
+      test_text_with_a_nul_is_refused, test_marks_are_refused_at_every_offset)
 
 static TCase *all(void)
 {
