@@ -50,7 +50,7 @@ restart() { # adds to LINE
     wait "$MASTER" 2>/dev/null
     boot_master --max-agents $((AGENTS + 100))
     LINE+=" ready_s=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { printf "%.2f", ns / 1e9 }')"
-    wait_agents back "the agents did not all come back"
+    PATIENCE_S=180 wait_agents back "the agents did not all come back"
     LINE+=" back_cpu_s=$(ratio "$(cpu_ticks "$MASTER")" "$(getconf CLK_TCK)") back_s=$(agents_max back seconds)"
     LINE+=" tries=$(agents_sum back tries) back_rss_mib=$(ratio "$(kib Rss)" 1024)"
 }

@@ -34,11 +34,11 @@ wait_gone() { # PID
     return 1
 }
 
-# Waits until a command says yes; gives up with a sentence after 30 s, or when the process has ended.
+# Waits until a command says yes; gives up with a sentence after 30 s (or PATIENCE_S), or when the process has ended.
 wait_until() { # SENTENCE PID LOG COMMAND...
     local sentence=$1 pid=$2 log=$3 _
     shift 3
-    for _ in $(seq 600); do
+    for _ in $(seq $((${PATIENCE_S:-30} * 20))); do
         ! "$@" >/dev/null 2>&1 || return 0
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.05
