@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 /*
- * json - RFC 8259: a writer into a strbuf, and a strict reader with sticky-error cursors.
+ * json - RFC 8259: a writer into a strbuf, and a strict reader with sticky-error cursors. What is
+ * read becomes a document of cJSON, which is asked for its values; the text itself is read by a
+ * scan of ours, because cJSON's parser accepts more than RFC 8259.
  *
  * Pure; a document or a writer belongs to one thread. Writer and reader know only UTF-8.
  */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "common/ids.h"
+#include "common/json_tree.h"
 #include "common/utf8.h"
 
 #define SHOWN_MAX 60
@@ -119,10 +120,7 @@ const struct json_node *json_get(struct json_cur *c, const char *name)
         return NULL;
     REQUIRE(c->n_asked < JSON_CUR_FIELDS);
     c->asked[c->n_asked++] = name;
-    for (const struct json_node *n = json_first(c->obj); n != NULL; n = json_next(n))
-        if (strcmp(json_node_key(n), name) == 0)
-            return n;
-    return NULL;
+    return json_tree_node(cJSON_GetObjectItemCaseSensitive(&c->obj->item, name));
 }
 
 const char *json_get_str(struct json_cur *c, const char *name, size_t max_len, const char *dflt)

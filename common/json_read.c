@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "common/json_scan.h"
 
@@ -72,7 +71,23 @@ const struct json_node *json_root(const struct json_doc *d)
 enum json_type json_type(const struct json_node *n)
 {
     REQUIRE(n != NULL);
-    return n->type;
+    switch (n->item.type & 0xff) { /* without cJSON's flags */
+    case cJSON_NULL:
+        return JSON_NULL;
+    case cJSON_False:
+    case cJSON_True:
+        return JSON_BOOL;
+    case cJSON_Number:
+        return JSON_NUMBER;
+    case cJSON_String:
+        return JSON_STRING;
+    case cJSON_Array:
+        return JSON_ARRAY;
+    case cJSON_Object:
+        return JSON_OBJECT;
+    default:
+        UNREACHABLE("a value without a type");
+    }
 }
 
 const char *json_type_name(enum json_type t)
@@ -87,26 +102,26 @@ const char *json_type_name(enum json_type t)
 
 const char *json_node_str(const struct json_node *n)
 {
-    REQUIRE(json_type(n) == JSON_STRING);
-    return n->text;
+    const char *text = cJSON_GetStringValue(&n->item);
+    REQUIRE(text != NULL);
+    return text;
 }
 
-/* What follows a number in a text is no part of any. */
 double json_node_num(const struct json_node *n)
 {
-    REQUIRE(json_type(n) == JSON_NUMBER);
-    return strtod(n->text, NULL);
+    REQUIRE(cJSON_IsNumber(&n->item));
+    return cJSON_GetNumberValue(&n->item);
 }
 
 bool json_node_bool(const struct json_node *n)
 {
-    REQUIRE(json_type(n) == JSON_BOOL);
-    return n->truth;
+    REQUIRE(cJSON_IsBool(&n->item));
+    return cJSON_IsTrue(&n->item);
 }
 
 const char *json_node_key(const struct json_node *n)
 {
-    return n->key;
+    return n->item.string;
 }
 
 void json_node_span(const struct json_node *n, size_t *at, size_t *len)
@@ -115,24 +130,19 @@ void json_node_span(const struct json_node *n, size_t *at, size_t *len)
     *len = n->len;
 }
 
-/* What is no container has no children: its union holds something else. */
 const struct json_node *json_first(const struct json_node *container)
 {
-    return container->type == JSON_OBJECT || container->type == JSON_ARRAY ? container->child
-                                                                           : NULL;
+    return json_tree_node(container->item.child);
 }
 
 const struct json_node *json_next(const struct json_node *n)
 {
-    return n->next;
+    return json_tree_node(n->item.next);
 }
 
 size_t json_count(const struct json_node *container)
 {
-    size_t n = 0;
-    for (const struct json_node *c = json_first(container); c != NULL; c = c->next)
-        n++;
-    return n;
+    return (size_t)cJSON_GetArraySize(&container->item);
 }
 
 static void print_container(struct json_out *w, const struct json_node *n, bool object)

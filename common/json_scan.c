@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/json_scan.h"
+#include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,11 @@
 
 /* No number that anybody means is longer; a double holds 17 digits. */
 #define NUMBER_TEXT_MAX 63
+/* Integers of so many digits and powers of ten up to so high are exact as doubles. */
+#define EXACT_DIGITS 15
+#define EXACT_POWER  22
+/* Far beyond every exponent of a finite number in NUMBER_TEXT_MAX characters. */
+#define EXPONENT_MAX 100000
 /* Up to so many names are compared pair by pair; beyond, all are sorted: a peer chooses the number.
  */
 #define PAIRWISE_MAX 16
@@ -43,14 +50,31 @@ static bool no_memory(struct json_scan *s)
     return fail(s, "no memory");
 }
 
-/* Without a document all values share one node, which nobody reads. */
-static struct json_node *add_node(struct json_scan *s)
+/* As cJSON keeps its lists: the first item's prev is the last. */
+static inline void append(cJSON *container, cJSON *item)
 {
-    struct json_node *n = s->doc != NULL ? json_tree_add(s->doc) : &s->unread;
+    cJSON *first = container->child;
+    if (first == NULL) {
+        container->child = item;
+        item->prev = item;
+        return;
+    }
+    item->prev = first->prev;
+    first->prev->next = item;
+    first->prev = item;
+}
+
+/* The last in container, unless that is NULL. Without a document all values share one node, which
+ * nobody reads. */
+static struct json_node *add_node(struct json_scan *s, struct json_node *container)
+{
+    if (s->doc == NULL)
+        return &s->unread;
+    struct json_node *n = json_tree_add(s->doc);
     if (n == NULL)
         (void)no_memory(s);
-    else
-        n->next = NULL;
+    else if (container != NULL)
+        append(&container->item, &n->item);
     return n;
 }
 
@@ -169,7 +193,7 @@ static bool scan_chars(struct json_scan *s, char **to, uint64_t *seen)
 }
 
 /* p stands at the opening quote. *text: decoded, when there is a document. */
-static bool scan_string(struct json_scan *s, const char **text)
+static bool scan_string(struct json_scan *s, char **text)
 {
     const char *open = s->p++;
     uint64_t seen = 0;
@@ -194,62 +218,115 @@ static bool scan_string(struct json_scan *s, const char **text)
 
 bool json_scan_string(struct json_scan *s)
 {
-    const char *text;
+    char *text;
     return scan_string(s, &text);
 }
 
 /* ---- numbers and words */
 
-static bool scan_digits(struct json_scan *s)
+/* What the characters of a number say: mantissa * 10^power, while digits tells that the mantissa
+ * holds them all. */
+struct decimal {
+    uint64_t mantissa;
+    int power;
+    unsigned digits; /* from the first that is not 0 */
+};
+
+static bool scan_digits(struct json_scan *s, struct decimal *d)
 {
     if (!is_digit(peek(s)))
         return fail(s, "bad number");
-    while (is_digit(peek(s)))
-        s->p++;
+    for (int c; is_digit(c = peek(s)); s->p++) {
+        d->mantissa = d->mantissa * 10 + (unsigned)(c - '0');
+        d->digits += d->digits > 0 || c != '0';
+    }
     return true;
 }
 
-static bool number_is_finite(const char *from, size_t n)
+static bool scan_fraction(struct json_scan *s, struct decimal *d)
+{
+    const char *from = ++s->p;
+    if (!scan_digits(s, d))
+        return false;
+    ptrdiff_t n = s->p - from;
+    d->power = n < EXPONENT_MAX ? -(int)n : -EXPONENT_MAX;
+    return true;
+}
+
+static bool scan_exponent(struct json_scan *s, struct decimal *d)
+{
+    s->p++;
+    bool minus = peek(s) == '-';
+    if (minus || peek(s) == '+')
+        s->p++;
+    if (!is_digit(peek(s)))
+        return fail(s, "bad number");
+    int power = 0;
+    for (int c; is_digit(c = peek(s)); s->p++)
+        power = power < EXPONENT_MAX ? power * 10 + (c - '0') : power;
+    d->power += minus ? -power : power;
+    return true;
+}
+
+/*
+ * Clinger, "How to read floating point numbers accurately" (1990): the quotient or product of two
+ * exact doubles is rounded once, and so is what strtod gives.
+ */
+static double exact_value(const struct decimal *d)
+{
+    static const double powers[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    double mantissa = (double)d->mantissa;
+    return d->power < 0 ? mantissa / powers[-d->power] : mantissa * powers[d->power];
+}
+
+static double value_by_strtod(const char *from, size_t n)
 {
     char text[NUMBER_TEXT_MAX + 1];
     REQUIRE(n < sizeof(text));
     memcpy(text, from, n);
     text[n] = '\0';
-    return isfinite(strtod(text, NULL));
+    return strtod(text, NULL);
 }
 
-static bool scan_exponent(struct json_scan *s)
+/* valueint saturates, as cJSON has it. */
+static void set_number(cJSON *item, double v)
 {
-    s->p++;
-    if (peek(s) == '+' || peek(s) == '-')
-        s->p++;
-    return scan_digits(s);
+    item->valuedouble = v;
+    if (v >= INT_MAX)
+        item->valueint = INT_MAX;
+    else
+        item->valueint = v <= INT_MIN ? INT_MIN : (int)v;
 }
 
-static bool scan_number(struct json_scan *s)
+static bool scan_number(struct json_scan *s, cJSON *item)
 {
     const char *from = s->p;
-    bool exponent = false;
-    if (peek(s) == '-')
+    struct decimal d = {0};
+    bool minus = peek(s) == '-';
+    if (minus)
         s->p++;
     if (peek(s) == '0')
         s->p++; /* a digit behind it is then found to be out of place */
-    else if (!scan_digits(s))
+    else if (!scan_digits(s, &d))
         return false;
-    if (peek(s) == '.') {
-        s->p++;
-        if (!scan_digits(s))
-            return false;
-    }
-    if (peek(s) == 'e' || peek(s) == 'E') {
-        exponent = true;
-        if (!scan_exponent(s))
-            return false;
-    }
+    if (peek(s) == '.' && !scan_fraction(s, &d))
+        return false;
+    if ((peek(s) == 'e' || peek(s) == 'E') && !scan_exponent(s, &d))
+        return false;
     size_t n = (size_t)(s->p - from);
     if (n > NUMBER_TEXT_MAX)
         return fail(s, "number with too many digits");
-    return !exponent || number_is_finite(from, n) ? true : fail(s, "number out of range");
+    double v;
+    if (FLT_EVAL_METHOD == 0 && d.digits <= EXACT_DIGITS && abs(d.power) <= EXACT_POWER)
+        v = minus ? -exact_value(&d) : exact_value(&d);
+    else
+        v = value_by_strtod(from, n);
+    if (!isfinite(v))
+        return fail(s, "number out of range");
+    set_number(item, v);
+    return true;
 }
 
 static bool scan_word(struct json_scan *s, const char *word, size_t n)
@@ -270,12 +347,14 @@ static uint32_t hash_name(const char *name)
     return h;
 }
 
-static const char *duplicate_pairwise(const struct json_node *first)
+static const char *duplicate_pairwise(cJSON *first)
 {
-    for (const struct json_node *a = first; a != NULL; a = a->next)
-        for (const struct json_node *b = a->next; b != NULL; b = b->next)
-            if (a->key_hash == b->key_hash && strcmp(a->key, b->key) == 0)
-                return a->key;
+    for (cJSON *a = first; a != NULL; a = a->next) {
+        uint32_t hash = json_tree_node(a)->key_hash;
+        for (cJSON *b = a->next; b != NULL; b = b->next)
+            if (json_tree_node(b)->key_hash == hash && strcmp(a->string, b->string) == 0)
+                return a->string;
+    }
     return NULL;
 }
 
@@ -284,14 +363,14 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool check_sorted(struct json_scan *s, const struct json_node *first, size_t n)
+static bool check_sorted(struct json_scan *s, const cJSON *first, size_t n)
 {
     const char **names = mem_try(n * sizeof(*names));
     if (names == NULL)
         return no_memory(s);
     size_t i = 0;
-    for (const struct json_node *m = first; m != NULL; m = m->next)
-        names[i++] = m->key;
+    for (const cJSON *m = first; m != NULL; m = m->next)
+        names[i++] = m->string;
     REQUIRE(i == n);
     qsort(names, n, sizeof(*names), compare_names);
     for (i = 1; i < n && s->duplicate == NULL; i++)
@@ -301,7 +380,7 @@ static bool check_sorted(struct json_scan *s, const struct json_node *first, siz
     return s->duplicate == NULL;
 }
 
-static bool check_names(struct json_scan *s, const struct json_node *first, size_t n)
+static bool check_names(struct json_scan *s, cJSON *first, size_t n)
 {
     if (s->doc == NULL)
         return true;
@@ -315,7 +394,6 @@ static bool check_names(struct json_scan *s, const struct json_node *first, size
 
 static bool scan_array(struct json_scan *s, struct json_node *array)
 {
-    struct json_node **tail = &array->child;
     s->p++;
     json_scan_space(s);
     if (peek(s) == ']') {
@@ -323,13 +401,8 @@ static bool scan_array(struct json_scan *s, struct json_node *array)
         return true;
     }
     for (;;) {
-        struct json_node *n = add_node(s);
-        if (n == NULL)
-            return false;
-        n->key = NULL;
-        *tail = n;
-        tail = &n->next;
-        if (!json_scan_value(s, n))
+        struct json_node *n = add_node(s, array);
+        if (n == NULL || !json_scan_value(s, n))
             return false;
         json_scan_space(s);
         if (peek(s) != ',')
@@ -343,9 +416,10 @@ static bool scan_member(struct json_scan *s, struct json_node *n)
 {
     if (peek(s) != '"')
         return fail(s, s->p < s->end ? "member name expected" : "text ends too early");
-    if (!scan_string(s, &n->key))
+    if (!scan_string(s, &n->item.string))
         return false;
-    n->key_hash = n->key != NULL ? hash_name(n->key) : 0;
+    n->item.type = cJSON_StringIsConst;
+    n->key_hash = n->item.string != NULL ? hash_name(n->item.string) : 0;
     json_scan_space(s);
     if (!json_scan_char(s, ':', "':' expected"))
         return false;
@@ -355,7 +429,6 @@ static bool scan_member(struct json_scan *s, struct json_node *n)
 
 static bool scan_object(struct json_scan *s, struct json_node *object)
 {
-    struct json_node **tail = &object->child;
     size_t count = 0;
     s->p++;
     json_scan_space(s);
@@ -364,12 +437,8 @@ static bool scan_object(struct json_scan *s, struct json_node *object)
         return true;
     }
     for (;; count++) {
-        struct json_node *n = add_node(s);
-        if (n == NULL)
-            return false;
-        *tail = n;
-        tail = &n->next;
-        if (!scan_member(s, n))
+        struct json_node *n = add_node(s, object);
+        if (n == NULL || !scan_member(s, n))
             return false;
         json_scan_space(s);
         if (peek(s) != ',')
@@ -378,16 +447,16 @@ static bool scan_object(struct json_scan *s, struct json_node *object)
         json_scan_space(s);
     }
     return json_scan_char(s, '}', "',' or '}' expected") &&
-           check_names(s, object->child, count + 1);
+           check_names(s, object->item.child, count + 1);
 }
 
-static bool scan_container(struct json_scan *s, struct json_node *n)
+static bool scan_container(struct json_scan *s, struct json_node *n, bool object)
 {
     if (s->depth == JSON_DEPTH_MAX)
         return fail(s, "nested too deep");
     s->depth++;
-    n->child = NULL;
-    bool ok = n->type == JSON_OBJECT ? scan_object(s, n) : scan_array(s, n);
+    n->item.type |= (object ? cJSON_Object : cJSON_Array) | cJSON_IsReference;
+    bool ok = object ? scan_object(s, n) : scan_array(s, n);
     s->depth--;
     return ok;
 }
@@ -426,23 +495,23 @@ static bool scan_any(struct json_scan *s, struct json_node *n)
         return fail(s, "text ends too early");
     case '{':
     case '[':
-        n->type = c == '{' ? JSON_OBJECT : JSON_ARRAY;
-        return scan_container(s, n);
+        return scan_container(s, n, c == '{');
     case '"':
-        n->type = JSON_STRING;
-        return scan_string(s, &n->text);
+        n->item.type |= cJSON_String | cJSON_IsReference;
+        return scan_string(s, &n->item.valuestring);
     case 't':
+        n->item.type |= cJSON_True;
+        n->item.valueint = 1; /* as cJSON has it */
+        return scan_word(s, "true", 4);
     case 'f':
-        n->type = JSON_BOOL;
-        n->truth = c == 't';
-        return n->truth ? scan_word(s, "true", 4) : scan_word(s, "false", 5);
+        n->item.type |= cJSON_False;
+        return scan_word(s, "false", 5);
     case 'n':
-        n->type = JSON_NULL;
+        n->item.type |= cJSON_NULL;
         return scan_word(s, "null", 4);
     default:
-        n->type = JSON_NUMBER;
-        n->text = s->p;
-        return c == '-' || is_digit(c) ? scan_number(s) : fail(s, "value expected");
+        n->item.type |= cJSON_Number;
+        return c == '-' || is_digit(c) ? scan_number(s, &n->item) : fail(s, "value expected");
     }
 }
 
@@ -457,10 +526,9 @@ bool json_scan_value(struct json_scan *s, struct json_node *n)
 
 bool json_scan_document(struct json_scan *s)
 {
-    struct json_node *root = add_node(s);
+    struct json_node *root = add_node(s, NULL);
     if (root == NULL)
         return false;
-    root->key = NULL;
     json_scan_space(s);
     if (!json_scan_value(s, root))
         return false;

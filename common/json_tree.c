@@ -60,5 +60,7 @@ struct json_node *json_tree_add(struct json_doc *d)
     REQUIRE(d->next <= d->end);
     if (d->next == d->end && !add_piece(d))
         return NULL;
-    return d->next++;
+    struct json_node *n = d->next++;
+    *n = (struct json_node){0};
+    return n;
 }

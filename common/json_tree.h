@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-#include <stdbool.h>
+#include <cjson/cJSON.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/json.h"
 
 /*
- * json_tree - a document in memory: its nodes, and a copy of its text that they point into; only
- * json*.c use it.
+ * json_tree - a cJSON document in memory: its nodes, and a copy of its text that their strings
+ * point into; only json*.c and their tests use it.
  *
  * json_scan fills it while it checks the text. What is enough for most texts comes as one piece of
  * memory; more follows in pieces when there are more values. A document belongs to one thread.
+ * All of cJSON that only reads works on the items. Neither a node nor a string is a piece of
+ * memory of its own, so a document is never given to cJSON_Delete, nor changed by cJSON: every
+ * string and container is marked as a reference, every name as constant.
  */
 struct json_node {
-    struct json_node *next;
-    const char *key; /* NULL: no member */
-    union {
-        const char *text; /* of a string, decoded and terminated; of a number: its first byte */
-        struct json_node *child;
-        bool truth;
-    };
+    cJSON item;       /* the first: nodes are found by their items */
     uint32_t at, len; /* of its bytes in the text that was parsed */
     uint32_t key_hash;
-    enum json_type type;
 };
+_Static_assert(offsetof(struct json_node, item) == 0, "an item is where its node is");
 
 struct json_piece;
 struct json_doc {
@@ -38,5 +35,11 @@ struct json_doc {
 /* NULL: no memory. */
 struct json_doc *json_tree_create(const char *text, size_t len);
 void json_tree_destroy(struct json_doc **dp);
-/* Uninitialised; NULL: no memory. */
+/* All zero; NULL: no memory. */
 struct json_node *json_tree_add(struct json_doc *d);
+
+/* Of an item of a document; NULL of NULL. */
+static inline struct json_node *json_tree_node(cJSON *item)
+{
+    return (struct json_node *)item;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include "common/json.h"
+#include "common/json_tree.h"
 #include "common/strbuf.h"
 
 #define OUTPUT_MAX (64u << 20)
@@ -58,6 +58,14 @@ static void check_print(const struct json_node *root)
     strbuf_fini(&second);
 }
 
+/* cJSON accepts more texts, but reads those that we accept the same. */
+static void check_cjson(const char *text, size_t len, const struct json_node *root)
+{
+    cJSON *theirs = cJSON_ParseWithLength(text, len);
+    REQUIRE(theirs != NULL && cJSON_Compare(&root->item, theirs, true));
+    cJSON_Delete(theirs);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
@@ -73,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ask_everything(json_root(d));
     check_span(text, size, json_root(d));
     check_print(json_root(d));
+    check_cjson(text, size, json_root(d));
     json_free(&d);
     return 0;
 }

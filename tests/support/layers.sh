@@ -37,6 +37,7 @@ microhttpd.h     master/api/
 curl/            agent/run/ agent/probe/ master/ctl/
 ares.h           agent/run/ agent/probe/
 sqlite3.h        master/store/sqlite
+cjson/           common/json
 TABLE
 }
 
