@@ -127,9 +127,8 @@ static void audit_window(const struct core *c)
 static void audit_flow(const struct core *c)
 {
     size_t skips = 0;
-    struct host *h, *tmp;
-    HASH_ITER(hh, c->hosts, h, tmp)
-    {
+    size_t at = 0;
+    for (struct host *h; (h = idmap_next(&c->hosts, &at)) != NULL;) {
         skips += h->skips.count;
         SEEN_IF(h->in_flight > 0 && h->waiting.count > 0, host_busy);
         SEEN_IF(h->waiting.count >= c->host_queue_most, host_queue);
