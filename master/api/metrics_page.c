@@ -32,6 +32,8 @@ static void put_core(struct strbuf *b, struct core_stats *s)
 {
     const struct row rows[] = {
         GAUGE("agents_alive", "Agents connected and heard of lately", s->agents_alive),
+        GAUGE("bulk_loss", "1 while many agents are in trouble at once and verdicts are withheld",
+              s->bulk_loss),
         GAUGE("agents_suspect", "Agents silent for over 10 s", s->agents_suspect),
         GAUGE("agents_orphaned", "Agents lost whose leases wait for the grace", s->agents_orphaned),
         GAUGE("sessions", "Open sessions of agents", s->sessions),
@@ -59,6 +61,8 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         COUNTER("messages_unknown_total", "Messages of unknown type", s->unknown_messages),
         COUNTER("sessions_total", "Sessions opened since start", s->sessions_total),
         COUNTER("disconnects_total", "Sessions ended since start", s->disconnects),
+        COUNTER("bulk_losses_total", "Times that many agents were lost at once since start",
+                s->bulk_losses),
         COUNTER("agents_dead_total", "Agents declared dead since start", s->agents_dead),
         COUNTER("agents_cloned_total", "Names refused for a while: two processes fought over them",
                 s->agent_clones),

@@ -272,6 +272,7 @@ void core_stored(struct core *c, uint64_t id, session_id sid, enum outcome o, en
 {
     REQUIRE(c->storing > 0);
     c->storing--;
+    c->committed_at = now;
     if (sid)
         fleet_stored(c, sid, id, v, record_len);
     struct batch *b = batch_find(c, (uint32_t)(id >> 32));

@@ -40,7 +40,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     c->window_bytes_max = CORE_WINDOW_BYTES;
     c->results_max = CORE_RESULT_WINDOW;
     c->result_bytes_max = CORE_RESULT_BYTES;
-    c->last_tick = c->scanned_at = now;
+    c->last_tick = c->scanned_at = c->committed_at = now;
     c->fleet_epoch = 1;
     fleet_await(c, cfg->holders, cfg->n_holders, now);
     return c;

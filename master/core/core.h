@@ -127,6 +127,10 @@ struct core_ops {
     void (*ended)(void *arg, uint32_t batch, void *waiter);
     /* Once for each session, with its one cause. */
     void (*session_ended)(void *arg, const struct core_session_end *e);
+    /* Bytes that have come for this session and were not read yet; 0 when it is not known. */
+    int64_t (*unread)(void *arg, session_id s);
+    /* The part of a core that the caller's loop used lately; negative: not known. */
+    double (*cpu)(void *arg);
 };
 
 struct core_config {
@@ -289,12 +293,14 @@ unsigned core_agents(struct core *c, const char *name, struct mono now, struct a
 void core_views_free(struct agent_view *v, unsigned n);
 
 struct core_stats {
+    struct gauge bulk_loss; /* 1 while one lasts: see bulk.h */
     struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open,
         batches_paused, queued_tasks, running_tasks, window_tasks, waiting_store,
         open_tasks; /* in open batches, and not ended */
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
-        unknown_messages, sessions_total, disconnects, agents_dead, agent_clones;
+        unknown_messages, sessions_total, disconnects, agents_dead, agent_clones,
+        bulk_losses;
     struct counter ends[END_COUNT]; /* of sessions, by cause */
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

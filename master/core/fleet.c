@@ -96,6 +96,8 @@ static void agent_detach(struct core *c, struct agent *a, struct session *s, str
     straggle_agent_gone(c, a);
     if (s->granted.count > 0)
         a->orphan_until = mono_add_ms(s->last_rx, ORPHAN_GRACE_MS);
+    if (s->state != SESSION_CLOSING && !mono_is_set(a->troubled_at))
+        a->troubled_at = now;
     c->connected--;
     c->fleet_epoch++;
     counter_add(&c->stats.disconnects, 1);
@@ -379,6 +381,7 @@ void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     msg_put_verdict_end(&s->control);
     session_enter(c, s, SESSION_READY);
+    s->agent->troubled_at = (struct mono){0};
     arrived(c, s->agent);
     c->ops.event(c->arg, "agent_connected", s->agent->name, s->peer);
     fleet_control(c, s);
@@ -456,6 +459,7 @@ void fleet_bye(struct core *c, struct session *s, const char *reason, struct mon
     LIST_EACH_SAFE (&a->leases, n, tmp) {
         lease_lost(c, CONTAINER_OF(n, struct task, node), LOSS_RELEASED, CAUSE_agent_lost, now);
     }
+    a->troubled_at = (struct mono){0};
     a->run_id[0] = '\0'; /* whoever comes next starts clean, without a death */
     ending_note(s, END_bye, reason ? reason : "");
     fleet_close(c, s, CLOSE_NORMAL, "bye");

@@ -5,7 +5,8 @@
 
 /*
  * Alive, slow or dead: one scan a second over all sessions. Any frame is life of the link; what an
- * agent says it has received tells whether it reads. A master that overslept convicts no one.
+ * agent says it has received tells whether it reads. A master that overslept convicts no one, nor
+ * one with unread bytes of the accused; when many are silent at once, bulk.c says what is withheld.
  *
  *   alive ──10 s silent──► suspect (no new tasks) ──15 s──► closed (dead)        any frame ──►
  * alive
@@ -61,6 +62,23 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
     fleet_control(c, s);
 }
 
+/* A verdict is withheld while the fault may be ours, and for no longer than a freeze. */
+static bool spared(struct core *c, struct session *s, int64_t silent)
+{
+    if (silent >= DEAD_MS + BULK_FREEZE_MS)
+        return false;
+    return c->own_lag_ms >= OWN_LAG_MS || bulk_holds_deaths(&c->bulk) ||
+           c->ops.unread(c->arg, s->id) > 0;
+}
+
+static void note_trouble(struct agent *a, const struct session *s, struct mono now)
+{
+    if (s->suspect && !mono_is_set(a->troubled_at))
+        a->troubled_at = now;
+    if (!s->suspect && s->state == SESSION_READY)
+        a->troubled_at = (struct mono){0};
+}
+
 static void session_tick(struct core *c, struct session *s, struct mono now)
 {
     int64_t silent = mono_diff_ms(now, s->last_rx);
@@ -70,7 +88,7 @@ static void session_tick(struct core *c, struct session *s, struct mono now)
         fleet_close(c, s, CLOSE_HELLO_TIMEOUT, "no HELLO within 10 s");
         return;
     }
-    if (silent >= DEAD_MS) {
+    if (silent >= DEAD_MS && !spared(c, s, silent)) {
         counter_add(&c->stats.agents_dead, 1);
         fleet_close(c, s, CLOSE_SILENT, "nothing heard for 15 s");
         return;
@@ -80,14 +98,18 @@ static void session_tick(struct core *c, struct session *s, struct mono now)
         c->ops.event(c->arg, suspect ? "agent_suspect" : "agent_alive", s->agent->name,
                      suspect ? "nothing heard for 10 s" : "heard again");
     s->suspect = suspect;
-    if (s->agent)
-        dispatch_rest(c, s);
+    if (!s->agent)
+        return;
+    note_trouble(s->agent, s, now);
+    dispatch_rest(c, s);
 }
 
-static void agent_tick(struct core *c, struct agent *a, struct mono now)
+/* may_end: of how many agents the tasks may still go to others with this scan. */
+static void agent_tick(struct core *c, struct agent *a, unsigned *may_end, struct mono now)
 {
-    if (a->session || list_empty(&a->leases) || mono_before(now, a->orphan_until))
+    if (a->session || list_empty(&a->leases) || mono_before(now, a->orphan_until) || !*may_end)
         return;
+    --*may_end;
     c->ops.event(c->arg, "agent_grace_over", a->name, "its tasks go to others");
     fleet_agent_lost(c, a, lease_loss_of(a), now);
 }
@@ -133,19 +155,27 @@ static void gauges(struct core *c)
 void liveness_notice_sleep(struct core *c, struct mono now)
 {
     int64_t overslept = mono_diff_ms(now, c->last_tick);
-    if (overslept > OWN_LAG_MS)
-        forgive(c, overslept, now);
+    if (overslept <= OWN_LAG_MS)
+        return;
+    forgive(c, overslept, now);
+    bool old = mono_before(c->overslept_at, mono_add_ms(now, -BULK_WINDOW_MS));
+    if (old || overslept > c->overslept_ms) {
+        c->overslept_at = now;
+        c->overslept_ms = overslept;
+    }
 }
 
 void liveness_tick(struct core *c, struct mono now)
 {
+    bulk_watch(c, now);
     LIST_EACH_SAFE (&c->session_list, n, tmp) {
         session_tick(c, CONTAINER_OF(n, struct session, node), now);
     }
+    unsigned may_end = bulk_may_requeue(&c->bulk);
     struct agent *a, *atmp;
     HASH_ITER(hh, c->agents, a, atmp)
     {
-        agent_tick(c, a, now);
+        agent_tick(c, a, &may_end, now);
     }
     fleet_stop_awaiting(c, now);
     gauges(c);

@@ -205,6 +205,7 @@ void core_stored_again(struct core *c, uint64_t id, session_id sid, const char *
 {
     REQUIRE(c->storing > 0);
     c->storing--;
+    c->committed_at = now;
     counter_add(&c->stats.results_again, 1);
     if (sid)
         fleet_stored(c, sid, id, ACK_DUPLICATE, record_len);

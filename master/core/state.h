@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/random.h"
 #include "common/strbuf.h"
+#include "master/core/bulk.h"
 #include "master/core/core.h"
 #include "master/core/hours.h"
 
@@ -179,6 +180,7 @@ struct agent {
     struct mono quarantine_until; /* clone.c */
     bool draining, slow;
     struct mono orphan_until, connected_at;
+    struct mono troubled_at; /* suspect, or lost without a word: since when; unset = it is fine */
     struct msg_heartbeat hb;
     bool has_hb;
     char trouble[160], peer[64];
@@ -260,6 +262,10 @@ struct core {
         awaited; /* agents that may hold tasks from before this start and have not said so yet */
     struct mono hold_until; /* unset once they have, or the grace is over */
     double own_lag_ms;
+    struct bulk bulk;
+    struct mono overslept_at; /* unset: never; within BULK_WINDOW_MS it explains silence */
+    int64_t overslept_ms;     /* the longest of that window */
+    struct mono committed_at; /* the store last answered, or owed nothing */
     bool draining;
     struct core_stats stats;
 };
@@ -313,6 +319,9 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
 /* The time that a master overslept is nobody's silence: before each scan. */
 void liveness_notice_sleep(struct core *c, struct mono now);
 void liveness_tick(struct core *c, struct mono now);
+
+/* bulk_watch.c: many agents in trouble at once */
+void bulk_watch(struct core *c, struct mono now); /* with each scan, before the verdicts */
 
 /* lease.c: what a task goes through at agents */
 void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now);

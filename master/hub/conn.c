@@ -277,6 +277,16 @@ void conn_want_write(struct hub *h, session_id s)
         lws_callback_on_writable(c->wsi);
 }
 
+int64_t conn_unread_bytes(struct hub *h, session_id s)
+{
+    struct conn *c = conn_find(h, s);
+    struct sockinfo info;
+    if (c == NULL || c->closing)
+        return 0;
+    sockinfo_read(lws_get_socket_fd(c->wsi), &info);
+    return info.recvq_bytes > 0 ? info.recvq_bytes : 0;
+}
+
 /* ---- the end */
 
 static int on_peer_close(struct conn *c, const unsigned char *in, size_t len)

@@ -2,6 +2,7 @@
 #include "master/hub/hub.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/random.h"
@@ -103,6 +104,17 @@ static void op_ended(void *arg, uint32_t batch, void *waiter)
     desk_on_ended(&h->desk, waiter);
 }
 
+static int64_t op_unread(void *arg, session_id s)
+{
+    return conn_unread_bytes(arg, s);
+}
+
+static double op_cpu(void *arg)
+{
+    struct hub *h = arg;
+    return h->cpu;
+}
+
 static void on_committed(void *arg, void *waiter)
 {
     struct hub *h = arg;
@@ -121,6 +133,8 @@ static const struct core_ops core_ops = {
     .event = op_event,
     .ended = op_ended,
     .session_ended = op_session_ended,
+    .unread = op_unread,
+    .cpu = op_cpu,
 };
 
 /* ---- the loop */
@@ -191,6 +205,19 @@ bool hub_poll_tokens(struct hub *h, struct mono now)
     return true;
 }
 
+/* The part of a core that this thread used since it was last asked. */
+static void note_cpu(struct hub *h, struct mono now)
+{
+    struct timespec ts;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) != 0)
+        return;
+    int64_t used = ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+    if (mono_is_set(h->cpu_at) && now.ns > h->cpu_at.ns)
+        h->cpu = (double)(used - h->cpu_used_ns) / (double)(now.ns - h->cpu_at.ns);
+    h->cpu_used_ns = used;
+    h->cpu_at = now;
+}
+
 static void on_tick(void *arg, struct mono now)
 {
     struct hub *h = arg;
@@ -204,6 +231,7 @@ static void on_tick(void *arg, struct mono now)
     if (mono_diff_ms(now, h->scanned_at) < SCAN_MS)
         return;
     h->scanned_at = now;
+    note_cpu(h, now);
     conn_tick(h, now);
 }
 
@@ -308,6 +336,7 @@ enum err hub_create(const struct hub_config *c, struct hub **out, char *why, siz
     REQUIRE(c != NULL && c->boot != NULL && c->max_agents > 0 && c->n_deny <= DENY_MAX);
     struct hub *h = mem_zalloc(sizeof(*h));
     h->max_agents = c->max_agents;
+    h->cpu = -1;
     list_init(&h->conns);
     idmap_init(&h->sessions);
     strbuf_init(&h->frame, FRAME_BUFFER_MAX);

@@ -63,6 +63,9 @@ struct hub {
     struct strbuf frame;
     uv_prepare_t turn;
     struct mono scanned_at, phase_until;
+    double cpu; /* part of a core that the thread used in the last SCAN_MS; negative: not known */
+    int64_t cpu_used_ns;
+    struct mono cpu_at;
     _Atomic bool stop_asked;
     _Atomic int64_t lag_us;
     pthread_t thread;
@@ -74,6 +77,7 @@ bool hub_poll_tokens(struct hub *h, struct mono now); /* true: they changed */
 /* ---- conn.c */
 extern const struct lws_protocols hub_protocols[];
 void conn_want_write(struct hub *h, session_id s);
+int64_t conn_unread_bytes(struct hub *h, session_id s); /* what the kernel holds; 0: not known */
 void conn_close_session(struct hub *h, session_id s, int code, const char *reason);
 void conn_close(struct conn *c, int code, const char *reason, struct mono now);
 void conn_close_all(struct hub *h, int code, const char *reason, struct mono now);

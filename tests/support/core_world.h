@@ -53,6 +53,8 @@ static void w_event(void *arg, const char *kind, const char *agent, const char *
 {
     struct world *w = arg;
     w->events++;
+    if (strcmp(kind, "bulk_loss") == 0)
+        snprintf(w->bulk_loss, sizeof(w->bulk_loss), "%s", detail);
     snprintf(w->last_event, sizeof(w->last_event), "%s", kind);
     SEEN_IF(strcmp(kind, "agent_suspect") == 0, suspect);
     SEEN_IF(strcmp(kind, "agent_grace_over") == 0, orphans_ended);
@@ -80,11 +82,19 @@ static void w_ended(void *arg, uint32_t batch, void *waiter)
     SEEN_IF(waiter != NULL, ended_told);
     w->ended_calls++;
 }
+static int64_t w_unread(void *arg, session_id id)
+{
+    return w_find(arg, id)->unread;
+}
+static double w_cpu(void *arg)
+{
+    return -1;
+}
 static void world_boot(struct world *w)
 {
-    w->ops =
-        (struct core_ops){w_want_write, w_close,       w_refill, w_store, w_mark,         w_pause,
-                          w_agent_seen, w_agent_empty, w_event,  w_ended, w_session_ended};
+    w->ops = (struct core_ops){w_want_write, w_close, w_refill, w_store, w_mark, w_pause,
+                               w_agent_seen, w_agent_empty, w_event, w_ended, w_session_ended,
+                               w_unread, w_cpu};
     const char *holders[W_SESSIONS];
     for (unsigned i = 0; i < w->n_holders; i++)
         holders[i] = w->holders[i];

@@ -53,6 +53,7 @@ struct w_held {
 struct w_agent { /* one connection, as the test plays it */
     session_id id;
     char name[AGENT_NAME_MAX];
+    int64_t unread; /* bytes that its socket at the master holds */
     bool closed, wants;
     int close_code;
     struct w_held held[W_HELD];
@@ -118,5 +119,5 @@ struct world {
     int64_t last_end_age_ms;
     char last_end_detail[160];
     struct core_history told; /* of the last result */
-    char last_event[64];
+    char last_event[64], bulk_loss[320];
 };

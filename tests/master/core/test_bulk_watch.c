@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/core_fixture.h"
+
+/* The core when many of its agents fall silent at once. */
+#define AGENTS 10
+
+/* So many agents share the tasks of one batch, ten each. */
+static void begin(void)
+{
+    setup();
+    world_batch(w, 1, 10 * AGENTS, 0, 0);
+    world_open(w, 1);
+    for (unsigned i = 0; i < AGENTS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "a%u", i);
+        struct w_agent *a = world_connect(w, i, name, "1");
+        world_credit(w, a, 10);
+        ck_assert_uint_eq(a->n_held, 10);
+    }
+}
+
+/* Time passes in which only agents from `first` on are heard. */
+static void pass(int64_t ms, unsigned first)
+{
+    for (int64_t at = 0; at < ms; at += 1000) {
+        for (unsigned i = first; i < AGENTS; i++)
+            if (w->agents[i].id && !w->agents[i].closed)
+                world_heartbeat(w, &w->agents[i]);
+        world_tick(w, 1000, false);
+    }
+}
+
+static uint64_t requeued(void)
+{
+    return counter_get(&core_stats(w->core)->requeued);
+}
+static uint64_t dead(void)
+{
+    return counter_get(&core_stats(w->core)->agents_dead);
+}
+static bool told(const char *word)
+{
+    return strncmp(w->bulk_loss, word, strlen(word)) == 0 && w->bulk_loss[strlen(word)] == ':';
+}
+
+START_TEST(one_or_two_are_no_bulk_loss)
+{
+    begin();
+    pass(18000, 2);
+    ck_assert_str_eq(w->bulk_loss, "");
+    ck_assert_uint_eq(dead(), 2);
+    ck_assert_uint_eq(requeued(), 20);
+    done();
+}
+END_TEST
+
+START_TEST(when_all_are_lost_nothing_is_queued_again_for_a_minute)
+{
+    begin();
+    pass(20000, AGENTS);
+    ck_assert(told("network_all"));
+    ck_assert_uint_eq(counter_get(&core_stats(w->core)->bulk_losses), 1);
+    ck_assert_uint_eq(dead(), AGENTS); /* the sockets are given back all the same */
+    pass(48000, AGENTS);
+    ck_assert_uint_eq(requeued(), 0);
+    for (unsigned i = 0; i < 5; i++) { /* the same processes take their tasks back */
+        char name[16];
+        snprintf(name, sizeof(name), "a%u", i);
+        struct w_agent *a = world_connect(w, i, name, "1");
+        ck_assert_uint_eq(a->verdict_keep, 10);
+    }
+    pass(25000, 0);
+    ck_assert_uint_eq(requeued(), 50);
+    ck_assert_int_eq(gauge_get(&core_stats(w->core)->bulk_loss), 0);
+    ck_assert_uint_eq(counter_get(&core_stats(w->core)->bulk_losses), 1);
+    done();
+}
+END_TEST
+
+START_TEST(a_lost_part_is_queued_again_one_after_the_other)
+{
+    begin();
+    pass(16000, 6);
+    ck_assert(told("network_group"));
+    uint64_t last = requeued(), grown = 0;
+    for (int s = 0; s < 12; s++) {
+        pass(1000, 6);
+        ck_assert_uint_le(requeued() - last, 10); /* one agent's a second */
+        grown += requeued() > last;
+        last = requeued();
+    }
+    ck_assert_uint_eq(last, 60);
+    ck_assert_uint_ge(grown, 5);
+    ck_assert_uint_eq(dead(), 6);
+    done();
+}
+END_TEST
+
+START_TEST(who_has_unread_bytes_is_not_dead_within_a_minute_more)
+{
+    begin();
+    w->agents[0].unread = 100;
+    pass(40000, 1);
+    ck_assert_uint_eq(dead(), 0);
+    ck_assert(!w->agents[0].closed);
+    ck_assert_str_eq(w->bulk_loss, ""); /* one is single */
+    pass(40000, 1);
+    ck_assert_uint_eq(dead(), 1);
+    done();
+}
+END_TEST
+
+START_TEST(a_handler_that_does_not_read_convicts_no_one)
+{
+    begin();
+    for (unsigned i = 0; i < 3; i++) /* of six */
+        w->agents[i].unread = 100;
+    pass(30000, 6);
+    ck_assert(told("handler_slow"));
+    ck_assert_uint_eq(dead(), 0);
+    ck_assert_uint_eq(requeued(), 0);
+    pass(5000, 0); /* it has read */
+    ck_assert_int_eq(gauge_get(&core_stats(w->core)->bulk_loss), 0);
+    ck_assert_uint_eq(dead(), 0);
+    done();
+}
+END_TEST
+
+START_TEST(a_master_that_slept_blames_itself_for_those_who_left)
+{
+    begin();
+    pass(1000, 0);
+    w->now = mono_add_ms(w->now, 20000);
+    core_tick(w->core, 20000, w->now);
+    for (unsigned i = 0; i < AGENTS; i++) { /* they had given it up meanwhile */
+        core_session_closed(w->core, w->agents[i].id, "connection lost", w->now);
+        w->agents[i].id = 0;
+    }
+    world_tick(w, 1000, false);
+    ck_assert(told("master_overload"));
+    for (unsigned i = 0; i < AGENTS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "a%u", i);
+        ck_assert_uint_eq(world_connect(w, i, name, "1")->verdict_keep, 10);
+    }
+    pass(20000, 0);
+    ck_assert_uint_eq(requeued(), 0);
+    ck_assert_uint_eq(dead(), 0);
+    ck_assert_uint_eq(counter_get(&core_stats(w->core)->bulk_losses), 1);
+    done();
+}
+END_TEST
+
+START_TEST(own_lag_withholds_a_single_verdict_too)
+{
+    begin();
+    for (int i = 0; i < 20; i++) {
+        w->now = mono_add_ms(w->now, 1000);
+        for (unsigned k = 1; k < AGENTS; k++)
+            world_heartbeat(w, &w->agents[k]);
+        core_tick(w->core, 1000, w->now);
+        world_settle(w);
+    }
+    ck_assert_uint_eq(dead(), 0);
+    pass(2000, 1);
+    ck_assert_uint_eq(dead(), 1);
+    done();
+}
+END_TEST
+
+START_TEST(a_fleet_that_says_bye_is_not_lost)
+{
+    begin();
+    for (unsigned i = 0; i < AGENTS; i++) {
+        struct strbuf b;
+        strbuf_init(&b, LINE_MAX_BYTES);
+        msg_put_text(&b, MSG_BYE, "restart", -1);
+        w_say(w, &w->agents[i], &b);
+    }
+    world_settle(w);
+    pass(20000, 0);
+    ck_assert_str_eq(w->bulk_loss, "");
+    done();
+}
+END_TEST
+
+TESTS(bulk_watch, one_or_two_are_no_bulk_loss,
+      when_all_are_lost_nothing_is_queued_again_for_a_minute,
+      a_lost_part_is_queued_again_one_after_the_other,
+      who_has_unread_bytes_is_not_dead_within_a_minute_more,
+      a_handler_that_does_not_read_convicts_no_one,
+      a_master_that_slept_blames_itself_for_those_who_left, own_lag_withholds_a_single_verdict_too,
+      a_fleet_that_says_bye_is_not_lost)
+CHECK_MAIN("bulk_watch", bulk_watch)
