@@ -35,7 +35,7 @@ def put_nginx(w):
 
 
 @contextlib.contextmanager
-def fleet(w, names, tags=()):
+def fleet(w, names, tags={}):  # pylint: disable=dangerous-default-value
     """master (home) ── proxy ── agents, each on a host of its own with served targets on its own loopback."""
     with netns.hosts("proxy", *names) as net:
         w.net, w.agents_host = net, HOME
@@ -50,10 +50,15 @@ def fleet(w, names, tags=()):
         for i, name in enumerate(names, 1):
             Proc(w, name + "-far", net.within(name) + ["/usr/bin/python3", os.path.join(TOP, "tests/system/far.py"),
                  mode_file(w), "198.18.1.1"], stdout=subprocess.DEVNULL).expected.add(-15)
-            start_agent(w, name, i, *(f"--tag={t}" for t in (dict(tags).get(name),) if t))
+            start_agent(w, name, i, *(["--tag", tags[name]] if name in tags else []))
         for name in names:
             w.wait_agent(name)
-        yield net
+        w.cut = []
+        try:
+            yield net
+        finally:
+            for name in w.cut:
+                mend(w, name)  # so that the agents can take their leave
 
 
 def mode_file(w):
@@ -76,6 +81,7 @@ def start_agent(w, name, i, *more):
 
 
 def nft(w, host, rules):
+    w.cut.append(host)
     w.net.run(host, "nft", "add table inet fault; " + "; ".join(rules))
 
 
@@ -101,16 +107,13 @@ def loses_a_tenth(w, name):
 
 
 def mend(w, name):
+    """All faults of that host."""
     w.net.run(name, "nft", "delete table inet fault")
 
 
 def reset(w, name):
     """Both ends of its link at nginx end with a RST; ss of the proxy knows the agent by its address."""
     w.net.run("proxy", "ss", "-K", "dst", w.net_address[name])
-
-
-def log_time(line):
-    return re.search(r"\d\d:\d\d:\d\d\.\d+", line).group(0)
 
 
 def agent_says(w, name, words):
@@ -161,7 +164,7 @@ def test_links_cut_in_many_ways(w):
     with fleet(w, names):
         w.net_address = {name: f"10.78.{i}.2" for i, name in enumerate(names, 1)}
         check_options(w)
-        batch = slow_batch(w, 6000)
+        batch = slow_batch(w, 2500)
         w.wait_for(lambda: all(w.api.agent(n)["leases"] > 0 for n in names), 20, "all agents have tasks")
         links = links_at_master(w)
         equal(links, len(names), "links")
@@ -169,7 +172,7 @@ def test_links_cut_in_many_ways(w):
         sessions = {n: w.api.agent(n)["session"] for n in names}
         began = time.monotonic()
         reset(w, "a4")
-        w.wait_for(lambda: agent_says(w, "a4", "event=disconnected") or agent_says(w, "a4", "disconnected"), 1 + SCAN_S, "a reset link is noticed at once")
+        w.wait_for(lambda: agent_says(w, "a4", "disconnected"), 1 + SCAN_S, "a reset link is noticed at once")
         for name, how in silent.items():
             how(w, name)
         began = time.monotonic()
@@ -192,14 +195,12 @@ def test_links_cut_in_many_ways(w):
         w.wait_for(lambda: links_at_master(w) == links - len(silent), 5, "the descriptors are given back")
         w.wait_for(lambda: all(w.api.agent(n)["leases"] == 0 for n in silent), 10, "their tasks go to others")
         counts = w.wait_batch(batch, 60)
-        equal(counts["ok"], 6000, "ok")
-        w.one_result_each(batch, 6000)
+        equal(counts["ok"], 2500, "ok")
+        w.one_result_each(batch, 2500)
         for name in names[4:]:
             with w.case(f"{name}: no death ({'a tenth is lost' if name == 'a5' else 'healthy'})"):
                 equal(w.api.agent(name)["session"], sessions[name], "session")
         equal(bulk_events(w), [], "events of bulk loss: three of twelve are none")
-        for name in silent:
-            mend(w, name)
         w.master_proc.stop()
         w.check_store()
 
@@ -208,7 +209,7 @@ def test_bulk_loss_of_a_group_then_of_all(w):
     """Rows 7 and 48. Three of six share a tag and are cut; then all; then the master itself stands."""
     names = [f"a{i}" for i in range(1, 7)]
     with fleet(w, names, {n: "isp=north" for n in names[:3]}):
-        batch = slow_batch(w, 4000)
+        batch = slow_batch(w, 800)
         w.wait_for(lambda: all(w.api.agent(n)["leases"] > 0 for n in names), 20, "all agents have tasks")
         for name in names[:3]:
             both_ways(w, name)
@@ -218,8 +219,8 @@ def test_bulk_loss_of_a_group_then_of_all(w):
             for word in ("network_group", "3 of 6 agents", "the tag isp=north"):
                 expect(word in line, f"without {word!r}:", line)
         w.wait_for(lambda: all(w.api.agent(n)["leases"] == 0 for n in names[:3]), 15, "the group's tasks go to others")
-        equal(w.wait_batch(batch, 60)["ok"], 4000, "ok")
-        w.one_result_each(batch, 4000)
+        equal(w.wait_batch(batch, 60)["ok"], 800, "ok")
+        w.one_result_each(batch, 800)
         equal(len(bulk_events(w)), 1, "events")
 
 
