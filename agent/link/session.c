@@ -209,7 +209,7 @@ static void reset_connection(struct session *s, struct mono now)
     s->received = s->credit = s->told = s->results_window = s->results_sent = (struct window){0};
     s->heartbeat_ms = HEARTBEAT_MS;
     s->timeout_ms = DEAD_MS;
-    s->heard_at = s->beat_at = s->ticked_at = s->rate_at = now;
+    s->heard_at = s->answered_at = s->beat_at = s->ticked_at = s->rate_at = now;
     s->no_credit_until = (struct mono){0};
     s->rate_bytes = 0;
     s->beat_due = false;
@@ -341,13 +341,22 @@ void session_on_tick(struct session *s, struct mono now)
     go_on_leaving(s, now);
     if (!reading(s))
         return;
-    if (gap > OVERSLEPT_MS)
+    bool settled = s->state == SESSION_READY || s->state == SESSION_DRAINING;
+    if (s->state != SESSION_READY) /* nothing is to be acknowledged yet, or it leaves anyhow */
+        s->answered_at = now;
+    if (gap > OVERSLEPT_MS) {
         s->heard_at = mono_add_ms(s->heard_at, gap);
+        s->answered_at = mono_add_ms(s->answered_at, gap);
+    }
     if (mono_diff_ms(now, s->heard_at) >= s->timeout_ms) {
         session_close(s, CLOSE_SILENT, "the master was silent for too long");
         return;
     }
-    bool settled = s->state == SESSION_READY || s->state == SESSION_DRAINING;
+    /* A path that is cut in one direction alone still brings what the master sends. */
+    if (mono_diff_ms(now, s->answered_at) >= s->timeout_ms) {
+        session_close(s, CLOSE_SILENT, "the master acknowledged nothing for too long");
+        return;
+    }
     if (settled && mono_diff_ms(now, s->beat_at) >= s->heartbeat_ms) {
         s->beat_due = true;
         s->beat_at = now;

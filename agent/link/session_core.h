@@ -45,6 +45,7 @@ struct session {
     struct window received, credit,
         told; /* credit: what we would grant; told: what the master knows */
     struct window results_window, results_sent;
+    struct mono answered_at; /* the master last showed that it hears us: an ack of anything */
     struct mono heard_at, beat_at, ticked_at, no_credit_until;
     bool beat_due;
     uint64_t beat_seq;

@@ -191,6 +191,7 @@ static void widen(struct session *s, struct window w)
 static void on_heartbeat_ack(struct session *s, const struct message *msg, size_t len,
                              struct mono now)
 {
+    s->answered_at = now;
     widen(s, msg->heartbeat_ack.results);
     if (msg->heartbeat_ack.seq == s->beat_seq && mono_is_set(s->beat_at))
         s->rtt_ms = mono_diff_ms_f(now, s->beat_at);
@@ -200,6 +201,7 @@ static void on_results_ack(struct session *s, const struct message *msg, size_t 
                            struct mono now)
 {
     const struct msg_results_ack *m = &msg->results_ack;
+    s->answered_at = now;
     widen(s, m->results);
     for (unsigned i = 0; i < m->n; i++) {
         s->unknown_acks += !outbox_ack(s->outbox, m->acks[i].task);

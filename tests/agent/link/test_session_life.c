@@ -52,11 +52,39 @@ END_TEST
 START_TEST(any_bytes_are_life)
 {
     make_ready();
-    pass_ms(14000);
+    pass_ms(10000);
+    say("{\"type\":\"heartbeat_ack\",\"seq\":3,\"lag_ms\":0,\"results\":{\"count\":1000,\"bytes\":"
+        "1000}}");
+    pass_ms(4000);
     say("{\"type\":\"something_new\"}");
-    pass_ms(14000);
+    pass_ms(10500);
     ck_assert_uint_eq(close_code, 0);
     ck_assert_uint_eq(info().unknown_messages, 1);
+}
+END_TEST
+
+START_TEST(a_master_that_speaks_but_does_not_hear_is_given_up)
+{
+    make_ready();
+    for (int i = 0; i < 3; i++) {
+        pass_ms(4000);
+        send_task(1 + (uint64_t)i);
+        ck_assert_uint_eq(close_code, 0);
+    }
+    pass_ms(3500);
+    ck_assert_uint_eq(close_code, CLOSE_SILENT);
+}
+END_TEST
+
+START_TEST(results_that_are_acknowledged_are_proof_enough)
+{
+    make_ready();
+    send_task(1);
+    done(1);
+    pass_ms(10000);
+    ack(1, ACK_STORED, 1000);
+    pass_ms(14000);
+    ck_assert_uint_eq(close_code, 0);
 }
 END_TEST
 
@@ -230,8 +258,9 @@ END_TEST
 
 TESTS(liveness, a_heartbeat_comes_every_interval_with_all_figures,
       a_heartbeat_ack_gives_the_round_trip, a_silent_master_is_given_up_after_the_timeout,
-      a_master_that_never_welcomes_is_given_up, any_bytes_are_life,
-      time_that_the_agent_itself_slept_is_not_the_masters_silence)
+      a_master_that_speaks_but_does_not_hear_is_given_up,
+      results_that_are_acknowledged_are_proof_enough, a_master_that_never_welcomes_is_given_up,
+      any_bytes_are_life, time_that_the_agent_itself_slept_is_not_the_masters_silence)
 TESTS(bad_input, a_malformed_line_closes_1008, a_message_of_the_wrong_direction_closes_1008,
       an_endless_line_closes_1009, nothing_is_read_after_the_close,
       a_message_in_pieces_is_put_together)
