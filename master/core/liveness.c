@@ -158,6 +158,11 @@ void liveness_notice_sleep(struct core *c, struct mono now)
     if (overslept <= OWN_LAG_MS)
         return;
     forgive(c, overslept, now);
+    char detail[128];
+    snprintf(detail, sizeof(detail),
+             "master_overload: its loop stood for %lld ms; that time is nobody's silence",
+             (long long)overslept);
+    c->ops.event(c->arg, "master_overslept", NULL, detail);
     bool old = mono_before(c->overslept_at, mono_add_ms(now, -BULK_WINDOW_MS));
     if (old || overslept > c->overslept_ms) {
         c->overslept_at = now;

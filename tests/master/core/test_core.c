@@ -214,6 +214,7 @@ START_TEST(a_master_that_overslept_convicts_no_one)
     world_tick(w, 1000, true);
     w->now = mono_add_ms(w->now, 20000);
     core_tick(w->core, 20000, w->now);
+    ck_assert_str_eq(w->last_event, "master_overslept");
     world_settle(w);
     ck_assert(!a->closed);
     world_tick(w, 1000, true);
