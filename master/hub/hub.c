@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/hub/hub.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/random.h"
@@ -12,8 +15,11 @@
 #define SCAN_MS     1000 /* connections are looked through this often */
 #define HANDSHAKE_S 10   /* a request that is not whole by then is cut */
 #define HEADERS_AT_ONCE                                                                            \
-    1024                      /* requests being read at the same moment, beyond them accepts wait  \
-                               */
+    1024 /* requests being read at the same moment, beyond them accepts wait                       \
+          */
+/* Between turns while there are no descriptors: lws, which cannot stop accepting, would spin. Far
+ * below what an agent's link notices. */
+#define BREATH_MS        10
 #define PARTING_MS       2000 /* for GOAWAY and close frames to go out */
 #define RECONNECT_MS     1000 /* agents come back after this and a jitter of as much */
 #define AGENTS_PORT      8701
@@ -179,12 +185,37 @@ static void step_down(struct hub *h, struct mono now)
         begin_stop(h);
 }
 
+/* Can this process open anything? What is asked of the kernel, the kernel answers. */
+static void note_descriptors(struct hub *h)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    bool out_of = fd < 0 && (errno == EMFILE || errno == ENFILE);
+    if (fd >= 0)
+        close(fd);
+    if (out_of == h->out_of_descriptors)
+        return;
+    h->out_of_descriptors = out_of;
+    if (out_of)
+        LOG(LOG_ERROR, "hub", "out_of_descriptors",
+            LS("meaning", "no agent and no client can connect; those that are there stay"),
+            LS("fix", "raise LimitNOFILE (ulimit -n), or lower --max-agents"));
+    else
+        LOG(LOG_INFO, "hub", "descriptors_again");
+}
+
+static void breathe(const struct hub *h)
+{
+    if (h->out_of_descriptors)
+        nanosleep(&(struct timespec){.tv_nsec = BREATH_MS * NS_PER_MS}, NULL);
+}
+
 /* The end of each turn of the loop: what it gathered for the store goes out in one request. */
 static void on_turn(uv_prepare_t *turn)
 {
     struct hub *h = turn->data;
     REQUIRE(h != NULL);
     courier_flush(&h->courier);
+    breathe(h);
     if (atomic_load_explicit(&h->stop_asked, memory_order_relaxed))
         step_down(h, mono_now());
 }
@@ -223,6 +254,7 @@ static void on_tick(void *arg, struct mono now)
     struct hub *h = arg;
     double lag_ms = ws_loop_lag_ms(h->loop);
     atomic_store_explicit(&h->lag_us, (int64_t)(lag_ms * 1000), memory_order_relaxed);
+    note_descriptors(h);
     courier_retry(&h->courier);
     on_wake(h);
     core_tick(h->core, lag_ms, now);

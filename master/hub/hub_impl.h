@@ -66,6 +66,7 @@ struct hub {
     double cpu; /* part of a core that the thread used in the last SCAN_MS; negative: not known */
     int64_t cpu_used_ns;
     struct mono cpu_at;
+    bool out_of_descriptors; /* the loop takes a breath after each turn */
     _Atomic bool stop_asked;
     _Atomic int64_t lag_us;
     pthread_t thread;

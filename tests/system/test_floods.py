@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Strangers at the agents' port and a master without descriptors: it neither spins nor floods its log, and agents are untouched."""
+import contextlib
+import os
+import resource
+import socket
+import time
+
+from harness import equal, expect
+from ills import cpu_s
+
+LINES_A_SECOND = 10  # of one place in the code: DESIGN's bound of the log
+
+
+def strangers(port, n):
+    """Connections that say nothing."""
+    found = []
+    for _ in range(n):
+        s = socket.socket()
+        s.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            s.connect(("127.0.0.1", port))
+        found.append(s)
+    return found
+
+
+def upgrade(w, token):
+    """An agent's connection that never says HELLO."""
+    s = socket.create_connection(("127.0.0.1", w.port["agents"]))
+    s.sendall((f"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: sonde.v1\r\n"
+               f"Authorization: Bearer {token}\r\n\r\n").encode())
+    expect(b" 101 " in s.recv(200), "the upgrade was refused")
+    return s
+
+
+def closed_by_peer(s, seconds):
+    s.settimeout(seconds)
+    try:
+        while s.recv(4096):
+            pass
+    except ConnectionResetError:
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_who_says_nothing_keeps_no_place(w):
+    """With places for three: those without HELLO are cut after 10 s, and the agent that waits gets one."""
+    w.world()
+    w.master("--max-agents", "3")
+    token = w.token("agent")
+    began = time.monotonic()
+    idle = [upgrade(w, token) for _ in range(3)]
+    silent = strangers(w.port["agents"], 200)
+    a = w.agent("a1", wait=False, token=token)
+    w.wait_for(lambda: (w.api.agent("a1") or {}).get("state") == "alive", 30, "the agent has a place")
+    print(f"    the agent joined after {time.monotonic() - began:.1f} s")
+    for s in idle + silent:
+        expect(closed_by_peer(s, 15 * w.slower), "a connection without a word is still open")
+    expect(time.monotonic() - began < 25 * w.slower, "they were cut after", time.monotonic() - began, "s")
+    equal(w.api.agent("a1")["reconnects"], 0, "reconnects of the agent")
+    a.stop()
+
+
+def test_master_without_descriptors(w):
+    """Its limit falls live to what it has open: no spin, few lines, its agent stays, and it heals."""
+    w.fleet(agents=("a1",))
+    session = w.api.agent("a1")["session"]
+    pid = w.master_proc.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    highest = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 3, before[1]))
+    seconds, cpu, lines = 4, cpu_s(pid), len(w.master_proc.log().splitlines())
+    waiting = strangers(w.port["agents"], 100) + strangers(w.port["api"], 100)
+    time.sleep(seconds)  # the measure: what it does while it has none
+    cpu, lines = cpu_s(pid) - cpu, len(w.master_proc.log().splitlines()) - lines
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    print(f"    {cpu:.2f} s CPU and {lines} log lines in {seconds} s")
+    with w.case("it does not spin"):
+        expect(cpu < seconds * 0.3 * w.slower, f"{cpu:.2f} s CPU in {seconds} s")
+    with w.case("its log is not flooded"):
+        expect(lines <= 3 * LINES_A_SECOND * seconds, lines, "lines")
+    for s in waiting:
+        s.close()
+    w.wait_for(lambda: w.api.get("agents").status == 200, 10, "it answers again")
+    equal(w.api.agent("a1")["session"], session, "session of the agent")
+    equal(w.wait_batch(w.api.submit([w.url("/ok")] * 10), 30)["ok"], 10, "ok")
