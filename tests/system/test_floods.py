@@ -87,3 +87,40 @@ def test_master_without_descriptors(w):
     w.wait_for(lambda: w.api.get("agents").status == 200, 10, "it answers again")
     equal(w.api.agent("a1")["session"], session, "session of the agent")
     equal(w.wait_batch(w.api.submit([w.url("/ok")] * 10), 30)["ok"], 10, "ok")
+
+
+def drip(sockets, until):
+    """One byte of a header each half a second; those that were cut meanwhile, with the time it took."""
+    began, cut = time.monotonic(), {}
+    while len(cut) < len(sockets) and time.monotonic() < until:
+        for s in sockets:
+            if s in cut:
+                continue
+            try:
+                s.send(b"x")
+                s.setblocking(False)
+                if s.recv(100) == b"":
+                    raise ConnectionResetError
+            except BlockingIOError:
+                pass
+            except OSError:
+                cut[s] = time.monotonic() - began
+        time.sleep(0.5)  # the drip
+    return cut
+
+
+def test_dripped_requests_are_cut(w):
+    w.fleet(agents=("a1",))
+    session = w.api.agent("a1")["session"]
+    slow = {socket.create_connection(("127.0.0.1", w.port[name])): name for name in ("agents", "nginx") for _ in range(30)}
+    for s in slow:
+        s.sendall(b"GET /api/v1/agents HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    cut = drip(slow, time.monotonic() + 14 * w.slower)
+    for name in ("agents", "nginx"):
+        with w.case(f"at the port of {name}: within 10 s"):
+            took = [seconds for s, seconds in cut.items() if slow[s] == name]
+            equal(len(took), 30, "connections that were cut")
+            expect(max(took) < 12 * w.slower, f"after {max(took):.1f} s")
+    for s in slow:
+        s.close()
+    equal(w.api.agent("a1")["session"], session, "session of the agent")

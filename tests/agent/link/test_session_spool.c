@@ -156,6 +156,8 @@ START_TEST(the_heartbeat_tells_of_the_spool)
         heard("\"trouble\":\"the spool in the data directory cannot be written (No space left "
               "on device): 1 results live in memory alone\""));
     write_all(0);
+    say("{\"type\":\"heartbeat_ack\",\"seq\":2,\"lag_ms\":0,\"results\":{\"count\":1000,\"bytes\":"
+        "1000}}");
     pass_ms(5000);
     hear();
     ck_assert(heard("\"type\":\"heartbeat\""));
