@@ -299,8 +299,7 @@ struct core_stats {
         open_tasks; /* in open batches, and not ended */
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
-        unknown_messages, sessions_total, disconnects, agents_dead, agent_clones,
-        bulk_losses;
+        unknown_messages, sessions_total, disconnects, agents_dead, agent_clones, bulk_losses;
     struct counter ends[END_COUNT]; /* of sessions, by cause */
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

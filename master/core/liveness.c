@@ -71,7 +71,7 @@ static bool spared(struct core *c, struct session *s, int64_t silent)
            c->ops.unread(c->arg, s->id) > 0;
 }
 
-static void note_trouble(struct agent *a, const struct session *s, struct mono now)
+static void note_silence(struct agent *a, const struct session *s, struct mono now)
 {
     if (s->suspect && !mono_is_set(a->troubled_at))
         a->troubled_at = now;
@@ -100,7 +100,7 @@ static void session_tick(struct core *c, struct session *s, struct mono now)
     s->suspect = suspect;
     if (!s->agent)
         return;
-    note_trouble(s->agent, s, now);
+    note_silence(s->agent, s, now);
     dispatch_rest(c, s);
 }
 

@@ -65,7 +65,10 @@ static void add(struct journal *j, const char *kind, const char *agent, enum end
 
 void journal_event(struct journal *j, const char *kind, const char *agent, const char *detail)
 {
-    LOG(LOG_INFO, "core", kind, LS("agent", agent), LS("detail", or_null(detail)));
+    if (strcmp(kind, "bulk_loss") == 0) /* a place of its own: it comes amid many others */
+        LOG(LOG_WARN, "core", "bulk_loss", LS("detail", detail));
+    else
+        LOG(LOG_INFO, "core", kind, LS("agent", agent), LS("detail", or_null(detail)));
     add(j, kind, agent, END_NONE, or_null(detail), NULL);
 }
 

@@ -89,9 +89,9 @@ static int64_t w_unread(void *arg, session_id id)
 }
 static void world_boot(struct world *w)
 {
-    w->ops = (struct core_ops){w_want_write, w_close, w_refill, w_store, w_mark, w_pause,
-                               w_agent_seen, w_agent_empty, w_event, w_ended, w_session_ended,
-                               w_unread, w_cpu};
+    w->ops = (struct core_ops){w_want_write,    w_close,      w_refill,      w_store, w_mark,
+                               w_pause,         w_agent_seen, w_agent_empty, w_event, w_ended,
+                               w_session_ended, w_unread,     w_cpu};
     const char *holders[W_SESSIONS];
     for (unsigned i = 0; i < w->n_holders; i++)
         holders[i] = w->holders[i];

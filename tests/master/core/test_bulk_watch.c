@@ -134,7 +134,7 @@ START_TEST(a_master_that_slept_blames_itself_for_those_who_left)
     w->now = mono_add_ms(w->now, 20000);
     core_tick(w->core, 20000, w->now);
     for (unsigned i = 0; i < AGENTS; i++) { /* they had given it up meanwhile */
-        core_session_closed(w->core, w->agents[i].id, "connection lost", w->now);
+        core_session_closed(w->core, w->agents[i].id, END_connection_lost, "", w->now);
         w->agents[i].id = 0;
     }
     world_tick(w, 1000, false);
@@ -185,11 +185,10 @@ START_TEST(a_fleet_that_says_bye_is_not_lost)
 }
 END_TEST
 
-TESTS(bulk_watch, one_or_two_are_no_bulk_loss,
-      when_all_are_lost_nothing_is_queued_again_for_a_minute,
+TESTS(watch, one_or_two_are_no_bulk_loss, when_all_are_lost_nothing_is_queued_again_for_a_minute,
       a_lost_part_is_queued_again_one_after_the_other,
       who_has_unread_bytes_is_not_dead_within_a_minute_more,
       a_handler_that_does_not_read_convicts_no_one,
       a_master_that_slept_blames_itself_for_those_who_left, own_lag_withholds_a_single_verdict_too,
       a_fleet_that_says_bye_is_not_lost)
-CHECK_MAIN("bulk_watch", bulk_watch)
+CHECK_MAIN("bulk_watch", watch)
