@@ -45,9 +45,13 @@ class Harm:
         status = f"/proc/{proc.pid}/task/{tid}/status"
 
         def attached():
-            expect(self.proc.alive(), "strace has ended:", self.proc.log())
-            with open(status, encoding="ascii") as f:
-                return f"TracerPid:\t{self.proc.pid}\n" in f.read()
+            """Or it was so, and the harm is done already."""
+            tracing = self.proc.alive()
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(status, encoding="ascii") as f:
+                if f"TracerPid:\t{self.proc.pid}\n" in f.read():
+                    return True
+                expect(tracing, "strace has ended:", self.proc.log())
+            return not proc.alive()
 
         w.wait_for(attached, 10, "strace is attached")
 

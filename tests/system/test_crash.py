@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """kill -9 of the real programs, at any moment and at exact ones: nothing that was acknowledged is lost, nothing counts twice."""
+import http.client
 import os
 import random
+import shutil
 import signal
 import threading
 import time
 
 from faults import Clients, Harm, need_strace, under_strace
-from harness import Proc, Skipped, equal, expect, long, short
+from harness import Proc, equal, expect, long
 
 SMALL = ("--workers", "1", "--slots", "64")
 QUEUE = 64 // 4  # what an agent admits beyond its slots
@@ -124,3 +126,132 @@ def test_thirty_kills_of_the_master_and_thirty_of_agents(w):
 @long
 def test_three_hundred_kills_of_the_master_and_of_agents(w):
     storm(w, 300)
+
+
+# --- at exact system calls
+
+
+def text_of(w, n, count=150):
+    return "".join(w.url(f"/ok?{n}-{i}") + "\n" for i in range(count))
+
+
+def upload(w, n):
+    """The answer, or None when the master died over it."""
+    try:
+        return w.api.post("batches?per_host=0", text_of(w, n), type="text/plain", headers={"Idempotency-Key": f"exact-{n}"}, timeout=20)
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+def work_until_death(w, proc, n, answers):
+    """Uploads, whose results come meanwhile, until the master is dead; then all that got no answer are repeated."""
+    asked = []
+    while proc.alive():
+        asked.append(f"{n}-{len(asked)}")
+        r = upload(w, asked[-1])
+        if r:
+            equal(r.status, 202, f"answer before the kill ({r!r})")
+            answers[asked[-1]] = r.json["id"]
+        expect(len(asked) < 300, "the master lives on")
+    proc.wait(5)
+    w.check_store()
+    w.master()
+    for name in asked:
+        r = upload(w, name)
+        expect(r and r.status == 202, f"the repeat of {name}: {r!r}")
+        equal(r.json["id"], answers.setdefault(name, r.json["id"]), f"the batch of {name}, repeated")
+
+
+def all_answers_are_batches(w, answers):
+    """What was answered is there, once, and has ended once; nothing else is there."""
+    for batch in answers.values():
+        equal(w.wait_batch(batch, 60)["total"], 150, "tasks of a batch")
+        one_end_each(w, [w.api.batch(batch)])
+    names = [b["id"] for b in w.api.must("GET", "batches?limit=500").json["batches"]]
+    equal(sorted(names), sorted(answers.values()), "batches")
+
+
+def finish(w):
+    for proc in w.procs:
+        if proc.name.startswith("a") and proc.alive():
+            proc.stop()
+    w.master_proc.stop()
+    w.check_store()
+
+
+def killed_at_calls_of_the_writer(w, points):
+    """points: (system call, n): the store's writer is killed as it enters that call for the nth time from now."""
+    need_strace()
+    w.world()
+    w.master()
+    answers, agent = {}, w.agent("a1", *SMALL)
+    for call, n in points:
+        proc = w.master_proc
+        proc.expected.add(-signal.SIGKILL)
+        Harm(w, proc, "store-writer", f"{call}:signal=KILL:when={n}")
+        work_until_death(w, proc, f"{call}-{n}", answers)
+        agent.kill9()  # one that lost its master so often would take its time to come back
+        agent = w.agent("a1", *SMALL)
+    all_answers_are_batches(w, answers)
+    finish(w)
+
+
+def test_the_master_is_killed_at_writes_and_syncs_of_its_store(w):
+    killed_at_calls_of_the_writer(w, [("pwrite64", n) for n in (1, 2, 5, 9, 20, 47, 101)] + [("fdatasync", n) for n in (1, 2, 4)])
+
+
+@long
+def test_the_master_is_killed_at_each_of_two_hundred_writes(w):
+    killed_at_calls_of_the_writer(w, [("pwrite64", n) for n in range(1, 201)] + [("fdatasync", n) for n in range(1, 31)])
+
+
+def killed_in_its_first_start(w, points):
+    """On an empty directory each time; the second start makes good what the first left, and is a master like any other."""
+    need_strace()
+    w.master()
+    argv = w.master_proc.argv
+    for call, n in points:
+        w.master_proc.kill9()
+        shutil.rmtree(w.path("data"))
+        os.makedirs(w.path("data"), mode=0o700)
+        first = Proc(w, "master", under_strace(f"{call}:signal=KILL:when={n}") + argv)
+        first.expected = {-signal.SIGKILL, 128 + signal.SIGKILL}
+        first.wait(10)
+        with w.case(f"{call} {n}"):
+            w.api = None
+            w.master()
+            equal(w.api.must("GET", "batches").json["batches"], [], "batches")
+            w.api.submit(["http://127.0.0.1/ok"])
+            w.check_store()
+
+
+def test_the_master_is_killed_in_its_first_start(w):
+    killed_in_its_first_start(w, [("pwrite64", n) for n in (1, 3, 20, 50)] + [("fdatasync", n) for n in (1, 3, 5)] +
+                              [("fsync", n) for n in (1, 2, 3, 4)] + [("rename", n) for n in (1, 2)])
+
+
+@long
+def test_the_master_is_killed_at_each_write_of_its_first_start(w):
+    killed_in_its_first_start(w, [("pwrite64", n) for n in range(1, 61)] + [("fdatasync", n) for n in range(1, 7)])
+
+
+def test_the_master_is_killed_in_its_last_checkpoint(w):
+    """An orderly end copies the log into the file: killed in its midst, neither is whole, and nothing is lost."""
+    need_strace()
+    w.world()
+    w.master()
+    answers, agent = {}, w.agent("a1", *SMALL)
+    for n in (1, 4, 11):
+        proc, name = w.master_proc, f"checkpoint-{n}"
+        answers[name] = upload(w, name).json["id"]
+        w.wait_batch(answers[name], 30)
+        proc.expected.add(-signal.SIGKILL)
+        Harm(w, proc, "sonde-master", f"pwrite64:signal=KILL:when={n}")
+        proc.signal(signal.SIGTERM)
+        equal(proc.wait(10), -signal.SIGKILL, "exit code")
+        w.check_store()
+        w.master()
+        agent.kill9()
+        agent = w.agent("a1", *SMALL)
+    all_answers_are_batches(w, answers)
+    finish(w)
