@@ -70,8 +70,10 @@ static enum err write_pid(int fd, const char *path, char *why, size_t why_max)
     if (ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)n, 0) == n)
         return ERR_NONE;
     int errnum = errno;
-    snprintf(why, why_max, "%s cannot be written: %s", path, strerror(errnum));
-    return err_of(errnum);
+    enum err e = err_of(errnum);
+    snprintf(why, why_max, "%s cannot be written: %s%s", path, strerror(errnum),
+             e == ERR_NO_SPACE ? "; make room on that disk, or give another --data directory" : "");
+    return e;
 }
 
 enum err dirlock_take(const char *dir, int *out, char *why, size_t why_max)

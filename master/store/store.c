@@ -210,6 +210,17 @@ static enum err start(struct store *s, const struct store_config *c, struct sqli
     return e;
 }
 
+/*
+ * What the last process left in the log goes into the file and is synced there before anything is
+ * built on it: after a sync that failed, the log may be whole in memory and not on the disk, and no
+ * later sync of it would tell. Without room that must wait; nothing is lost by it.
+ */
+static enum err settle(struct sqlite_db *db)
+{
+    enum err e = sqlite_checkpoint(db, true);
+    return e == ERR_NO_SPACE ? ERR_NONE : e;
+}
+
 static enum err open_locked(struct store *s, const struct store_config *c, struct store_boot *boot,
                             char *why, size_t why_max)
 {
@@ -217,8 +228,16 @@ static enum err open_locked(struct store *s, const struct store_config *c, struc
     enum err e = sqlite_open_writer(c->dir, &db, why, why_max);
     if (e)
         return e;
-    e = sqlite_boot(db, boot);
-    if (e)
+    e = settle(db);
+    if (!e)
+        e = sqlite_boot(db, boot);
+    if (e == ERR_NO_SPACE)
+        snprintf(
+            why, why_max,
+            "data directory %s has no room (%s): make room on its disk, or give another --data "
+            "directory",
+            c->dir, sqlite_why(db));
+    else if (e)
         snprintf(why, why_max, "%s/sonde.db: %s", c->dir, sqlite_why(db));
     else
         e = start(s, c, &db, boot, why, why_max);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
+#include <limits.h>
 #include <sys/syscall.h>
 
 /* What the disk does to SQLite's writes and syncs; set by the tests, read by the store's threads.
@@ -209,6 +210,38 @@ START_TEST(failed_write_ends_the_process_unacknowledged)
 }
 END_TEST
 
+static off_t log_bytes(void)
+{
+    char path[PATH_MAX];
+    struct stat st = {0};
+    snprintf(path, sizeof(path), "%s/sonde.db-wal", fx_dir);
+    ck_assert_int_eq(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* A later sync of the log would not say that an earlier one had failed. */
+START_TEST(what_a_dead_process_left_in_the_log_is_settled_by_the_next_start)
+{
+    fx_close();
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        fx_open();
+        fx_batch(5000);
+        sync_errno = EIO;
+        (void)fx_run(fx_begin_req(CLASS_BULK));
+        _exit(98);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(WEXITSTATUS(status), 3);
+    ck_assert_int_gt(log_bytes(), 256 * 1024);
+    fx_open();
+    ck_assert_int_lt(log_bytes(), 64 * 1024);
+    fx_check_green();
+}
+END_TEST
+
 /* ---- kill -9 */
 
 struct ack { /* what the child was told to be committed */
@@ -293,7 +326,8 @@ TESTS(disk_tests, full_disk_refuses_rows_and_takes_them_again_later, quota_count
       full_disk_keeps_results_and_marks_until_there_is_room, full_disk_in_mid_sweep_loses_nothing,
       full_disk_lets_readers_read, upload_can_be_given_up_on_a_full_disk,
       close_on_a_full_disk_answers_and_loses_nothing_committed,
-      failed_fsync_ends_the_process_unacknowledged, failed_write_ends_the_process_unacknowledged)
+      failed_fsync_ends_the_process_unacknowledged, failed_write_ends_the_process_unacknowledged,
+      what_a_dead_process_left_in_the_log_is_settled_by_the_next_start)
 
 static TCase *disk(void)
 {
