@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -65,6 +66,13 @@ class Harm:
 
     def end(self):
         self.proc.stop()
+
+
+# --- what the master counts
+
+
+def metric(w, name):
+    return float(re.search(rf"^sonde_{name} (\S+)$", w.api.must("GET", "/metrics").text, re.MULTILINE).group(1))
 
 
 # --- a small disk
@@ -134,6 +142,17 @@ def side_by_side(w, *tests):
 
 # --- clients that keep the master at its word
 
+
+def all_batches(w, query="limit=100"):
+    found, cursor = [], None
+    while True:
+        page = w.api.must("GET", f"batches?{query}" + (f"&cursor={cursor}" if cursor else ""), timeout=10).json
+        found += page["batches"]
+        cursor = page["next_cursor"]
+        if not cursor:
+            return found
+
+
 LINES_A_PIECE = 250
 
 
@@ -183,20 +202,11 @@ class Clients:
             t.join()
         self.watch.__exit__(*what)
 
-    # what all the batches say, while there is a master
-
-    def batches(self, query="limit=100"):
-        found, cursor = [], None
-        while True:
-            page = self.w.api.must("GET", f"batches?{query}" + (f"&cursor={cursor}" if cursor else ""), timeout=10).json
-            found += page["batches"]
-            cursor = page["next_cursor"]
-            if not cursor:
-                return found
+    # what the batches say, while there is a master
 
     def _look(self):
         try:
-            found = [b["counts"] for b in self.batches("limit=100&state=running")]
+            found = [b["counts"] for b in all_batches(self.w, "limit=100&state=running")]
         except (OSError, http.client.HTTPException):
             return
         for counts in found:
@@ -262,8 +272,8 @@ class Clients:
         for e in self.errors:
             raise e
         expect(any(u.answer for u in self.uploads), "no upload got an answer")
-        self.w.wait_for(lambda: not self.batches("limit=100&state=running"), timeout, "all batches have ended")
-        found, by_name = self.batches(), {}
+        self.w.wait_for(lambda: not all_batches(self.w, "limit=100&state=running"), timeout, "all batches have ended")
+        found, by_name = all_batches(self.w), {}
         for b in found:
             by_name.setdefault(b["name"], []).append(b)
         for u in self.uploads:

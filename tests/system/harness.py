@@ -61,15 +61,19 @@ def free_port():
     """A port that nobody listens on now. Taken below the ephemeral range, so that no outgoing connection can take it."""
     first, end = free_port.range
     for _ in range(200):
-        free_port.last = first + (free_port.last - first + 1) % (end - first)
+        with free_port.lock:  # tests may run side by side
+            port = free_port.last = first + (free_port.last - first + 1) % (end - first)
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                s.bind(("127.0.0.1", free_port.last))
-                return free_port.last
+                s.bind(("127.0.0.1", port))
+                return port
             except OSError:
                 continue
     raise Failed("no free port found")
+
+
+free_port.lock = threading.Lock()
 
 
 def share_ports(index, count):
@@ -305,7 +309,7 @@ class World:
         """Starts the master, or starts it again on the same ports and data."""
         if not self.port:
             self.port = {"api": free_port(), "agents": free_port(), "nginx": free_port()}
-            os.makedirs(self.path("data"), mode=0o700)
+            os.makedirs(self.path("data"), mode=0o700, exist_ok=True)  # a test may have mounted something there
         self.master_proc = Proc(
             self, "master",
             [self.program("sonde-master"), "serve", "--listen", f"127.0.0.1:{self.port['api']}",

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""SIGSTOP and SIGCONT: who stands still loses its work to others, or nothing at all, and what it brings later counts once."""
+import signal
+import time
+
+from faults import metric, side_by_side
+from harness import Sampler, check_sum, ended, equal, expect, long
+
+SMALL = ("--workers", "1", "--slots", "64")
+WINDOW = 64 + 64 // 4  # slots and queue of such an agent
+DEAD_S = 15
+TASKS = 600  # of a second each: more than the slots hold, done by one agent within the time the other stands still
+
+
+def fleet(w):
+    w.world()
+    w.master()
+    return [w.agent(name, *SMALL) for name in ("a1", "a2")]
+
+
+def slow_batch(w, count, ms):
+    batch = w.api.submit([w.url(f"/slow/{ms}?{i}") for i in range(count)], per_host=0)
+    w.wait_for(lambda: w.requests() >= 2 * 64, 20, "the slots are full")
+    return batch
+
+
+def all_ok_once(w, batch, count):
+    equal(w.wait_batch(batch, 60)["ok"], count, "ok")
+    w.one_result_each(batch, count)
+    for proc in w.procs:
+        if proc.name.startswith("a"):
+            proc.stop()
+    w.master_proc.stop()
+    w.check_store()
+
+
+class Still:
+    """The program stands still until the block ends."""
+
+    def __init__(self, proc):
+        self.proc = proc
+
+    def __enter__(self):
+        self.proc.signal(signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        self.proc.signal(signal.SIGCONT)
+
+
+def agent_stops(w, seconds):
+    """It holds its window and no more; when it is given up the other runs that; its own results come late and change nothing."""
+    a1, _ = fleet(w)
+    batch = slow_batch(w, TASKS, 1000)
+    with Still(a1):
+        stopped = time.monotonic()
+        w.wait_for(lambda: w.api.agent("a1")["state"] == "suspect", 12, "it is suspect")
+        suspect_s = time.monotonic() - stopped
+        held = w.api.agent("a1")["leases"]
+        expect(0 < held <= WINDOW, f"it holds {held} tasks")
+        sent = w.api.agent("a1")["sent_tasks"]
+        w.wait_for(lambda: metric(w, "agents_dead_total") == 1, DEAD_S, "it is given up")
+        dead_s = time.monotonic() - stopped
+        equal(w.api.agent("a1")["sent_tasks"], sent, "tasks that were sent to it when it was suspect")
+        equal(w.api.agent("a2")["state"], "alive", "the other")
+        w.wait_batch(batch, 30)
+        before = w.one_result_each(batch, TASKS)
+        time.sleep(max(0, seconds - (time.monotonic() - stopped)))
+    w.wait_agent("a1")
+    w.wait_for(lambda: metric(w, "results_late_total") + metric(w, "results_duplicate_total") > 0, 20, "its results have come, late")
+    equal(w.one_result_each(batch, TASKS), before, "results, before it came and after")
+    print(f"    suspect after {suspect_s:.1f} s, dead after {dead_s:.1f} s, with {held} tasks; late {metric(w, 'results_late_total'):.0f}, "
+          f"duplicate {metric(w, 'results_duplicate_total'):.0f}")
+    expect(suspect_s > 7 and 12 < dead_s < DEAD_S + 2 * w.slower, "suspect and dead after", suspect_s, dead_s)
+    all_ok_once(w, batch, TASKS)
+
+
+def master_stops(w, seconds):
+    """The agents give it up and come again; it gives up nobody, and nothing is run twice."""
+    agents = fleet(w)
+    batch = slow_batch(w, TASKS, 1000)
+    with Still(w.master_proc):
+        time.sleep(seconds)
+    for name in ("a1", "a2"):
+        w.wait_agent(name)
+    if seconds > DEAD_S:
+        for a in agents:
+            expect("silent" in a.log(), f"{a.name} has not given up a master that is silent for {seconds} s:", a.log()[-1000:])
+    equal(w.wait_batch(batch, 60)["ok"], TASKS, "ok")
+    equal(metric(w, "agents_dead_total"), 0, "agents declared dead")
+    expect("agent_suspect" not in w.master_proc.log(), "an agent was suspected")
+    equal(w.requests(), TASKS, "requests that the targets saw")
+    all_ok_once(w, batch, TASKS)
+
+
+def test_for_so_long_that_they_are_given_up(w):
+    def an_agent_for_17_s(own):
+        agent_stops(own, 17)
+
+    def the_master_for_17_s(own):
+        master_stops(own, 17)
+
+    def the_master_for_2_s(own):
+        master_stops(own, 2)
+
+    side_by_side(w, an_agent_for_17_s, the_master_for_17_s, the_master_for_2_s)
+
+
+@long
+def test_for_half_a_minute(w):
+    def an_agent_for_30_s(own):
+        agent_stops(own, 30)
+
+    def the_master_for_20_s(own):
+        master_stops(own, 20)
+
+    side_by_side(w, an_agent_for_30_s, the_master_for_20_s)
