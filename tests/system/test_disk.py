@@ -207,3 +207,59 @@ def test_a_disk_that_breaks_at_each_of_forty_syncs_and_writes(w):
     disk_that_breaks(w, [(call, n) for n in range(1, 41) for call in ("fdatasync", "pwrite64")])
     w.master_proc.stop()
     w.check_store()
+
+
+# --- slow (test_stop.py runs it, beside others that mostly wait)
+
+
+def slow_disk(w, delay_s, hold_s):
+    """Each sync takes over a second: nobody is declared dead, nothing is refused that had begun, and it passes."""
+    need_strace()
+    fleet(w)
+    batch = slow_batch(w, 800, 300)
+    w.wait_for(lambda: ended(w.api.counts(batch)) > 50, 20, "the batch is in its middle")
+    upload = SlowUpload(w)
+    upload.lines(0, 1000)
+    harm = Harm(w, w.master_proc, "store-writer", f"fdatasync:delay_enter={int(delay_s * 1e6)}")
+    began, waiting = time.monotonic(), []
+    with Sampler(lambda: nobody_is_cut_off(w, waiting), 0.25):
+        r = w.wait_for(lambda: refused_for_slowness(w), 30, "no further upload begins")
+        expect("disk is slow" in r.json["detail"] and int(r.headers["Retry-After"]) > 0, r)
+        for i in range(20):  # the upload goes on all the while
+            upload.lines(1000 + 200 * i, 200)
+            time.sleep(0.1)
+        status, body = upload.answer()
+        equal((status, body.get("accepted")), (202, 5000), f"answer to the upload that had begun ({body})")
+        time.sleep(max(0, hold_s - (time.monotonic() - began)))
+    harm.end()
+    print(f"    {hold_s} s of commits of {delay_s} s: at most {max(waiting):.0f} results waited for one")
+    expect(max(waiting) > 0, "no result ever waited: the disk was not slow")
+    w.wait_for(lambda: not refused_for_slowness(w), 15, "uploads begin again")
+    total = 0
+    for b in all_batches(w):
+        counts = w.wait_batch(b["id"], 60)
+        equal(counts["ok"], counts["total"], "ok")
+        w.one_result_each(b["id"], counts["total"])
+        total += counts["total"]
+    equal(w.requests(), total, "requests that the targets saw")
+    equal(metric(w, "agents_dead_total"), 0, "agents declared dead")
+    w.master_proc.stop()
+    w.check_store()
+
+
+def refused_for_slowness(w):
+    """The answer, if it is that one."""
+    r = w.api.post("batches", {"targets": [w.url("/ok")]})
+    expect(r.status in (202, 429), r)
+    return r if r.status == 429 and r.json["code"] == "store_slow" else None
+
+
+def nobody_is_cut_off(w, waiting):
+    asked = time.monotonic()
+    agents = w.api.must("GET", "agents").json["agents"]
+    expect(time.monotonic() - asked < w.slower, "GET /agents took", time.monotonic() - asked, "s")
+    for a in agents:
+        equal(a["state"], "alive", f"state of {a['name']}")
+        expect(a["in_flight"] <= WINDOW, a)
+    w.api.must("GET", "/healthz")
+    waiting.append(metric(w, "results_waiting_store"))

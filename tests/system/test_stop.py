@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""SIGSTOP and SIGCONT: who stands still loses its work to others, or nothing at all, and what it brings later counts once."""
+"""An agent, the master or its disk stands still: the work goes to others or waits, and what comes later counts once."""
 import signal
 import time
 
 from faults import metric, side_by_side
-from harness import Sampler, check_sum, ended, equal, expect, long
+from harness import equal, expect, long
+from test_disk import slow_disk
 
 SMALL = ("--workers", "1", "--slots", "64")
 WINDOW = 64 + 64 // 4  # slots and queue of such an agent
@@ -102,7 +103,10 @@ def test_for_so_long_that_they_are_given_up(w):
     def the_master_for_2_s(own):
         master_stops(own, 2)
 
-    side_by_side(w, an_agent_for_17_s, the_master_for_17_s, the_master_for_2_s)
+    def the_disk_for_a_second_each_time(own):
+        slow_disk(own, 1.2, 8)
+
+    side_by_side(w, an_agent_for_17_s, the_master_for_17_s, the_master_for_2_s, the_disk_for_a_second_each_time)
 
 
 @long
@@ -113,4 +117,7 @@ def test_for_half_a_minute(w):
     def the_master_for_20_s(own):
         master_stops(own, 20)
 
-    side_by_side(w, an_agent_for_30_s, the_master_for_20_s)
+    def the_disk_for_three_seconds_each_time(own):
+        slow_disk(own, 3, 35)
+
+    side_by_side(w, an_agent_for_30_s, the_master_for_20_s, the_disk_for_three_seconds_each_time)
