@@ -65,6 +65,8 @@ struct json_node; /* borrowed from its document */
  */
 MUST_USE enum err json_parse(const char *text, size_t len, struct json_doc **out, char *why,
                              size_t why_max);
+/* Whether text is an object to json_parse, but for duplicate keys; a tree is not built. */
+bool json_is_object(const char *text, size_t len);
 void json_free(struct json_doc **dp);
 const struct json_node *json_root(const struct json_doc *d);
 

@@ -57,6 +57,13 @@ enum err json_parse(const char *text, size_t len, struct json_doc **out, char *w
     return e;
 }
 
+bool json_is_object(const char *text, size_t len)
+{
+    struct json_scan s;
+    json_scan_init(&s, text, len);
+    return len > 0 && text[0] == '{' && json_scan_document(&s);
+}
+
 void json_free(struct json_doc **dp)
 {
     json_tree_destroy(dp);

@@ -96,6 +96,7 @@ static void put_store(struct strbuf *b, struct store *store)
         COUNTER("store_duplicates_total", "Results refused by their key", s->duplicates),
         COUNTER("store_batches_purged_total", "Ended batches purged", s->batches_purged),
         COUNTER("store_tasks_purged_total", "Their tasks", s->tasks_purged),
+        COUNTER("store_damaged_total", "Columns read that the disk has changed", s->damaged),
         GAUGE("store_used_bytes", "Size of the store without its free pages", s->used_bytes),
         GAUGE("store_commit_p99_milliseconds",
               "Of the commits of some seconds, when last committed", s->commit_p99_ms),

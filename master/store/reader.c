@@ -16,6 +16,7 @@
 struct reader {
     struct mailbox *box;
     struct sqlite_db *db;
+    struct store_stats *stats;
     pthread_t thread;
 };
 struct readers {
@@ -47,8 +48,21 @@ static enum err dispatch(struct sqlite_db *d, struct store_req *r)
     }
 }
 
-static void answer(struct sqlite_db *d, struct store_req *r)
+/* What it could not give as it was written. */
+static void tell_damaged(struct reader *reader)
 {
+    unsigned n = sqlite_take_damaged(reader->db);
+    if (n == 0)
+        return;
+    counter_add(&reader->stats->damaged, n);
+    LOG(LOG_ERROR, "store", "damaged_rows", LU("columns", n),
+        LS("meaning", "the disk has changed what was written; what can be read of it is given"),
+        LS("fix", "see `sonde-master check`, restore the store from a backup"));
+}
+
+static void answer(struct reader *reader, struct store_req *r)
+{
+    struct sqlite_db *d = reader->db;
     enum err e = sqlite_begin(d);
     if (!e)
         e = dispatch(d, r);
@@ -60,6 +74,7 @@ static void answer(struct sqlite_db *d, struct store_req *r)
         LOG(LOG_ERROR, "store", "read_failed", LERR("err", e), LS("why", sqlite_why(d)));
         snprintf(r->why, sizeof(r->why), "the store cannot be read: %.100s", sqlite_why(d));
     }
+    tell_damaged(reader);
     r->done(r);
 }
 
@@ -72,12 +87,13 @@ static void *reader_main(void *arg)
     while (mailbox_wait(r->box, &in, -1) > 0 || !mailbox_finished(r->box)) {
         struct list_node *n;
         while ((n = list_pop_front(&in)))
-            answer(r->db, CONTAINER_OF(n, struct store_req, letter.node));
+            answer(r, CONTAINER_OF(n, struct store_req, letter.node));
     }
     return NULL;
 }
 
-enum err readers_start(const char *dir, struct readers **out, char *why, size_t why_max)
+enum err readers_start(const char *dir, struct store_stats *stats, struct readers **out, char *why,
+                       size_t why_max)
 {
     struct readers *r = mem_zalloc(sizeof(*r));
     enum err e = ERR_NONE;
@@ -91,6 +107,7 @@ enum err readers_start(const char *dir, struct readers **out, char *why, size_t 
     }
     for (unsigned i = 0; i < STORE_READERS; i++) {
         struct reader *one = &r->all[i];
+        one->stats = stats;
         one->box = mailbox_create("store-reader", STORE_READER_LETTERS, READER_BYTES, NULL, NULL);
         PTOK(pthread_create(&one->thread, NULL, reader_main, one));
         pthread_setname_np(one->thread, "store-reader");

@@ -11,7 +11,8 @@
  */
 struct readers;
 
-MUST_USE enum err readers_start(const char *dir, struct readers **out, char *why, size_t why_max);
+MUST_USE enum err readers_start(const char *dir, struct store_stats *stats, struct readers **out,
+                                char *why, size_t why_max);
 /* Answers what waits, joins, closes the connections. From then on a post gets ERR_CLOSED. */
 void readers_stop(struct readers *r);
 void readers_destroy(struct readers **rp); /* they are stopped */

@@ -10,7 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/ids.h"
+#include "common/json.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 #include "master/store/sqlite_db.h"
 
 /* A checkpoint every 16 MB is the best of those measured. */
@@ -172,9 +175,23 @@ void sqlite_bind_bytes(sqlite3_stmt *st, int at, const char *p, size_t n)
     REQUIRE(n <= INT_MAX && sqlite3_bind_text(st, at, p, (int)n, SQLITE_STATIC) == SQLITE_OK);
 }
 
-static char *dup_column(sqlite3_stmt *st, int i)
+/* NULL: none. Nor when it is damaged; then *whole is false. */
+static char *dup_column(sqlite3_stmt *st, int i, bool object, bool *whole)
 {
-    return mem_strdup((const char *)sqlite3_column_text(st, i));
+    const char *s = (const char *)sqlite3_column_text(st, i);
+    size_t n = (size_t)sqlite3_column_bytes(st, i);
+    if (s == NULL || (object ? json_is_object(s, n) : utf8_valid(s, n)))
+        return mem_strdup(s);
+    *whole = false;
+    return NULL;
+}
+
+static int in_range(int v, int end, bool *whole)
+{
+    if (v >= 0 && v < end)
+        return v;
+    *whole = false;
+    return 0;
 }
 
 static void copy_column(sqlite3_stmt *st, int i, char *out, size_t max)
@@ -183,18 +200,19 @@ static void copy_column(sqlite3_stmt *st, int i, char *out, size_t max)
     snprintf(out, max, "%s", s ? s : "");
 }
 
-void sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
+bool sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
 {
+    bool whole = true;
     *b = (struct batch_info){
         .num = (uint32_t)sqlite3_column_int64(st, 0),
-        .cls = (enum task_class)sqlite3_column_int(st, 3),
+        .cls = (enum task_class)in_range(sqlite3_column_int(st, 3), TASK_CLASSES, &whole),
         .deadline_s = sqlite3_column_int64(st, 4),
         .per_host = sqlite3_column_int64(st, 5),
         .per_host_rate = sqlite3_column_double(st, 28),
         .slots = (uint32_t)sqlite3_column_int64(st, 29),
-        .name = dup_column(st, 6),
-        .labels = dup_column(st, 7),
-        .agents = dup_column(st, 8),
+        .name = dup_column(st, 6, false, &whole),
+        .labels = dup_column(st, 7, true, &whole),
+        .agents = dup_column(st, 8, true, &whole),
         .created_at = {sqlite3_column_int64(st, 9)},
         .opened_at = {sqlite3_column_int64(st, 10)},
         .deadline_at = {sqlite3_column_int64(st, 11)},
@@ -203,7 +221,7 @@ void sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
         .rejected = (uint64_t)sqlite3_column_int64(st, 14),
         .duplicates = (uint64_t)sqlite3_column_int64(st, 15),
         .low_water = (uint64_t)sqlite3_column_int64(st, 22),
-        .mark = (enum batch_mark)sqlite3_column_int(st, 23),
+        .mark = (enum batch_mark)in_range(sqlite3_column_int(st, 23), MARK_EXPIRE + 1, &whole),
         .purged_at = {sqlite3_column_int64(st, 27)},
         .paused = sqlite3_column_int(st, 25) != 0,
     };
@@ -216,6 +234,7 @@ void sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
     copy_column(st, 24, word, sizeof(word));
     if (word[0] == '\0' || cause_parse(word, &b->mark_cause))
         b->mark_cause = CAUSE_NONE;
+    return whole && uuid_valid(b->uuid) && utf8_valid(b->trace, strlen(b->trace));
 }
 
 static int on_wal(void *arg, sqlite3 *c, const char *name, int pages)

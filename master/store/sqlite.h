@@ -23,6 +23,8 @@ MUST_USE enum err sqlite_open_reader(const char *dir, struct sqlite_db **out, ch
                                      size_t why_max);
 void sqlite_close(struct sqlite_db **dp);
 const char *sqlite_why(const struct sqlite_db *d);
+/* How many columns were not as they were written since the last call. */
+unsigned sqlite_take_damaged(struct sqlite_db *d);
 
 MUST_USE enum err sqlite_begin(struct sqlite_db *d); /* writer: takes the write lock at once */
 MUST_USE enum err sqlite_commit(struct sqlite_db *d);

@@ -58,6 +58,14 @@ static enum err write_start(struct sqlite_db *d)
     return e;
 }
 
+/* Nothing may be dispatched, and nobody sent away, by what is not what was written. */
+static enum err damaged(struct sqlite_db *d, const char *what)
+{
+    snprintf(d->why, sizeof(d->why),
+             "%s is damaged, see `sonde-master check`: restore it from a backup", what);
+    return ERR_CORRUPT;
+}
+
 static enum err read_store_id(struct sqlite_db *d, struct store_boot *boot)
 {
     sqlite3_stmt *st = NULL;
@@ -70,6 +78,8 @@ static enum err read_store_id(struct sqlite_db *d, struct store_boot *boot)
         snprintf(boot->store_id, sizeof(boot->store_id), "%s",
                  (const char *)sqlite3_column_text(st, 0));
     sqlite3_finalize(st);
+    if (!e && !uuid_valid(boot->store_id))
+        e = damaged(d, "its id");
     return e;
 }
 
@@ -111,7 +121,11 @@ static enum err read_open(struct sqlite_db *d, struct store_boot *boot)
             cap = cap ? cap * 2 : 16;
             boot->open = mem_realloc(boot->open, cap * sizeof(*boot->open));
         }
-        sqlite_batch_row(st, &boot->open[boot->n_open++]);
+        struct batch_info *b = &boot->open[boot->n_open++];
+        if (!sqlite_batch_row(st, b)) {
+            e = damaged(d, "the row of an open batch");
+            break;
+        }
     }
     sqlite3_finalize(st);
     return e;

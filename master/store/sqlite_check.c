@@ -39,6 +39,13 @@ static const char *const RULES[] = {
     "WHERE b.last_seq < (SELECT max(seq) FROM results r WHERE r.batch = b.num)",
     "SELECT 'task ' || r.task || ': outcome ' || r.outcome || ' does not exist' "
     "FROM results r WHERE " WORDS " IS NULL",
+    "SELECT 'task ' || task || ': its record is damaged' FROM results "
+    "WHERE NOT json_valid(record)",
+    "SELECT 'task ' || task || ': what the user gave is damaged' FROM tasks "
+    "WHERE NOT json_valid(spec)",
+    "SELECT 'batch ' || uuid || ': its labels or its selection of agents are damaged' FROM batches "
+    "WHERE (labels IS NOT NULL AND NOT json_valid(labels)) OR "
+    "(agents IS NOT NULL AND NOT json_valid(agents))",
     COUNT_RULE(0, ok),
     COUNT_RULE(1, failed),
     COUNT_RULE(2, undetermined),

@@ -131,7 +131,8 @@ struct sqlite_db {
     bool writer;
     sqlite3_stmt *st[SQL_COUNT];
     int64_t page_bytes;
-    int wal_pages; /* of the last commit's WAL */
+    int wal_pages;    /* of the last commit's WAL */
+    unsigned damaged; /* columns that held no JSON or no UTF-8; whoever asked takes them away */
     char why[200];
 };
 
@@ -153,8 +154,9 @@ MUST_USE enum err sqlite_step(struct sqlite_db *d, sqlite3_stmt *st, bool *row);
 void sqlite_bind_str(sqlite3_stmt *st, int at, const char *s);
 void sqlite_bind_bytes(sqlite3_stmt *st, int at, const char *p, size_t n);
 
-/* A row of BATCH_COLUMNS as a struct with its own strings. */
-void sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b);
+/* A row of BATCH_COLUMNS as a struct with its own strings. False: something in it was damaged, and
+ * is left out. */
+bool sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b);
 
 /* sqlite_schema.c: ERR_VERSION newer than us, ERR_CORRUPT not ours. */
 MUST_USE enum err sqlite_schema_check(struct sqlite_db *d);
@@ -168,3 +170,15 @@ static inline sqlite3_int64 last_task(uint32_t num)
 {
     return (sqlite3_int64)task_id(num, UINT32_MAX);
 }
+
+/*
+ * Columns into a request's arena. While it grows its bytes move, so a pointer into it is first kept
+ * as its offset + 1 (0 = NULL) and turned into a pointer by sqlite_rebase() at the end.
+ *
+ * Bytes that a disk has changed are the world's: what is no UTF-8 is left out, and in the place of
+ * what is no JSON object stands another; both are counted in d->damaged.
+ */
+const char *sqlite_put_text(struct sqlite_db *d, struct strbuf *arena, sqlite3_stmt *st, int i);
+const char *sqlite_put_object(struct sqlite_db *d, struct strbuf *arena, sqlite3_stmt *st, int i,
+                              const char *instead, uint32_t *len);
+void sqlite_rebase(const struct strbuf *arena, const char **p);

@@ -15,30 +15,8 @@
 /* Grouping costs more for each of them: so few that pages do not wait long behind it. */
 #define GROUP_ROWS 5000
 
-/*
- * While an arena grows its bytes move, so a pointer into it is first kept as its offset + 1 (0 =
- * NULL) and turned into a pointer by rebase() at the end.
- */
-static const char *put_bytes(struct strbuf *arena, const void *p, size_t n)
-{
-    uintptr_t at = arena->len + 1;
-    strbuf_append(arena, p, n);
-    strbuf_append(arena, "", 1);
-    return (const char *)at;
-}
-
-static const char *put_column(struct strbuf *arena, sqlite3_stmt *st, int i)
-{
-    const unsigned char *s = sqlite3_column_text(st, i);
-    return s ? put_bytes(arena, s, (size_t)sqlite3_column_bytes(st, i)) : NULL;
-}
-
-static void rebase(const struct strbuf *arena, const char **p)
-{
-    uintptr_t at = (uintptr_t)*p;
-    REQUIRE(at <= arena->len);
-    *p = at ? arena->data + (at - 1) : NULL;
-}
+/* In the place of a spec that is none: no agent can run it, and each says so. */
+#define NO_SPEC "{}"
 
 static unsigned bounded(unsigned limit)
 {
@@ -105,19 +83,19 @@ static enum err refill_rows(struct sqlite_db *d, struct store_req *r, sqlite3_st
             break;
         if (over)
             continue;
-        r->refill.tasks[r->refill.n++] = (struct store_task){
+        struct store_task *t = &r->refill.tasks[r->refill.n++];
+        *t = (struct store_task){
             .task = (uint64_t)sqlite3_column_int64(st, 0),
             .host_hash = (uint64_t)sqlite3_column_int64(st, 1),
-            .spec = put_column(&r->arena, st, 2),
-            .spec_len = (uint32_t)sqlite3_column_bytes(st, 2),
             .slot = (uint32_t)sqlite3_column_int64(st, 3),
         };
+        t->spec = sqlite_put_object(d, &r->arena, st, 2, NO_SPEC, &t->spec_len);
         if (r->refill.n == limit || r->arena.len >= STORE_PAGE_BYTES)
             break;
     }
     sqlite3_reset(st);
     for (unsigned i = 0; i < r->refill.n; i++)
-        rebase(&r->arena, &r->refill.tasks[i].spec);
+        sqlite_rebase(&r->arena, &r->refill.tasks[i].spec);
     return e;
 }
 
@@ -232,7 +210,7 @@ enum err sqlite_batch_get(struct sqlite_db *d, struct store_req *r)
     if (!e && !row)
         e = ERR_NOT_FOUND;
     if (!e)
-        sqlite_batch_row(st, &r->batch_get.info);
+        d->damaged += !sqlite_batch_row(st, &r->batch_get.info);
     sqlite3_reset(st);
     if (!e)
         e = read_causes(d, r);
@@ -269,10 +247,10 @@ static bool has_labels(const struct store_req *r, const struct batch_info *b)
     return all;
 }
 
-static void list_row(struct store_req *r, sqlite3_stmt *st)
+static void list_row(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st)
 {
     struct batch_info *b = &r->batch_list.infos[r->batch_list.n];
-    sqlite_batch_row(st, b);
+    d->damaged += !sqlite_batch_row(st, b);
     r->batch_list.last = b->num;
     bool phase = r->batch_list.phases == 0 || (r->batch_list.phases & 1u << batch_info_phase(b));
     if (phase && has_labels(r, b))
@@ -294,7 +272,7 @@ enum err sqlite_batch_list(struct sqlite_db *d, struct store_req *r)
     bool row = false;
     enum err e;
     for (; r->batch_list.n < limit && !(e = sqlite_step(d, st, &row)) && row; scanned++)
-        list_row(r, st);
+        list_row(d, r, st);
     sqlite3_reset(st);
     r->batch_list.more = r->batch_list.n == limit || scanned == SCAN_ROWS;
     return e;
@@ -317,20 +295,20 @@ static enum err ended_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stm
     enum err e;
     while (!(e = sqlite_step(d, st, &row)) && row) {
         *last = (uint64_t)sqlite3_column_int64(st, 0);
-        r->ended_tasks.rows[r->ended_tasks.n++] = (struct store_row){
+        struct store_row *t = &r->ended_tasks.rows[r->ended_tasks.n++];
+        *t = (struct store_row){
             .host_hash = (uint64_t)sqlite3_column_int64(st, 1),
-            .spec = put_column(&r->arena, st, 2),
-            .spec_len = (uint32_t)sqlite3_column_bytes(st, 2),
-            .user_id = put_column(&r->arena, st, 3),
+            .user_id = sqlite_put_text(d, &r->arena, st, 3),
             .target = (uint32_t)*last - (uint32_t)sqlite3_column_int64(st, 4),
         };
+        t->spec = sqlite_put_object(d, &r->arena, st, 2, NO_SPEC, &t->spec_len);
         if (r->ended_tasks.n == limit || r->arena.len >= STORE_PAGE_BYTES / 4)
             break;
     }
     sqlite3_reset(st);
     for (unsigned i = 0; i < r->ended_tasks.n; i++) {
-        rebase(&r->arena, &r->ended_tasks.rows[i].spec);
-        rebase(&r->arena, &r->ended_tasks.rows[i].user_id);
+        sqlite_rebase(&r->arena, &r->ended_tasks.rows[i].spec);
+        sqlite_rebase(&r->arena, &r->ended_tasks.rows[i].user_id);
     }
     return e;
 }
@@ -374,7 +352,8 @@ static enum err failed_rows(struct sqlite_db *d, struct store_req *r, sqlite3_st
             .failed = (uint64_t)sqlite3_column_int64(st, 1),
             .task = (uint64_t)sqlite3_column_int64(st, 2),
         };
-        if (cause_parse((const char *)sqlite3_column_text(st, 3), &out->cause) != ERR_NONE)
+        const char *cause = (const char *)sqlite3_column_text(st, 3);
+        if (!cause || cause_parse(cause, &out->cause) != ERR_NONE)
             out->cause = CAUSE_NONE;
     }
     sqlite3_reset(st);
@@ -400,19 +379,34 @@ enum err sqlite_failed_hosts(struct sqlite_db *d, struct store_req *r)
 
 /* ---- results */
 
-/* Columns of SQL_RESULTS_PAGE and SQL_RESULT_GET. */
-static void result_row(sqlite3_stmt *st, struct strbuf *arena, struct store_result_row *row)
+#define DAMAGED "its record is damaged in the store, see `sonde-master check`"
+
+/* In the place of a record that is none: what the other columns know. */
+static void stand_in(const struct store_result_row *row, const char *cause, char *out, size_t max)
 {
+    enum cause known;
+    bool has = cause && cause[0] && cause_parse(cause, &known) == ERR_NONE;
+    snprintf(out, max, "{\"outcome\":\"%s\",\"cause\":%s%s%s,\"message\":\"" DAMAGED "\"}",
+             outcome_word(row->outcome), has ? "\"" : "", has ? cause : "null", has ? "\"" : "");
+}
+
+/* Columns of SQL_RESULTS_PAGE and SQL_RESULT_GET. */
+static void result_row(struct sqlite_db *d, sqlite3_stmt *st, struct strbuf *arena,
+                       struct store_result_row *row)
+{
+    char instead[sizeof(DAMAGED) + CAUSE_MAX + 128];
+    unsigned outcome = (unsigned)sqlite3_column_int(st, 3);
     *row = (struct store_result_row){
         .seq = (uint64_t)sqlite3_column_int64(st, 0),
         .task = (uint64_t)sqlite3_column_int64(st, 1),
         .attempt = (uint32_t)sqlite3_column_int64(st, 2),
-        .outcome = (enum outcome)sqlite3_column_int(st, 3),
-        .agent = put_column(arena, st, 4),
-        .cause = put_column(arena, st, 5),
-        .record = put_column(arena, st, 6),
-        .record_len = (uint32_t)sqlite3_column_bytes(st, 6),
+        .outcome = outcome < OUTCOME_COUNT ? (enum outcome)outcome : OUTCOME_UNDETERMINED,
+        .agent = sqlite_put_text(d, arena, st, 4),
+        .cause = sqlite_put_text(d, arena, st, 5),
     };
+    d->damaged += outcome >= OUTCOME_COUNT;
+    stand_in(row, (const char *)sqlite3_column_text(st, 5), instead, sizeof(instead));
+    row->record = sqlite_put_object(d, arena, st, 6, instead, &row->record_len);
 }
 
 static void rebase_row(const struct strbuf *arena, struct store_result_row *row)
@@ -420,7 +414,7 @@ static void rebase_row(const struct strbuf *arena, struct store_result_row *row)
     const char **strings[] = {&row->agent, &row->cause,   &row->record,
                               &row->spec,  &row->user_id, &row->history};
     for (unsigned i = 0; i < ARRAY_LEN(strings); i++)
-        rebase(arena, strings[i]);
+        sqlite_rebase(arena, strings[i]);
 }
 
 /* What the user gave: of the task's own row. */
@@ -433,9 +427,8 @@ static enum err add_task(struct sqlite_db *d, struct strbuf *arena, struct store
     if (!e && !there)
         e = ERR_NOT_FOUND;
     if (!e) {
-        row->spec = put_column(arena, st, 0);
-        row->spec_len = (uint32_t)sqlite3_column_bytes(st, 0);
-        row->user_id = put_column(arena, st, 1);
+        row->spec = sqlite_put_object(d, arena, st, 0, NO_SPEC, &row->spec_len);
+        row->user_id = sqlite_put_text(d, arena, st, 1);
     }
     sqlite3_reset(st);
     return e;
@@ -484,7 +477,7 @@ static enum err page_row(struct sqlite_db *d, struct store_req *r, sqlite3_stmt 
     if (e || !of_host)
         return e;
     struct store_result_row *out = &r->results_page.rows[r->results_page.n++];
-    result_row(st, &r->arena, out);
+    result_row(d, st, &r->arena, out);
     e = add_task(d, &r->arena, out);
     if (e != ERR_NOT_FOUND)
         return e;
@@ -544,8 +537,8 @@ enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
     bool there = false;
     e = sqlite_step(d, st, &there);
     if (!e && there) {
-        result_row(st, &r->arena, row);
-        row->history = put_column(&r->arena, st, 7);
+        result_row(d, st, &r->arena, row);
+        row->history = sqlite_put_text(d, &r->arena, st, 7);
         row->stored_at.us = sqlite3_column_int64(st, 8);
     }
     sqlite3_reset(st);
@@ -568,7 +561,12 @@ static enum err idempotency_row(struct sqlite_db *d, sqlite3_stmt *st, struct st
     r->idempotency.batch = (uint32_t)sqlite3_column_int64(st, 1);
     snprintf(r->idempotency.uuid, sizeof(r->idempotency.uuid), "%s",
              (const char *)sqlite3_column_text(st, 2));
-    x->answer = mem_strdup((const char *)sqlite3_column_text(st, 3));
+    const char *answer = (const char *)sqlite3_column_text(st, 3);
+    if (!answer || !json_is_object(answer, strlen(answer))) {
+        snprintf(d->why, sizeof(d->why), "a first answer is damaged, see `sonde-master check`");
+        return ERR_CORRUPT;
+    }
+    x->answer = mem_strdup(answer);
     return ERR_NONE;
 }
 

@@ -201,7 +201,7 @@ static enum err start(struct store *s, const struct store_config *c, struct sqli
     if (e)
         snprintf(why, why_max, "%s/sonde.db: %s", c->dir, sqlite_why(*db));
     else
-        e = readers_start(c->dir, &s->readers, why, why_max);
+        e = readers_start(c->dir, &s->stats, &s->readers, why, why_max);
     if (!e) {
         s->writer = writer_start(c, &s->stats, *db, boot, last_seq, receiving, n_receiving);
         *db = NULL;

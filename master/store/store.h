@@ -357,6 +357,7 @@ struct store_stats {
     struct histogram commit_ms;
     struct counter commits, rows, results, duplicates; /* rows: tasks of uploads */
     struct counter batches_purged, tasks_purged;
+    struct counter damaged;  /* columns that the disk has changed, each time one was read */
     struct gauge used_bytes; /* as of the last look of the retention; free pages do not count */
     struct gauge commit_p99_ms, commit_p99_at_ms; /* of the last seconds, and when it was so */
     struct gauge disk_full; /* 1 while the disk is full; it clears by itself */

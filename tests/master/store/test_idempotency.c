@@ -8,7 +8,7 @@ static struct store_idempotency *first_of(const char *token, const char *key, co
     struct store_idempotency *x = mem_zalloc(sizeof(*x));
     snprintf(x->token, sizeof(x->token), "%s", token);
     snprintf(x->key, sizeof(x->key), "%s", key);
-    memset(x->digest, answer ? answer[0] : 0, sizeof(x->digest));
+    memset(x->digest, answer ? answer[2] : 0, sizeof(x->digest));
     x->answer = mem_strdup(answer);
     return x;
 }
@@ -46,7 +46,7 @@ static void expect_answer(const char *key, uint32_t num, const char *answer)
     struct store_req *r = look_up("t1", key, 0, ERR_NONE);
     ck_assert_uint_eq(r->idempotency.batch, num);
     ck_assert_str_eq(r->idempotency.first->answer, answer);
-    ck_assert_int_eq(r->idempotency.first->digest[31], answer[0]);
+    ck_assert_int_eq(r->idempotency.first->digest[31], answer[2]);
     ck_assert(uuid_valid(r->idempotency.uuid));
     store_req_destroy(&r);
 }
@@ -93,7 +93,7 @@ END_TEST
 
 START_TEST(key_of_another_token_is_another_key)
 {
-    upload("k", "a", ERR_NONE);
+    upload("k", "{\"a\":1}", ERR_NONE);
     expect_none("t2", "k", 0);
     expect_none("t1", "K", 0);
 }
@@ -105,7 +105,7 @@ START_TEST(aborted_upload_keeps_no_answer)
     fx_rows(num, 0, 1);
     struct store_req *r = fx_req(STORE_UPLOAD_ABORT);
     r->upload.info.num = num;
-    r->upload.first = first_of("t1", "k", "a");
+    r->upload.first = first_of("t1", "k", "{\"a\":1}");
     ck_assert_int_eq(fx_run_free(r), ERR_NONE);
     expect_none("t1", "k", 0);
 }
@@ -113,9 +113,9 @@ END_TEST
 
 START_TEST(second_upload_of_a_key_is_not_opened)
 {
-    uint32_t num = upload("k", "a", ERR_NONE);
-    uint32_t second = upload("k", "b", ERR_EXISTS);
-    expect_answer("k", num, "a");
+    uint32_t num = upload("k", "{\"a\":1}", ERR_NONE);
+    uint32_t second = upload("k", "{\"b\":1}", ERR_EXISTS);
+    expect_answer("k", num, "{\"a\":1}");
     ck_assert_int_eq(fx_end_upload(second, STORE_UPLOAD_ABORT), ERR_NONE);
     ck_assert_uint_eq(fx_results(second, 0, 1, CAUSE_NONE, ACK_REJECTED), 1);
 }
@@ -123,12 +123,12 @@ END_TEST
 
 START_TEST(answer_is_forgotten_after_its_time)
 {
-    upload("k", "a", ERR_NONE);
+    upload("k", "{\"a\":1}", ERR_NONE);
     expect_none("t1", "k", EXPIRED_US);
     grow_old();
     expect_none("t1", "k", 0);
-    uint32_t num = upload("k", "b", ERR_NONE);
-    expect_answer("k", num, "b");
+    uint32_t num = upload("k", "{\"b\":1}", ERR_NONE);
+    expect_answer("k", num, "{\"b\":1}");
 }
 END_TEST
 
@@ -137,12 +137,12 @@ START_TEST(expired_answers_are_purged_by_later_ones)
     char key[16];
     for (int i = 0; i < 20; i++) {
         snprintf(key, sizeof(key), "k%d", i);
-        upload(key, "a", ERR_NONE);
+        upload(key, "{\"a\":1}", ERR_NONE);
     }
     grow_old();
-    upload("x", "a", ERR_NONE);
+    upload("x", "{\"a\":1}", ERR_NONE);
     ck_assert_int_eq(rows(), 5);
-    upload("y", "a", ERR_NONE);
+    upload("y", "{\"a\":1}", ERR_NONE);
     ck_assert_int_eq(rows(), 2);
 }
 END_TEST

@@ -150,8 +150,10 @@ static uint32_t wide_batch(unsigned n)
     r->upload.info.num = num;
     r->upload.rows = mem_array(n, sizeof(*r->upload.rows));
     r->upload.n_rows = n;
-    for (unsigned i = 0; i < 50000; i++)
+    strbuf_puts(&r->arena, "{\"url\":\"");
+    while (r->arena.len < 50000 - 2)
         strbuf_putc(&r->arena, 'x');
+    strbuf_puts(&r->arena, "\"}");
     for (unsigned i = 0; i < n; i++)
         r->upload.rows[i] = (struct store_row){.spec = r->arena.data, .spec_len = 50000};
     ck_assert_int_eq(fx_run_free(r), ERR_NONE);
