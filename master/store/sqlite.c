@@ -304,6 +304,11 @@ static enum err open_db(const char *path, bool writer, struct sqlite_db **out, c
                  "%s is damaged or no store of Sonde (%s): restore it from a backup, "
                  "or give another --data directory",
                  path, d->why);
+    else if (e == ERR_NO_SPACE)
+        snprintf(why, why_max,
+                 "%s has no room beside it (%s): make room on its disk, or give another --data "
+                 "directory",
+                 path, d->why);
     else
         snprintf(why, why_max, "%s: %s", path, d->why);
     sqlite_close(&d);

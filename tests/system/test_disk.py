@@ -4,11 +4,10 @@ import glob
 import http.client
 import json
 import os
-import random
 import signal
 import time
 
-from faults import Harm, SmallDisk, all_batches, metric, need_strace, side_by_side
+from faults import Harm, SmallDisk, all_batches, metric, need_strace
 from harness import Api, Sampler, ended, equal, expect, long, short
 
 SMALL = ("--workers", "1", "--slots", "64")
@@ -56,7 +55,6 @@ def refused_for_space(r):
     expect("disk is full" in r.json["detail"] and "data directory" in r.json["detail"], r)
 
 
-@short
 def test_the_masters_disk_is_full(w):
     with SmallDisk(w.path("data"), "8m") as disk:
         fleet(w)
@@ -75,8 +73,6 @@ def test_the_masters_disk_is_full(w):
         equal(w.wait_batch(more, 60)["ok"], 50, "ok")
         equal(w.requests(), 450, "requests that the targets saw")
         equal(len(all_batches(w)), 2, "batches")
-        for name in ("a1", "a2"):
-            w.wait_for(lambda n=name: w.api.agent(n)["heartbeat"]["outbox_results"] == 0, 20, "its outbox is empty")
         w.master_proc.stop()
         w.check_store()
 
@@ -120,7 +116,7 @@ def test_a_start_on_a_full_disk(w):
 
         w.master()
         batch = slow_batch_nobody_runs(w)
-        w.master_proc.kill9()
+        w.master_proc.stop()  # in good order: no log is left that would make room as it goes into the file
         disk.fill()
         refused("the store is there")
         disk.free()

@@ -71,17 +71,6 @@ def test_master_killed_in_mid_batch(w):
     finish(w, batch, causes, 90)
 
 
-def test_master_killed_again_and_again(w):
-    w.fleet(agent_options=SMALL)
-    batch, causes = slow_mix(w, 3000)
-    for _ in range(4):
-        w.wait_for(lambda: w.api.counts(batch)["running"] > 0, 30, "work goes on")
-        time.sleep(0.7)  # a moment of its life; any will do
-        w.master_proc.kill9()
-        w.master()
-    finish(w, batch, causes, 120)
-
-
 @short
 def test_nginx_killed_in_mid_batch(w):
     w.fleet(agent_options=SMALL)

@@ -7,10 +7,10 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import time
 
-from harness import Proc, Skipped, ended, equal, expect, long, short
+from faults import SmallDisk, need_strace, under_strace
+from harness import Proc, ended, equal, expect, long, short
 
 MANY = 500
 # All of a batch is on its way at once, so that each target is asked once unless something is run again.
@@ -240,38 +240,11 @@ def test_the_spool_cannot_be_written(w):
     finish(w)
 
 
-class SmallDisk:
-    """A tmpfs in the place of the spool."""
-
-    def __init__(self, w, size):
-        self.path = w.path("a1", "spool")
-        os.makedirs(self.path)
-        r = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "sonde-test", self.path], capture_output=True, check=False)
-        if r.returncode != 0:
-            raise Skipped("a tmpfs cannot be mounted here: it needs root")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", "-l", self.path], check=True)
-
-    def fill(self):
-        fd = os.open(os.path.join(self.path, "ballast"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with contextlib.suppress(OSError):
-            while True:
-                os.write(fd, b"x" * 4096)
-        os.close(fd)
-
-    def free(self):
-        os.unlink(os.path.join(self.path, "ballast"))
-
-
 def test_the_disk_of_the_spool_is_full(w):
     w.world()
     w.master()
     w.nginx()
-    with SmallDisk(w, "1m") as disk:
+    with SmallDisk(w.path("a1", "spool"), "1m") as disk:
         disk.fill()
         agent = w.agent("a1", *WIDE)
         goes_on_in_memory(w, disk.free)
@@ -313,53 +286,11 @@ def one_result_each_of_many_lives(w, batch, total):
     expect(not bad, f"{len(bad)} results are neither ok nor an agent's death:", bad[:3])
 
 
-PART = 2000  # targets in a batch
-
-
-def killed_at_random(w, kills):
-    dice = random.Random(kills)
-    total = kills * PART // 10
-    agents = w.fleet(agent_options=SMALL)
-    runs = Executions(w, 64)
-    targets = [f"http://s{i}.ok.test:{w.targets['http']}/slow/150" for i in range(total)]
-    batches = [w.api.submit(targets[i : i + PART], per_host=0) for i in range(0, total, PART)]
-    for i in range(kills):
-        k = i % 2
-        time.sleep(dice.uniform(0.05, 0.4))  # a moment of its life; any will do
-        agents[k].kill9()
-        runs.kills += 1
-        agents[k] = w.agent(f"a{k + 1}", *SMALL, wait=False)
-        if sum(ended(w.api.counts(b)) for b in batches) == total:
-            break
-    expect(runs.kills >= kills * 2 // 3, f"the batch had ended after {runs.kills} of {kills} kills")
-    for b in batches:
-        one_result_each_of_many_lives(w, b, PART)
-    runs.check(total)
-    finish(w)
-
-
-def test_killed_thirty_times(w):
-    killed_at_random(w, 30)
-
-
-@long
-def test_killed_three_hundred_times(w):
-    killed_at_random(w, 300)
-
-
-def strace_works():
-    r = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "true"],
-                       capture_output=True, check=False)
-    return r.returncode == 0
-
-
 def traced_agent(w, what, n):
     """a1, killed as it enters that system call for the nth time: exactly between two steps of its spool."""
     home = w.path("a1")
     agent = next(p for p in w.procs if p.name == "a1")
-    argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={what}",
-            "-e", f"inject={what}:signal=KILL:when={n}"] + agent.argv
-    proc = Proc(w, f"a1-{what}", argv)
+    proc = Proc(w, f"a1-{what}", under_strace(f"{what}:signal=KILL:when={n}") + agent.argv)
     proc.expected |= {-signal.SIGKILL, 137}
     expect(os.path.exists(os.path.join(home, "instance")), "the instance is there: no other write counts")
     return proc
@@ -367,12 +298,7 @@ def traced_agent(w, what, n):
 
 def killed_at_exact_points(w, what, points):
     """Killed at each of its first writes (or removals) in turn, under one batch; nothing is lost, nothing counts twice."""
-    try:
-        works = strace_works()
-    except FileNotFoundError:
-        works = False
-    if not works:
-        raise Skipped("strace cannot trace here")
+    need_strace()
     first = w.fleet(agents=("a1",), agent_options=SMALL)[0]
     first.stop()
     w.agent("a2", *SMALL)
