@@ -155,6 +155,7 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
     b->marked = in->marked;
     b->paused = in->paused;
     b->rate_ended = batch_ended(b);
+    b->moved_at = now;
     list_init(&b->tasks);
     list_init(&b->ready);
     list_init(&b->retry);
@@ -363,6 +364,8 @@ void batch_tick(struct core *c, struct mono now)
         uint64_t ended = batch_ended(b);
         double rate = dt > 0 ? (double)(ended - b->rate_ended) / dt : b->rate;
         b->rate = b->rate * keep + rate * (1 - keep);
+        if (ended != b->rate_ended)
+            b->moved_at = now;
         b->rate_ended = ended;
         if (!b->had_agent)
             b->had_agent = fleet_matching(c, b) > 0;
@@ -375,43 +378,21 @@ void batch_tick(struct core *c, struct mono now)
 
 /* ---- views and waiters */
 
-static const char *batch_waits_for(struct core *c, struct batch *b, struct mono now)
-{
-    if (b->marked)
-        return "its remaining tasks are being ended";
-    if (b->paused)
-        return "it is paused";
-    if (skip_is_full(c, b))
-        return "its hosts: as many are busy as it may pass over";
-    if (b->running > 0)
-        return "";
-    if (b->resumed && mono_before(now, c->hold_until))
-        return "the grace after a restart: agents report what they still run";
-    if (fleet_matching(c, b) == 0)
-        return "an agent that matches its selection: none is connected";
-    if (b->waiting > 0 && b->ready.count + b->retry.count == 0)
-        return b->per_host_rate > 0 ? "its hosts: all are at their per_host budget or rate"
-                                    : "its hosts: all are at their per_host budget";
-    if (b->left_out != 0 && b->exhausted && b->tasks.count == 0)
-        return "agents: its targets ask for more than are connected";
-    if (b->ready.count + b->retry.count > 0)
-        return "credit: all matching agents are full";
-    return "the store: its tasks are being read";
-}
-
 bool core_batch_counts(struct core *c, uint32_t num, struct core_counts *out)
 {
     struct batch *b = batch_find(c, num);
     if (!b)
         return false;
     uint64_t ended = batch_ended(b);
+    enum waits_for why = batch_waits(c, b, c->last_tick);
     REQUIRE(ended + b->running <= b->total);
     *out = (struct core_counts){.total = b->total,
                                 .running = b->running,
                                 .queued = b->total - b->running - ended,
                                 .rate = b->rate,
                                 .eta_s = -1,
-                                .waits_for = batch_waits_for(c, b, c->last_tick),
+                                .waits = why,
+                                .waits_for = batch_wait_text(c, b, why),
                                 .marked = b->marked,
                                 .paused = b->paused};
     memcpy(out->ended, b->ended, sizeof(out->ended));

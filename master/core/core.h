@@ -18,7 +18,7 @@
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
  * (agents and sessions), clone.c (two of one name), batch.c, pause.c, lease.c, dispatch.c (fair
  * turns, credit), polite.c (per-host budget), skip.c (busy hosts' tasks stay in the store), slots.c
- * (targets that ask for several agents).
+ * (targets that ask for several agents), stuck.c (why a batch does not advance).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
@@ -201,10 +201,24 @@ void core_stored_again(struct core *c, uint64_t task, session_id s, const char *
 void core_swept(struct core *c, uint32_t batch, enum outcome o, uint64_t count, bool finished,
                 struct mono now);
 
+/* Why a batch does not advance. */
+enum waits_for {
+    WAITS_NONE,   /* it does, or its tasks run */
+    WAITS_ENDING, /* cancelled or expired: the store sweeps it */
+    WAITS_PAUSED,
+    WAITS_HOSTS, /* per host budgets and rates */
+    WAITS_GRACE,
+    WAITS_NO_AGENT,
+    WAITS_UNABLE, /* agents match, and all are silent, slow or draining */
+    WAITS_MORE_AGENTS,
+    WAITS_CREDIT,
+    WAITS_STORE
+};
 struct core_counts {
     uint64_t total, queued, running, ended[OUTCOME_COUNT];
-    double rate;           /* tasks ended a second, lately */
-    int64_t eta_s;         /* −1 = not known */
+    double rate;   /* tasks ended a second, lately */
+    int64_t eta_s; /* −1 = not known */
+    enum waits_for waits;
     const char *waits_for; /* one sentence while it does not advance, "" otherwise: static text */
     bool marked, paused;
 };
@@ -277,7 +291,11 @@ struct agent_view {
     bool has_hb;
     int64_t heartbeat_age_ms, heartbeat_gap_max_ms,
         connected_ms; /* gap_max: the longest between two heartbeats of this session */
-    double rtt_ms;    /* of HEARTBEAT and its ACK, −1 = none */
+    int64_t away_ms;  /* since it was last heard, −1 while it is connected */
+    bool left;        /* away after a BYE: nobody need look for it */
+    /* Sent in this session, and by its last heartbeat not received. */
+    uint64_t untaken, untaken_bytes;
+    double rtt_ms; /* of HEARTBEAT and its ACK, −1 = none */
     uint64_t credit_left, in_flight, leases, sent_tasks, results, reconnects;
     uint64_t reconnects_24h; /* by the hour */
     struct {
@@ -291,6 +309,23 @@ struct agent_view {
 /* name NULL: all, by name. */
 unsigned core_agents(struct core *c, const char *name, struct mono now, struct agent_view **out);
 void core_views_free(struct agent_view *v, unsigned n);
+
+/*
+ * Open batches of which no task has ended for CORE_STUCK_MS; those that no agent can serve at all
+ * are told earlier. Oldest first, at most CORE_STUCK_MAX: each costs a look at the fleet.
+ */
+#define CORE_STUCK_MS      30000
+#define CORE_STUCK_SURE_MS 2000 /* agents that come back need a moment */
+#define CORE_STUCK_MAX     32
+struct core_stuck {
+    char uuid[UUID_TEXT_MAX];
+    struct core_counts counts;
+    int64_t still_ms; /* since a task of it ended */
+    int64_t deadline_in_ms;
+    unsigned matching, able; /* agents connected that match it; of them: may be sent to */
+};
+/* Into out[CORE_STUCK_MAX]; *more: how many others there are. Returns how many are told. */
+unsigned core_stuck(struct core *c, struct mono now, struct core_stuck *out, unsigned *more);
 
 struct core_stats {
     struct gauge bulk_loss; /* 1 while one lasts: see bulk.h */

@@ -22,7 +22,8 @@ enum core_req_op {
     REQ_WATCH,  /* batch, wait_ms: done then, or when it ended → counts, found = still open */
     REQ_TASK,   /* task → state, history; found = it is in memory */
     REQ_AGENTS, /* agent name or NULL → views */
-    REQ_EVENTS  /* agent, events → events.page; done when there is one, or after wait_ms */
+    REQ_EVENTS, /* agent, events → events.page; done when there is one, or after wait_ms */
+    REQ_DIAGNOSE /* → views of all, stuck, box */
 };
 struct core_req {
     struct letter letter;
@@ -49,6 +50,9 @@ struct core_req {
         unsigned limit;
         struct event_page page;
     } events;
+    struct core_stuck *stuck;
+    unsigned n_stuck, more_stuck;
+    struct mailbox_stats box; /* of these requests */
     /* private to the hub */
     struct list_node wait_node;
     struct mono wait_until;

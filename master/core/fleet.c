@@ -93,6 +93,7 @@ static void session_free(struct core *c, struct session *s)
 static void agent_detach(struct core *c, struct agent *a, struct session *s, struct mono now)
 {
     a->session = NULL;
+    a->left_at = s->last_rx;
     straggle_agent_gone(c, a);
     if (s->granted.count > 0)
         a->orphan_until = mono_add_ms(s->last_rx, ORPHAN_GRACE_MS);

@@ -45,6 +45,11 @@ static void view_session(const struct session *s, struct agent_view *v, struct m
     v->sid = s->id;
     v->credit_left = s->credit.count > s->sent.count ? s->credit.count - s->sent.count : 0;
     v->connected_ms = mono_diff_ms(now, s->agent->connected_at);
+    const struct window *got = &s->agent->hb.received;
+    if (!s->agent->has_hb)
+        return;
+    v->untaken = s->sent.count > got->count ? s->sent.count - got->count : 0;
+    v->untaken_bytes = s->sent.bytes > got->bytes ? s->sent.bytes - got->bytes : 0;
 }
 
 static void view_fill(const struct agent *a, struct agent_view *v, struct mono now)
@@ -64,6 +69,8 @@ static void view_fill(const struct agent *a, struct agent_view *v, struct mono n
     v->heartbeat_age_ms = a->has_hb ? mono_diff_ms(now, a->hb_at) : -1;
     v->heartbeat_gap_max_ms = a->hb_gap_max_ms;
     v->connected_ms = -1;
+    v->away_ms = a->session || !mono_is_set(a->left_at) ? -1 : mono_diff_ms(now, a->left_at);
+    v->left = !a->session && a->run_id[0] == '\0';
     v->rtt_ms = a->rtt_ms;
     v->leases = v->in_flight = a->leases.count + a->twins.count;
     v->sent_tasks = a->sent_tasks;

@@ -51,6 +51,7 @@ static void let_go(struct core *c, struct batch *b, struct mono now)
     }
     b->paused = false;
     b->passed = 0;
+    b->moved_at = now; /* the time that it was held back is nobody's standstill */
     batch_activate(c, b);
     if (passed != 0)
         batch_rewind(c, b, passed, now);

@@ -150,7 +150,8 @@ struct batch {
     uint64_t rewind_to;    /* asked for while a refill was under way; 0 = not */
     struct list tombs;     /* ended while a refill was under way: it must not bring them back */
     struct list waiters;
-    uint64_t rate_ended; /* ended at the last tick */
+    uint64_t rate_ended;  /* ended at the last tick */
+    struct mono moved_at; /* when that was last more than before, or it began to run */
     double rate;
     struct list_node active; /* in core->active[cls] while ready or retry is not empty */
     UT_hash_handle hh;
@@ -179,7 +180,7 @@ struct agent {
     unsigned next_former;
     struct mono quarantine_until; /* clone.c */
     bool draining, slow;
-    struct mono orphan_until, connected_at;
+    struct mono orphan_until, connected_at, left_at;
     struct mono troubled_at; /* suspect, or lost without a word: since when; unset = it is fine */
     struct msg_heartbeat hb;
     bool has_hb;
@@ -376,6 +377,10 @@ void batch_destroy_all(struct core *c);
 void batch_tick(struct core *c, struct mono now);
 bool batch_matches(const struct batch *b, const struct agent *a);
 uint64_t batch_ended(const struct batch *b);
+
+/* stuck.c: why a batch does not advance */
+enum waits_for batch_waits(struct core *c, struct batch *b, struct mono now);
+const char *batch_wait_text(const struct core *c, const struct batch *b, enum waits_for why);
 
 /* pause.c: batches that are held back */
 void pause_pass(struct batch *b, uint64_t id); /* not kept in memory: to be read again on resume */
