@@ -21,8 +21,9 @@ agent/         common/ proto/ agent/
 master/core/   common/ proto/ master/core/
 master/store/  common/ proto/ master/store/
 master/auth/   common/ proto/ master/auth/
+master/diagnosis/  common/ proto/ master/core/core.h master/diagnosis/
 master/hub/    common/ proto/ master/auth/ master/core/ master/store/ master/hub/
-master/api/    common/ proto/ master/auth/ master/core/ master/store/ master/api/ master/web/
+master/api/    common/ proto/ master/auth/ master/core/ master/diagnosis/ master/store/ master/api/ master/web/
 master/ctl/    common/ proto/ master/ctl/
 master/        common/ proto/ master/
 TABLE
@@ -53,6 +54,7 @@ agent/outbox/outbox.   pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/
 agent/outbox/segment.  pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/spooler.h agent/outbox/spool_dir.h
 agent/outbox/spool.    pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/spooler.h agent/outbox/spool_dir.h
 master/core/  pthread.h threads.h sys/socket.h sys/epoll.h common/mailbox.h common/ws/ master/core/core_req.h
+master/diagnosis/  pthread.h threads.h fcntl.h unistd.h dirent.h sys/ common/mailbox.h common/hostinfo.h common/ws/
 TABLE
 }
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/diagnosis/checks.h"
+
+/* The thread that holds the agents' connections. */
+
+#define LAG_WARN_MS   250
+#define LAG_BAD_MS    1000 /* from here on the core takes its own lateness into account */
+#define SILENT_BAD_MS 5000 /* as /healthz */
+#define USED_WARN     80   /* percent of the most agents */
+#define NO_HELLO_WARN 32   /* agents that come back in a storm are past it in a moment */
+
+void check_loop_lag(const struct diag_facts *f, struct diag_finding *out)
+{
+    diag_figure(out, "lag_ms", f->hub.lag_ms);
+    diag_figure(out, "silent_ms", (double)f->hub.silent_ms);
+    if (f->hub.silent_ms >= SILENT_BAD_MS)
+        diag_say(out, DIAG_BAD, "the hub thread has not turned for %.0f s: it hangs",
+                 (double)f->hub.silent_ms / 1000);
+    else if (f->hub.lag_ms < 0)
+        diag_say(out, DIAG_UNKNOWN, "the hub does not say how late it is");
+    else
+        diag_say(out, diag_over(f->hub.lag_ms, LAG_WARN_MS, LAG_BAD_MS),
+                 "the hub was at most %.0f ms late in the last 5 s", f->hub.lag_ms);
+}
+
+static bool has_session(const struct agent_view *v)
+{
+    return v->state != AGENT_ORPHANED && v->state != AGENT_GONE;
+}
+
+void check_sessions(const struct diag_facts *f, struct diag_finding *out)
+{
+    int64_t greeted = 0;
+    for (unsigned i = 0; i < f->n_agents; i++)
+        greeted += has_session(&f->agents[i]);
+    int64_t silent = f->has_core && f->hub.sessions > greeted ? f->hub.sessions - greeted : 0;
+    double percent = diag_percent(f->hub.sessions, f->hub.sessions_max);
+    diag_figure(out, "sessions", (double)f->hub.sessions);
+    diag_figure(out, "limit", (double)f->hub.sessions_max);
+    diag_figure(out, "without_hello", f->has_core ? (double)silent : -1);
+    if (percent < 0) {
+        diag_say(out, DIAG_UNKNOWN, "the hub does not say how many there are");
+        return;
+    }
+    diag_say(out,
+             silent >= NO_HELLO_WARN && percent < USED_WARN ? DIAG_WARN
+                                                            : diag_over(percent, USED_WARN, 100),
+             "%lld of at most %lld, %lld without HELLO", (long long)f->hub.sessions,
+             (long long)f->hub.sessions_max, (long long)silent);
+}
