@@ -188,6 +188,8 @@ static bool build_api(struct master *m, char *why)
                            .hub_lag_ms = lag_of_hub,
                            .hub_last_tick = tick_of_hub,
                            .hub_arg = m->hub,
+                           .max_agents = m->o->max_agents,
+                           .agents_port = hub_port(m->hub),
                            .body_max_bytes = m->o->body_max,
                            .open_tasks_max = m->o->max_open_tasks,
                            .trusted_proxies = m->o->trusted_proxies};

@@ -34,6 +34,8 @@ struct api_config {
     struct mono (*hub_last_tick)(void *arg);
     void *hub_arg;
     int64_t body_max_bytes;
+    int64_t max_agents;     /* 0: not known */
+    int agents_port;        /* ≤ 0: none of TCP, or not known */
     int64_t open_tasks_max; /* with more no upload begins; 0 = the default */
     const char
         *trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For counts, NULL = none */

@@ -119,6 +119,7 @@ void core_req_free(struct core_req **cp)
     free(c->events.kind);
     event_page_fini(&c->events.page);
     free(c->history);
+    free(c->stuck);
     free(c);
     *cp = NULL;
 }

@@ -34,3 +34,5 @@ enum step tasks_get(struct http_req *r);
 
 enum step agents_list(struct http_req *r);
 enum step agents_get(struct http_req *r);
+
+enum step diagnosis_get(struct http_req *r);

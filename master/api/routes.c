@@ -26,6 +26,7 @@ static const struct route routes[] = {
     {"GET",  "/api/v1/events",                        SCOPE_READ,   NULL, NULL, fleet_events_get},
     {"GET",  "/api/v1/agents",                        SCOPE_READ,   NULL, NULL, agents_list},
     {"GET",  "/api/v1/agents/{}",                     SCOPE_READ,   NULL, NULL, agents_get},
+    {"GET",  "/api/v1/diagnosis",                     SCOPE_READ,   NULL, NULL, diagnosis_get},
 };
 /* clang-format on */
 

@@ -213,6 +213,13 @@ static void serve(struct desk *d, struct core_req *r, struct mono now)
     case REQ_EVENTS:
         journal_serve(d->journal, r, now);
         break;
+    case REQ_DIAGNOSE:
+        r->n_views = core_agents(d->core, NULL, now, &r->views);
+        r->stuck = mem_array(CORE_STUCK_MAX, sizeof(*r->stuck));
+        r->n_stuck = core_stuck(d->core, now, r->stuck, &r->more_stuck);
+        mailbox_stats(d->box, &r->box);
+        answer(r, true);
+        break;
     }
 }
 

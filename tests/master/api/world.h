@@ -27,6 +27,7 @@ struct world {
     struct api *api;
     struct mailbox *box;
     pthread_t core;
+    bool hub_hangs;          /* its last tick was long ago */
     int64_t retention_bytes; /* set before world_start() */
     unsigned n_open;
     struct {
@@ -81,6 +82,16 @@ static void core_serve(struct core_req *r)
         w.open[w.n_open++].total = b->total;
     } else if (r->op == REQ_AGENTS) {
         r->n_views = 0;
+    } else if (r->op == REQ_DIAGNOSE) {
+        r->found = true;
+        r->n_views = 1;
+        r->views = mem_zalloc(sizeof(*r->views));
+        r->views[0] = (struct agent_view){
+            .name = mem_strdup("a1"), .trouble = mem_strdup("no resolver"), .away_ms = -1};
+        r->stuck = mem_zalloc(sizeof(*r->stuck));
+        r->n_stuck = 1;
+        r->stuck[0] = (struct core_stuck){.counts = {.waits = WAITS_PAUSED}, .still_ms = 40000};
+        snprintf(r->stuck[0].uuid, sizeof(r->stuck[0].uuid), "0193-paused");
     } else if (r->op == REQ_TASK) {
         r->found = false;
     } else if (i == w.n_open || w.open[i].ended) {
@@ -123,6 +134,11 @@ static enum err ask_core(void *arg, struct core_req *r)
     return mailbox_post(arg, &r->letter);
 }
 
+static struct mono last_tick(void *arg)
+{
+    return mono_add_ms(mono_now(), w.hub_hangs ? -20000 : 0);
+}
+
 /* ---- start and stop */
 
 static void on_swept(void *arg, uint32_t b, enum outcome o, uint64_t n, bool finished)
@@ -157,6 +173,7 @@ static void world_start_with(int64_t body_max, const char *proxies)
                            .store = w.store,
                            .ask_core = ask_core,
                            .ask_arg = w.box,
+                           .hub_last_tick = last_tick,
                            .body_max_bytes = body_max,
                            .trusted_proxies = proxies};
     ck_assert_msg(api_create(&c, &w.api, why, sizeof(why)) == 0, "%s", why);

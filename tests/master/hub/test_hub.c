@@ -398,6 +398,21 @@ START_TEST(test_agents_are_listed)
 }
 END_TEST
 
+START_TEST(test_a_diagnosis_gets_its_views)
+{
+    struct peer p;
+    peer_join(&p);
+    struct core_req r = {.op = REQ_DIAGNOSE};
+    ck_assert(core_ask(&r));
+    ck_assert_uint_eq(r.n_views, 1);
+    ck_assert_uint_eq(r.n_stuck, 0);
+    ck_assert_uint_eq(r.box.max_letters, CORE_REQS_MAX);
+    core_views_free(r.views, r.n_views);
+    free(r.stuck);
+    peer_close(&p);
+}
+END_TEST
+
 /* ---- life */
 
 START_TEST(test_reset_connection_names_its_cause)
@@ -555,6 +570,7 @@ static TCase *work(void)
     tcase_add_test(tc, test_selection_keeps_tasks_from_other_agents);
     tcase_add_test(tc, test_tag_selection_finds_its_agent);
     tcase_add_test(tc, test_agents_are_listed);
+    tcase_add_test(tc, test_a_diagnosis_gets_its_views);
     tcase_add_test(tc, test_reset_connection_names_its_cause);
     tcase_add_test(tc, test_same_agent_again_replaces_its_session);
     tcase_add_test(tc, test_bye_closes_normally);
