@@ -26,6 +26,7 @@ enum {
     RETRY = 1 << 10,
     TASK = 1 << 11,
     EVENTS = 1 << 12,
+    DIAGNOSE = 1 << 13,
     ANY = ~0
 };
 
@@ -70,6 +71,10 @@ static const struct verb verbs[] = {
      "Who connected, how each session ended and why, who was refused, what piles up; the newest\n"
      "last. The master remembers the newest 10,000 since its start.",
      EVENTS, events_run},
+    {"diagnose", "", 0, 0, "tells what is not well, what it means and what to do",
+     "Ends with 0: all is well, 1: warnings, 2: something is bad, 3: the master could not be\n"
+     "asked, whatever kept it. Takes half a second: the master measures meanwhile.",
+     DIAGNOSE, diagnose_run},
     {"help", "[VERB]", 0, 1, "explains a verb", NULL, HELP, help_run},
 };
 
@@ -164,6 +169,9 @@ static const struct verb_flag flags[] = {
     TEXT(EVENTS, "agent", agent, "NAME", "of this agent"),
     TEXT(EVENTS, "kind", kind, "WORD", "like agent_disconnected or proxy_timeout"),
     NUMBER(EVENTS, "limit", limit, "N", 1, 1000, "50", "how many"),
+    SECTION(DIAGNOSE, "The findings"),
+    FLAG(DIAGNOSE, "all", 'a', all, "also what is well"),
+    FLAG(DIAGNOSE, "json", 0, json, "the same as --output json"),
     SECTION(ANY, "The master"),
     {ANY,
      {.name = "url",

@@ -64,6 +64,15 @@ static int run(struct ctl *c)
     return code;
 }
 
+/* The codes of a verb that grades what it found are taken: what kept it from that is one more. */
+static int not_graded(const struct ctl *c, int code)
+{
+    bool grades = c->verb != NULL && c->verb->run == diagnose_run;
+    if (!grades || c->graded || code == EXIT_ALL_OK || code == EXIT_INTERRUPTED)
+        return code;
+    return EXIT_UNREACHABLE;
+}
+
 int ctl_main(int argc, char **argv)
 {
     struct ctl c = {.owner = NULL};
@@ -73,6 +82,7 @@ int ctl_main(int argc, char **argv)
     text_init();
     enum err e = args_parse(&c, argc, argv, why, sizeof(why));
     int code = e == ERR_NONE ? run(&c) : ctl_fail(EXIT_USAGE, "%s", why);
+    code = not_graded(&c, code);
     args_fini(&c);
     if (code == EXIT_ALL_OK && (fflush(stdout) != 0 || ferror(stdout)))
         code = ctl_unwritten(errno);

@@ -15,4 +15,5 @@ int retry_run(struct ctl *c);
 int task_run(struct ctl *c);
 int agents_run(struct ctl *c);
 int events_run(struct ctl *c);
+int diagnose_run(struct ctl *c);
 int help_run(struct ctl *c);
