@@ -17,12 +17,12 @@ enum core_req_op {
     REQ_BATCH_OPENED, /* opened: a committed upload enters the core */
     REQ_BATCH_COUNTS, /* batch → counts, found */
     REQ_CANCEL,       /* batch → found: done when committed */
-    REQ_PAUSE,  /* batch, pause: done when committed; found = false: counts say whether marked */
-    REQ_WAIT,   /* batch, wait_ms: done when it ended, or timed out (found = ended) */
-    REQ_WATCH,  /* batch, wait_ms: done then, or when it ended → counts, found = still open */
-    REQ_TASK,   /* task → state, history; found = it is in memory */
-    REQ_AGENTS, /* agent name or NULL → views */
-    REQ_EVENTS, /* agent, events → events.page; done when there is one, or after wait_ms */
+    REQ_PAUSE,   /* batch, pause: done when committed; found = false: counts say whether marked */
+    REQ_WAIT,    /* batch, wait_ms: done when it ended, or timed out (found = ended) */
+    REQ_WATCH,   /* batch, wait_ms: done then, or when it ended → counts, found = still open */
+    REQ_TASK,    /* task → state, history; found = it is in memory */
+    REQ_AGENTS,  /* agent name or NULL → views */
+    REQ_EVENTS,  /* agent, events → events.page; done when there is one, or after wait_ms */
     REQ_DIAGNOSE /* → views of all, stuck, box */
 };
 struct core_req {

@@ -73,9 +73,9 @@ void check_agents_lost(const struct diag_facts *f, struct diag_finding *out)
         const struct agent_view *v = &f->agents[i];
         if (connected(v) || v->left || v->away_ms < 0 || v->away_ms > LOST_MS)
             continue;
-        diag_item(out, DIAG_WARN, v->name, "away for %s: %s",
-                  human_duration(v->away_ms / 1000, age),
-                  v->last_disconnect ? v->last_disconnect : "no cause is known");
+        diag_item(
+            out, DIAG_WARN, v->name, "away for %s: %s", human_duration(v->away_ms / 1000, age),
+            v->last_end.cause != END_NONE ? end_text(v->last_end.cause) : "no cause is known");
     }
     unsigned n = diag_items(out), of = n + count_connected(f);
     bool bulk = is_bulk(n, of);

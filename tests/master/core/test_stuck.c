@@ -144,7 +144,7 @@ START_TEST(who_is_away_and_whether_it_said_so)
     ck_assert_int_eq(v->away_ms, -1);
     ck_assert(!v->left);
     core_views_free(v, n);
-    core_session_closed(w->core, a->id, "gone", w->now);
+    core_session_closed(w->core, a->id, END_connection_lost, "", w->now);
     a->id = 0;
     world_tick(w, 3000, false);
     n = core_agents(w->core, "a", w->now, &v);

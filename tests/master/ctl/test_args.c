@@ -163,8 +163,8 @@ END_TEST
 /* What the help of a verb says, in a temporary file read back. */
 START_TEST(test_every_verb_has_help)
 {
-    static const char *const words[] = {"submit", "probe",  "batches",  "status", "results",
-                                        "cancel", "agents", "events", "diagnose", "help"};
+    static const char *const words[] = {"submit", "probe",  "batches", "status",   "results",
+                                        "cancel", "agents", "events",  "diagnose", "help"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         char line[256] = "";
         FILE *f = tmpfile();

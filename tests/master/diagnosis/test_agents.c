@@ -37,9 +37,9 @@ START_TEST(who_went_without_a_bye_is_named_with_the_cause)
     well();
     fleet[1].state = AGENT_ORPHANED;
     fleet[1].away_ms = 12000;
-    fleet[1].last_disconnect = (char *)"nothing heard for 15 s";
+    fleet[1].last_end.cause = END_heartbeat_missed;
     const struct diag_finding *f = only(DIAG_agents_lost, DIAG_WARN);
-    names(f, "a2", "away for 12s: nothing heard for 15 s");
+    names(f, "a2", "away for 12s: nothing was heard of the agent for 15 s");
     says(f->evidence, "1 of 3");
     fleet[1].state = AGENT_GONE;
     only(DIAG_agents_lost, DIAG_WARN);
