@@ -161,6 +161,7 @@ SLOTS = ("--workers", "1", "--slots", "16")
 def test_agent_drains_on_sigterm(w):
     agents = w.fleet(agent_options=SLOTS)
     batch = running_batch(w)
+    w.wait_for(lambda: w.requests() > 16, 20, "more run than one agent has places: both probe")
     agents[0].signal(signal.SIGTERM)
     equal(agents[0].wait(40), 0, "exit code")
     equal(w.wait_batch(batch, 60)["ok"], 60, "ok")
