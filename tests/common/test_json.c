@@ -1,37 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/support/check_main.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "common/json.h"
-
-static struct strbuf buf;
-
-static struct json_out writer(void)
-{
-    struct json_out w;
-    strbuf_fini(&buf);
-    strbuf_init(&buf, 1 << 20);
-    json_out_init(&w, &buf);
-    return w;
-}
-
-static enum err parse(const char *text, char *why)
-{
-    struct json_doc *d = NULL;
-    enum err e = json_parse(text, strlen(text), &d, why, 200);
-    json_free(&d);
-    return e;
-}
-
-static struct json_doc *must_parse(const char *text)
-{
-    struct json_doc *d = NULL;
-    char why[200] = "";
-    ck_assert_msg(json_parse(text, strlen(text), &d, why, sizeof(why)) == ERR_NONE, "%s: %s", text,
-                  why);
-    return d;
-}
+#include "tests/support/json_fixture.h"
 
 static void refused(const char *text, const char *expected)
 {

@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/support/check_main.h"
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "common/sockinfo.h"
-
-/* Two ends of one TCP connection over loopback. */
-static void tcp_pair(int fds[2])
-{
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(sin);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&sin, len), 0);
-    ck_assert_int_eq(listen(listener, 1), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&sin, &len), 0);
-    fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(fds[0], (struct sockaddr *)&sin, len), 0);
-    fds[1] = accept(listener, NULL, NULL);
-    ck_assert_int_ge(fds[1], 0);
-    close(listener);
-}
+#include "tests/support/tcp_pair.h"
 
 static void close_pair(int fds[2])
 {
