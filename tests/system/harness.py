@@ -358,10 +358,14 @@ class World:
         return self.nginx_proc
 
     def kill_nginx(self):
-        """kill -9 of the whole of nginx: the master process leads a session of its own."""
+        """kill -9 of the whole of nginx: the master process leads a session of its own.
+
+        Its worker ends a moment after it and holds the listening socket until then: who connects in that moment is reset.
+        """
         self.nginx_proc.expected.add(-signal.SIGKILL)
         os.killpg(self.nginx_proc.pid, signal.SIGKILL)
         self.nginx_proc.popen.wait()
+        self.wait_for(lambda: not listens(self.port["nginx"]), 10, "the killed nginx listens no more")
 
     def token(self, scope, name=None):
         argv = [self.program("sonde-master"), "token", "add", "--data", self.path("data"), "--scope", scope]
