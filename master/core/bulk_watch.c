@@ -14,13 +14,12 @@ static bool in_trouble(const struct agent *a, struct mono from)
 
 static void count_agents(struct core *c, struct mono from, struct bulk_figures *f)
 {
-    struct agent *a, *tmp;
-    HASH_ITER(hh, c->agents, a, tmp)
-    {
-        bool troubled = in_trouble(a, from);
-        f->agents += a->session || troubled;
-        if (!troubled)
-            continue;
+    f->agents = c->connected;
+    LIST_EACH (&c->troubled, n) {
+        const struct agent *a = CONTAINER_OF(n, struct agent, troubled_node);
+        if (!in_trouble(a, from))
+            break;
+        f->agents += a->session == NULL;
         f->troubled++;
         f->sockets += a->session != NULL;
         f->unread += a->session && c->ops.unread(c->arg, a->session->id) > 0;

@@ -24,6 +24,10 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     idmap_init(&c->tasks);
     idmap_init(&c->hosts);
     list_init(&c->session_list);
+    list_init(&c->arriving);
+    list_init(&c->suspects);
+    list_init(&c->troubled);
+    list_init(&c->orphans);
     list_init(&c->hungry);
     list_init(&c->alone);
     list_init(&c->stuck_hosts);
@@ -144,7 +148,7 @@ void core_session_line(struct core *c, session_id id, const char *line, size_t l
     struct session *s = fleet_session(c, id);
     if (!s || s->state == SESSION_CLOSING)
         return;
-    s->last_rx = now;
+    liveness_heard(c, s, now);
     struct message m;
     char why[160];
     enum err e = message_decode(line, len, &m, why, sizeof(why));
@@ -164,8 +168,8 @@ void core_session_line(struct core *c, session_id id, const char *line, size_t l
 void core_session_alive(struct core *c, session_id id, struct mono now)
 {
     struct session *s = fleet_session(c, id);
-    if (s)
-        s->last_rx = now;
+    if (s && s->state != SESSION_CLOSING)
+        liveness_heard(c, s, now);
 }
 
 /* ---- frames out */
@@ -228,7 +232,7 @@ bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t ma
 
 /* ---- clockwork */
 
-/* All sessions and batches, one after the other: no timer for each of ten thousand connections. */
+/* No timer for each of ten thousand connections; nor is each looked at. */
 static void scan(struct core *c, struct mono now)
 {
     liveness_tick(c, now);

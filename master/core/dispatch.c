@@ -17,8 +17,9 @@ static const int class_weight[TASK_CLASSES] = {
 
 bool dispatch_can_take(const struct core *c, const struct session *s)
 {
-    return s->state == SESSION_READY && !s->suspect && !c->draining && !s->agent->draining &&
-           s->sent.count < s->credit.count && s->sent.bytes < s->credit.bytes;
+    return s->state == SESSION_READY && !session_suspect(s) && !c->draining &&
+           !s->agent->draining && s->sent.count < s->credit.count &&
+           s->sent.bytes < s->credit.bytes;
 }
 
 /* ---- which task */
@@ -317,12 +318,6 @@ void dispatch_wake(struct core *c)
         if (--wake == 0)
             return;
     }
-}
-
-void dispatch_rest(struct core *c, struct session *s)
-{
-    if (dispatch_can_take(c, s))
-        set_hungry(c, s, true);
 }
 
 void dispatch_hungry(struct core *c, struct session *s)

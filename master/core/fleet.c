@@ -19,6 +19,11 @@
 static void session_enter(struct core *c, struct session *s, enum session_state to)
 {
     s->state = to;
+    bool arrives = to == SESSION_NEW || to == SESSION_INFLIGHT;
+    if (arrives && !list_linked(&s->arriving_node))
+        list_push_back(&c->arriving, &s->arriving_node);
+    else if (!arrives && list_linked(&s->arriving_node))
+        list_remove(&c->arriving, &s->arriving_node);
 }
 
 struct session *fleet_session(struct core *c, session_id id)
@@ -69,6 +74,7 @@ session_id core_session_open(struct core *c, const char *allowed_agents, const c
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     idmap_add(&c->sessions, s->id, s);
     list_push_back(&c->session_list, &s->node);
+    session_enter(c, s, SESSION_NEW);
     counter_add(&c->stats.sessions_total, 1);
     gauge_set(&c->stats.sessions, (int64_t)c->session_list.count);
     return s->id;
@@ -79,6 +85,9 @@ static void session_free(struct core *c, struct session *s)
     dispatch_forget(c, s);
     idmap_remove(&c->sessions, s->id);
     list_remove(&c->session_list, &s->node);
+    liveness_unsuspect(c, s);
+    if (list_linked(&s->arriving_node))
+        list_remove(&c->arriving, &s->arriving_node);
     gauge_set(&c->stats.sessions, (int64_t)c->session_list.count);
     strbuf_fini(&s->control);
     strbuf_fini(&s->verdicts);
@@ -93,18 +102,21 @@ static void session_free(struct core *c, struct session *s)
 static void agent_detach(struct core *c, struct agent *a, struct session *s, struct mono now)
 {
     a->session = NULL;
+    liveness_unsuspect(c, s);
     a->left_at = s->last_rx;
     straggle_agent_gone(c, a);
     if (s->granted.count > 0)
         a->orphan_until = mono_add_ms(s->last_rx, ORPHAN_GRACE_MS);
-    if (s->state != SESSION_CLOSING && !mono_is_set(a->troubled_at))
-        a->troubled_at = now;
+    if (s->state != SESSION_CLOSING)
+        liveness_trouble(c, a, now);
     c->connected--;
     c->fleet_epoch++;
     counter_add(&c->stats.disconnects, 1);
     ending_tell(c, s, now);
     if (list_empty(&a->leases))
         c->ops.agent_empty(c->arg, a->name);
+    else
+        list_push_back(&c->orphans, &a->orphan_node);
 }
 
 void core_session_closed(struct core *c, session_id id, enum end cause, const char *detail,
@@ -133,11 +145,19 @@ static void free_tags(struct agent *a)
     a->n_tags = 0;
 }
 
+void fleet_adopted(struct core *c, struct agent *a)
+{
+    if (list_linked(&a->orphan_node))
+        list_remove(&c->orphans, &a->orphan_node);
+}
+
 static void agent_free(struct core *c, struct agent *a)
 {
     REQUIRE(list_empty(&a->leases) && list_empty(&a->twins) && !a->session);
     if (c->alone_agent == a)
         c->alone_agent = NULL;
+    fleet_adopted(c, a);
+    liveness_trouble_over(c, a);
     HASH_DEL(c->agents, a);
     free_tags(a);
     free(a);
@@ -271,6 +291,7 @@ static void agent_attach(struct core *c, struct agent *a, struct session *s, str
 {
     a->session = s;
     s->agent = a;
+    fleet_adopted(c, a);
     a->connected_at = now;
     a->draining = false;
     a->has_hb = a->slow = false;
@@ -382,7 +403,7 @@ void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     msg_put_verdict_end(&s->control);
     session_enter(c, s, SESSION_READY);
-    s->agent->troubled_at = (struct mono){0};
+    liveness_trouble_over(c, s->agent);
     arrived(c, s->agent);
     c->ops.event(c->arg, "agent_connected", s->agent->name, s->peer);
     fleet_control(c, s);
@@ -460,7 +481,7 @@ void fleet_bye(struct core *c, struct session *s, const char *reason, struct mon
     LIST_EACH_SAFE (&a->leases, n, tmp) {
         lease_lost(c, CONTAINER_OF(n, struct task, node), LOSS_RELEASED, CAUSE_agent_lost, now);
     }
-    a->troubled_at = (struct mono){0};
+    liveness_trouble_over(c, a);
     a->run_id[0] = '\0'; /* whoever comes next starts clean, without a death */
     ending_note(s, END_bye, reason ? reason : "");
     fleet_close(c, s, CLOSE_NORMAL, "bye");

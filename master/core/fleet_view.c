@@ -19,7 +19,7 @@ static enum agent_state view_state(const struct agent *a, struct mono now)
         return AGENT_QUARANTINED;
     if (!a->session)
         return list_empty(&a->leases) ? AGENT_GONE : AGENT_ORPHANED;
-    if (a->session->suspect)
+    if (session_suspect(a->session))
         return AGENT_SUSPECT;
     return a->draining ? AGENT_DRAINING : AGENT_ALIVE;
 }

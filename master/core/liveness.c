@@ -4,12 +4,13 @@
 #include <string.h>
 
 /*
- * Alive, slow or dead: one scan a second over all sessions. Any frame is life of the link; what an
+ * Alive, slow or dead. Any frame is life of the link: its session goes to the end of the list, so
+ * that one look a second at the front finds all that are silent, however many are there. What an
  * agent says it has received tells whether it reads. A master that overslept convicts no one, nor
  * one with unread bytes of the accused; when many are silent at once, bulk.c says what is withheld.
  *
- *   alive ──10 s silent──► suspect (no new tasks) ──15 s──► closed (dead)        any frame ──►
- * alive
+ *   alive ──10 s silent──► suspect (no new tasks) ──15 s──► closed (dead)
+ *     ▲──────any frame──────┘
  */
 
 /* By the agent's own count: what it has received does not grow although more was sent. */
@@ -71,47 +72,104 @@ static bool spared(struct core *c, struct session *s, int64_t silent)
            c->ops.unread(c->arg, s->id) > 0;
 }
 
-static void note_silence(struct agent *a, const struct session *s, struct mono now)
+void liveness_trouble(struct core *c, struct agent *a, struct mono now)
 {
-    if (s->suspect && !mono_is_set(a->troubled_at))
-        a->troubled_at = now;
-    if (!s->suspect && s->state == SESSION_READY)
-        a->troubled_at = (struct mono){0};
+    if (mono_is_set(a->troubled_at))
+        return;
+    a->troubled_at = now;
+    list_push_front(&c->troubled, &a->troubled_node);
 }
 
-static void session_tick(struct core *c, struct session *s, struct mono now)
+void liveness_trouble_over(struct core *c, struct agent *a)
 {
-    int64_t silent = mono_diff_ms(now, s->last_rx);
+    if (!mono_is_set(a->troubled_at))
+        return;
+    a->troubled_at = (struct mono){0};
+    list_remove(&c->troubled, &a->troubled_node);
+}
+
+void liveness_heard(struct core *c, struct session *s, struct mono now)
+{
+    REQUIRE(s->state != SESSION_CLOSING && !mono_before(now, s->last_rx));
+    s->last_rx = now;
+    list_remove(&c->session_list, &s->node);
+    list_push_back(&c->session_list, &s->node);
+}
+
+void liveness_unsuspect(struct core *c, struct session *s)
+{
+    if (session_suspect(s))
+        list_remove(&c->suspects, &s->suspect_node);
+}
+
+/* Who has said nothing for long enough to be looked at. */
+static bool silent(const struct session *s, struct mono now)
+{
+    return mono_diff_ms(now, s->last_rx) >= SUSPECT_MS;
+}
+
+static void revive(struct core *c, struct session *s)
+{
+    liveness_unsuspect(c, s);
+    c->ops.event(c->arg, "agent_alive", s->agent->name, "heard again");
+    if (s->state == SESSION_READY)
+        liveness_trouble_over(c, s->agent);
+    dispatch_hungry(c, s);
+}
+
+static void judge_silent(struct core *c, struct session *s, struct mono now)
+{
+    int64_t silent_ms = mono_diff_ms(now, s->last_rx);
     if (s->state == SESSION_CLOSING)
         return;
-    if (s->state != SESSION_READY && mono_diff_ms(now, s->opened_at) > HELLO_DEADLINE_MS) {
-        fleet_close(c, s, CLOSE_HELLO_TIMEOUT, "no HELLO within 10 s");
-        return;
-    }
-    if (silent >= DEAD_MS && !spared(c, s, silent)) {
+    if (silent_ms >= DEAD_MS && !spared(c, s, silent_ms)) {
         counter_add(&c->stats.agents_dead, 1);
         fleet_close(c, s, CLOSE_SILENT, "nothing heard for 15 s");
         return;
     }
-    bool suspect = silent >= SUSPECT_MS;
-    if (suspect != s->suspect && s->agent)
-        c->ops.event(c->arg, suspect ? "agent_suspect" : "agent_alive", s->agent->name,
-                     suspect ? "nothing heard for 10 s" : "heard again");
-    s->suspect = suspect;
-    if (!s->agent)
+    if (session_suspect(s) || !s->agent)
         return;
-    note_silence(s->agent, s, now);
-    dispatch_rest(c, s);
+    list_push_back(&c->suspects, &s->suspect_node);
+    c->ops.event(c->arg, "agent_suspect", s->agent->name, "nothing heard for 10 s");
+    liveness_trouble(c, s->agent, now);
 }
 
-/* may_end: of how many agents the tasks may still go to others with this scan. */
-static void agent_tick(struct core *c, struct agent *a, unsigned *may_end, struct mono now)
+static void sessions_tick(struct core *c, struct mono now)
 {
-    if (a->session || list_empty(&a->leases) || mono_before(now, a->orphan_until) || !*may_end)
-        return;
-    --*may_end;
-    c->ops.event(c->arg, "agent_grace_over", a->name, "its tasks go to others");
-    fleet_agent_lost(c, a, lease_loss_of(a), now);
+    LIST_EACH_SAFE (&c->suspects, n, tmp) {
+        struct session *s = CONTAINER_OF(n, struct session, suspect_node);
+        if (s->state != SESSION_CLOSING && !silent(s, now))
+            revive(c, s);
+    }
+    LIST_EACH_SAFE (&c->arriving, n, tmp) {
+        struct session *s = CONTAINER_OF(n, struct session, arriving_node);
+        if (mono_diff_ms(now, s->opened_at) <= HELLO_DEADLINE_MS)
+            break;
+        fleet_close(c, s, CLOSE_HELLO_TIMEOUT, "no HELLO within 10 s");
+    }
+    LIST_EACH_SAFE (&c->session_list, n, tmp) {
+        struct session *s = CONTAINER_OF(n, struct session, node);
+        if (!silent(s, now))
+            break;
+        judge_silent(c, s, now);
+    }
+}
+
+/* Of how many agents the tasks may still go to others with one scan is bounded. */
+static void orphans_tick(struct core *c, struct mono now)
+{
+    unsigned may_end = bulk_may_requeue(&c->bulk);
+    LIST_EACH_SAFE (&c->orphans, n, tmp) {
+        struct agent *a = CONTAINER_OF(n, struct agent, orphan_node);
+        REQUIRE(!a->session);
+        if (!list_empty(&a->leases) && !mono_before(now, a->orphan_until) && may_end > 0) {
+            may_end--;
+            c->ops.event(c->arg, "agent_grace_over", a->name, "its tasks go to others");
+            fleet_agent_lost(c, a, lease_loss_of(a), now);
+        }
+        if (list_empty(&a->leases))
+            fleet_adopted(c, a);
+    }
 }
 
 /* A master that overslept heard nobody: the time that it lost is nobody's silence. */
@@ -139,17 +197,10 @@ static void forgive(struct core *c, int64_t ms, struct mono now)
 
 static void gauges(struct core *c)
 {
-    int64_t alive = 0, suspect = 0, orphaned = 0;
-    struct agent *a, *tmp;
-    HASH_ITER(hh, c->agents, a, tmp)
-    {
-        alive += a->session && !a->session->suspect;
-        suspect += a->session && a->session->suspect;
-        orphaned += !a->session && !list_empty(&a->leases);
-    }
-    gauge_set(&c->stats.agents_alive, alive);
+    int64_t suspect = (int64_t)c->suspects.count;
+    gauge_set(&c->stats.agents_alive, (int64_t)c->connected - suspect);
     gauge_set(&c->stats.agents_suspect, suspect);
-    gauge_set(&c->stats.agents_orphaned, orphaned);
+    gauge_set(&c->stats.agents_orphaned, (int64_t)c->orphans.count);
 }
 
 void liveness_notice_sleep(struct core *c, struct mono now)
@@ -173,15 +224,8 @@ void liveness_notice_sleep(struct core *c, struct mono now)
 void liveness_tick(struct core *c, struct mono now)
 {
     bulk_watch(c, now);
-    LIST_EACH_SAFE (&c->session_list, n, tmp) {
-        session_tick(c, CONTAINER_OF(n, struct session, node), now);
-    }
-    unsigned may_end = bulk_may_requeue(&c->bulk);
-    struct agent *a, *atmp;
-    HASH_ITER(hh, c->agents, a, atmp)
-    {
-        agent_tick(c, a, &may_end, now);
-    }
+    sessions_tick(c, now);
+    orphans_tick(c, now);
     fleet_stop_awaiting(c, now);
     gauges(c);
 }

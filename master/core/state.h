@@ -182,6 +182,8 @@ struct agent {
     bool draining, slow;
     struct mono orphan_until, connected_at, left_at;
     struct mono troubled_at; /* suspect, or lost without a word: since when; unset = it is fine */
+    struct list_node troubled_node; /* in core->troubled while that is set */
+    struct list_node orphan_node; /* in core->orphans: without a session, but it may hold leases */
     struct msg_heartbeat hb;
     bool has_hb;
     char trouble[160], peer[64];
@@ -212,7 +214,6 @@ struct session {
     enum end end;         /* why it ends: the first cause counts */
     bool end_told;
     char end_detail[END_DETAIL_MAX];
-    bool suspect;
     struct window credit, sent; /* tasks: granted, and sent */
     struct window received, settled,
         granted; /* results: come in, committed or refused, and the window told */
@@ -225,7 +226,10 @@ struct session {
     size_t n_reported, reported_cap;
     struct strbuf verdicts;
     bool asked; /* to write, and core_produce() has not come yet */
-    struct list_node hungry_node, node;
+    struct list_node hungry_node;
+    struct list_node suspect_node;  /* in core->suspects: silent, and its agent is told to be so */
+    struct list_node arriving_node; /* in core->arriving until it is READY or CLOSING */
+    struct list_node node;          /* in core->session_list, always */
 };
 
 struct core {
@@ -240,8 +244,13 @@ struct core {
     struct agent *agents;
     struct batch *batches;
     struct idmap sessions, tasks, hosts;
-    struct group *groups; /* by target */
-    struct list session_list, hungry, stuck_hosts, rated_hosts, stragglers;
+    struct group *groups;     /* by target */
+    struct list session_list; /* who was heard last is last: silence is looked for in front */
+    struct list arriving;     /* in the order of opened_at */
+    struct list suspects;     /* with those who were heard since the last scan */
+    struct list troubled;     /* agents; whose trouble is the newest is first */
+    struct list orphans;      /* agents; who holds nothing any more goes with the next scan */
+    struct list hungry, stuck_hosts, rated_hosts, stragglers;
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
     size_t host_queue_most, host_queue_least;
     unsigned skipped_hosts_max, refill_rows_max;
@@ -280,7 +289,8 @@ void fleet_close(struct core *c, struct session *s, int code, const char *reason
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now);
 enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH };
 void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why,
-                      struct mono now); /* its leases end now */
+                      struct mono now);              /* its leases end now */
+void fleet_adopted(struct core *c, struct agent *a); /* no orphan any more */
 void fleet_detach(struct core *c, struct agent *a, int code, const char *reason,
                   struct mono now); /* from its session, if it has one, which is closed */
 void fleet_want_write(struct core *c, struct session *s); /* once, until core_produce() comes */
@@ -315,6 +325,15 @@ void ending_note(struct session *s, enum end cause, const char *detail); /* the 
 void ending_tell(struct core *c, struct session *s, struct mono now);
 
 /* liveness.c: alive, slow or dead */
+void liveness_heard(struct core *c, struct session *s, struct mono now); /* any frame of it */
+static inline bool session_suspect(const struct session *s)
+{
+    return list_linked(&s->suspect_node);
+}
+void liveness_unsuspect(struct core *c, struct session *s); /* nothing is said of it */
+/* The agent is suspect or lost: since now, unless it has been in trouble before. */
+void liveness_trouble(struct core *c, struct agent *a, struct mono now);
+void liveness_trouble_over(struct core *c, struct agent *a);
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
                         struct mono now);
 /* The time that a master overslept is nobody's silence: before each scan. */
@@ -456,6 +475,5 @@ bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size
 void dispatch_wake(
     struct core *c); /* asks hungry sessions to write when there is something to send */
 void dispatch_hungry(struct core *c, struct session *s); /* its credit rose, or it may take again */
-void dispatch_rest(struct core *c, struct session *s); /* the next tick wakes it with the others */
 void dispatch_forget(struct core *c, struct session *s); /* it goes away */
 bool dispatch_can_take(const struct core *c, const struct session *s);

@@ -9,7 +9,7 @@
 static bool is_able(const struct agent *a)
 {
     const struct session *s = a->session;
-    return s && s->state == SESSION_READY && !s->suspect && !a->draining && !a->slow;
+    return s && s->state == SESSION_READY && !session_suspect(s) && !a->draining && !a->slow;
 }
 
 /* Ends with the first one: of most batches that is near. */

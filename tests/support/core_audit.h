@@ -81,6 +81,40 @@ static void audit_hosts(const struct core *c)
     REQUIRE(counted == sum && waiting == queued);
 }
 
+/* Who is looked at is found in front: liveness stops at the first that is not due. */
+static void audit_orders(const struct core *c)
+{
+    struct mono last = {0};
+    LIST_EACH (&c->session_list, n) {
+        const struct session *s = CONTAINER_OF(n, struct session, node);
+        bool arrives = s->state == SESSION_NEW || s->state == SESSION_INFLIGHT;
+        REQUIRE(!mono_before(s->last_rx, last));
+        REQUIRE(list_linked(&s->arriving_node) == arrives);
+        REQUIRE(!session_suspect(s) || s->agent);
+        last = s->last_rx;
+    }
+    last = (struct mono){0};
+    LIST_EACH (&c->arriving, n) {
+        const struct session *s = CONTAINER_OF(n, struct session, arriving_node);
+        REQUIRE(!mono_before(s->opened_at, last));
+        last = s->opened_at;
+    }
+    last = (struct mono){INT64_MAX};
+    LIST_EACH (&c->troubled, n) {
+        const struct agent *a = CONTAINER_OF(n, struct agent, troubled_node);
+        REQUIRE(!mono_before(last, a->troubled_at));
+        last = a->troubled_at;
+    }
+}
+
+static void audit_agent(const struct agent *a)
+{
+    REQUIRE(!a->session || a->session->agent == a);
+    REQUIRE(list_linked(&a->troubled_node) == mono_is_set(a->troubled_at));
+    REQUIRE(!list_linked(&a->orphan_node) || !a->session);
+    REQUIRE(list_linked(&a->orphan_node) || a->session || list_empty(&a->leases));
+}
+
 static void audit_fleet(const struct core *c, size_t leased)
 {
     struct agent *a, *tmp;
@@ -89,11 +123,13 @@ static void audit_fleet(const struct core *c, size_t leased)
     {
         connected += a->session != NULL;
         sum += a->leases.count;
-        REQUIRE(!a->session || a->session->agent == a);
+        audit_agent(a);
     }
     REQUIRE(sum == leased && connected == c->connected);
+    audit_orders(c);
     LIST_EACH (&c->session_list, n) {
         const struct session *s = CONTAINER_OF(n, struct session, node);
+        REQUIRE(!dispatch_can_take(c, s) || s->asked || list_linked(&s->hungry_node));
         REQUIRE(s->sent.count <= s->credit.count);
         REQUIRE(s->sent.bytes <= s->credit.bytes + TASK_MAX_BYTES);
         REQUIRE(s->settled.count <= s->received.count);
