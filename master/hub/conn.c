@@ -94,6 +94,8 @@ static int on_destroy(struct conn *c)
         return 0;
     end_lost(c);
     list_remove(&c->hub->conns, &c->node);
+    if (c->closing)
+        list_remove(&c->hub->closing, &c->closing_node);
     lws_set_opaque_user_data(c->wsi, NULL);
     line_buf_fini(&c->in);
     free(c->agents);
@@ -321,6 +323,7 @@ void conn_close(struct conn *c, int code, const char *reason, struct mono now)
     if (c->closing || c->sid == 0)
         return;
     c->closing = true;
+    list_push_back(&c->hub->closing, &c->closing_node);
     c->has_link = sockinfo_read(lws_get_socket_fd(c->wsi), &c->link);
     c->close_code = code;
     snprintf(c->close_reason, sizeof(c->close_reason), "%s", reason);
@@ -359,11 +362,7 @@ void conn_close_all(struct hub *h, int code, const char *reason, struct mono now
 
 bool conn_any_closing(struct hub *h)
 {
-    LIST_EACH (&h->conns, n) {
-        if (CONTAINER_OF(n, struct conn, node)->closing)
-            return true;
-    }
-    return false;
+    return !list_empty(&h->closing);
 }
 
 void conn_close_revoked(struct hub *h, struct mono now)
@@ -386,9 +385,11 @@ static void cut(struct conn *c, struct mono now)
 
 void conn_tick(struct hub *h, struct mono now)
 {
-    LIST_EACH_SAFE (&h->conns, n, tmp) {
-        struct conn *c = CONTAINER_OF(n, struct conn, node);
-        if (c->closing && !c->killed && !mono_before(now, c->close_by))
+    LIST_EACH_SAFE (&h->closing, n, tmp) {
+        struct conn *c = CONTAINER_OF(n, struct conn, closing_node);
+        if (mono_before(now, c->close_by))
+            break;
+        if (!c->killed)
             cut(c, now);
     }
 }

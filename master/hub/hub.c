@@ -370,6 +370,7 @@ enum err hub_create(const struct hub_config *c, struct hub **out, char *why, siz
     h->max_agents = c->max_agents;
     h->cpu = -1;
     list_init(&h->conns);
+    list_init(&h->closing);
     idmap_init(&h->sessions);
     strbuf_init(&h->frame, FRAME_BUFFER_MAX);
     courier_init(&h->courier, wake_hub, h);

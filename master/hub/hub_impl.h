@@ -34,7 +34,8 @@ struct conn {
     char *agents; /* names the token is bound to; NULL = any */
     char peer[PEER_TEXT_MAX];
     struct line_buf in;
-    size_t message_bytes; /* of the WebSocket message that is coming in */
+    size_t message_bytes;          /* of the WebSocket message that is coming in */
+    struct list_node closing_node; /* in hub->closing from conn_close() on */
     bool closing, killed;
     int close_code;
     char close_reason[CLOSE_REASON_MAX + 1];
@@ -60,6 +61,7 @@ struct hub {
     int64_t max_agents;
     struct idmap sessions; /* conns, by sid */
     struct list conns;
+    struct list closing; /* in the order of close_by */
     struct strbuf frame;
     uv_prepare_t turn;
     struct mono scanned_at, phase_until;
