@@ -94,7 +94,7 @@ void json_print(struct json_out *w, const struct json_node *n);
 #define JSON_CUR_FIELDS  64
 #define JSON_PROBLEM_MAX 240
 struct json_cur {
-    const struct json_node *obj;
+    const struct json_node *obj, *next; /* next: behind what was found last */
     const char *asked[JSON_CUR_FIELDS];
     unsigned n_asked;
     enum err err;

@@ -102,7 +102,7 @@ static uint64_t check_id(struct json_cur *c, const char *name, const struct json
 
 void json_cur_init(struct json_cur *c, const struct json_node *n)
 {
-    c->obj = NULL;
+    c->obj = c->next = NULL;
     c->n_asked = 0;
     c->err = ERR_NONE;
     c->problem[0] = '\0';
@@ -114,13 +114,29 @@ void json_cur_init(struct json_cur *c, const struct json_node *n)
         c->obj = n;
 }
 
+/* From a member on, up to one that is not looked at. */
+static const struct json_node *search(const struct json_node *from, const struct json_node *end,
+                                      const char *name)
+{
+    for (const struct json_node *n = from; n != end; n = json_next(n))
+        if (n->item.string[0] == name[0] && strcmp(n->item.string, name) == 0)
+            return n;
+    return NULL;
+}
+
+/* Members are mostly asked for in the order in which they stand: the next one is tried first. */
 const struct json_node *json_get(struct json_cur *c, const char *name)
 {
     if (c->err != ERR_NONE)
         return NULL;
     REQUIRE(c->n_asked < JSON_CUR_FIELDS);
     c->asked[c->n_asked++] = name;
-    return json_tree_node(cJSON_GetObjectItemCaseSensitive(&c->obj->item, name));
+    const struct json_node *n = search(c->next, NULL, name);
+    if (n == NULL)
+        n = search(json_first(c->obj), c->next, name);
+    if (n != NULL)
+        c->next = json_next(n);
+    return n;
 }
 
 const char *json_get_str(struct json_cur *c, const char *name, size_t max_len, const char *dflt)

@@ -15,11 +15,12 @@
 #define EXACT_POWER  22
 /* Far beyond every exponent of a finite number in NUMBER_TEXT_MAX characters. */
 #define EXPONENT_MAX 100000
-/* Up to so many names are compared pair by pair; beyond, all are sorted: a peer chooses the number.
- */
-#define PAIRWISE_MAX 16
-#define EVERY_BYTE   UINT64_C(0x0101010101010101)
-#define HIGH_BITS    (EVERY_BYTE * 0x80)
+/* Up to so many names are told apart by one bit of each hash, and compared where two have the same;
+ * beyond, all are sorted: a peer chooses the number, and could choose the hashes. */
+#define BY_BITS_MAX 64
+#define SEEN_BITS   10 /* two of 40 names share one of 1,024 as often as not */
+#define EVERY_BYTE  UINT64_C(0x0101010101010101)
+#define HIGH_BITS   (EVERY_BYTE * 0x80)
 
 static bool fail(struct json_scan *s, const char *why)
 {
@@ -347,13 +348,26 @@ static uint32_t hash_name(const char *name)
     return h;
 }
 
-static const char *duplicate_pairwise(cJSON *first)
+static const char *duplicate_before(cJSON *first, cJSON *last)
 {
-    for (cJSON *a = first; a != NULL; a = a->next) {
-        uint32_t hash = json_tree_node(a)->key_hash;
-        for (cJSON *b = a->next; b != NULL; b = b->next)
-            if (json_tree_node(b)->key_hash == hash && strcmp(a->string, b->string) == 0)
-                return a->string;
+    uint32_t hash = json_tree_node(last)->key_hash;
+    for (cJSON *m = first; m != last; m = m->next)
+        if (json_tree_node(m)->key_hash == hash && strcmp(m->string, last->string) == 0)
+            return last->string;
+    return NULL;
+}
+
+/* A name whose bit is free stands for the first time; one whose bit is taken is looked up. */
+static const char *duplicate_by_bits(cJSON *first)
+{
+    uint64_t seen[(1 << SEEN_BITS) / 64] = {0};
+    for (cJSON *m = first; m != NULL; m = m->next) {
+        uint32_t slot = json_tree_node(m)->key_hash >> (32 - SEEN_BITS);
+        uint64_t bit = UINT64_C(1) << slot % 64;
+        const char *twice = seen[slot / 64] & bit ? duplicate_before(first, m) : NULL;
+        if (twice != NULL)
+            return twice;
+        seen[slot / 64] |= bit;
     }
     return NULL;
 }
@@ -384,9 +398,9 @@ static bool check_names(struct json_scan *s, cJSON *first, size_t n)
 {
     if (s->doc == NULL)
         return true;
-    if (n > PAIRWISE_MAX)
+    if (n > BY_BITS_MAX)
         return check_sorted(s, first, n);
-    s->duplicate = duplicate_pairwise(first);
+    s->duplicate = duplicate_by_bits(first);
     return s->duplicate == NULL;
 }
 
