@@ -339,18 +339,37 @@ START_TEST(test_refuses_duplicate_names)
 }
 END_TEST
 
-START_TEST(test_finds_duplicates_in_a_large_object)
+/* An object with the members k0 … and, when it is not NULL, one more. */
+static const char *members(int n, const char *more)
 {
     struct json_out w = writer();
     json_obj_begin(&w);
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < n; i++) {
         char key[16];
         snprintf(key, sizeof(key), "k%d", i);
         json_int(&w, key, i);
     }
-    json_int(&w, "k777", 1);
+    if (more != NULL)
+        json_int(&w, more, 1);
     json_obj_end(&w);
-    refused(buf.data, "duplicate name \"k777\"");
+    return buf.data;
+}
+
+START_TEST(test_tells_names_apart_however_many)
+{
+    for (int n = 1; n <= 200; n++) {
+        char last[16];
+        snprintf(last, sizeof(last), "k%d", n - 1);
+        ck_assert_int_eq(parse(members(n, NULL), NULL), ERR_NONE);
+        refused(members(n, "k0"), "duplicate name \"k0\"");
+        refused(members(n, last), last);
+    }
+}
+END_TEST
+
+START_TEST(test_finds_duplicates_in_a_large_object)
+{
+    refused(members(20000, "k777"), "duplicate name \"k777\"");
 }
 END_TEST
 
@@ -422,6 +441,7 @@ TESTS(json_reader, test_reads_every_type, test_refuses_broken_structure, test_re
       test_refuses_bad_escapes, test_refuses_bad_utf8, test_decodes_strings_at_every_offset,
       test_refuses_controls_at_every_offset, test_numbers_end_where_they_end, test_depth_is_bounded,
       test_span_of_a_node_is_its_bytes, test_refuses_duplicate_names,
-      test_finds_duplicates_in_a_large_object, test_print_gives_back_compact_text,
-      test_span_finds_the_exact_bytes, test_span_of_an_absent_member_is_false)
+      test_tells_names_apart_however_many, test_finds_duplicates_in_a_large_object,
+      test_print_gives_back_compact_text, test_span_finds_the_exact_bytes,
+      test_span_of_an_absent_member_is_false)
 CHECK_MAIN("json", json_writer, json_reader)

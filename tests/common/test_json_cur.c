@@ -30,6 +30,23 @@ START_TEST(test_cursor_reads_fields)
 }
 END_TEST
 
+START_TEST(test_cursor_finds_members_in_any_order)
+{
+    static const char names[] = "abcd";
+    struct json_cur c = cursor("{\"a\":0,\"b\":1,\"c\":2,\"d\":3}");
+    for (int first = 0; first < 4; first++) {
+        for (int second = 0; second < 4; second++) {
+            char name[2][2] = {{names[first]}, {names[second]}};
+            json_cur_init(&c, c.obj);
+            ck_assert_int_eq(json_get_int(&c, name[0], 0, 9, -1), first);
+            ck_assert_int_eq(json_get_int(&c, "no", 0, 9, -1), -1);
+            ck_assert_int_eq(json_get_int(&c, name[1], 0, 9, -1), second);
+            ck_assert_int_eq(json_cur_end_lenient(&c), ERR_NONE);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_cursor_defaults_when_absent)
 {
     struct json_cur c = cursor("{}");
@@ -150,10 +167,11 @@ START_TEST(test_problem_never_carries_line_breaks_or_half_characters)
 }
 END_TEST
 
-TESTS(json_cursor, test_cursor_reads_fields, test_cursor_defaults_when_absent,
-      test_cursor_names_range_and_value, test_cursor_refuses_fractions_and_out_of_range,
-      test_cursor_names_the_missing_field, test_cursor_keeps_the_first_problem,
-      test_cursor_refuses_unknown_fields, test_cursor_lenient_end_allows_unknown_fields,
-      test_cursor_refuses_numeric_and_odd_ids, test_cursor_bounds_strings_and_arrays,
-      test_cursor_needs_an_object, test_problem_never_carries_line_breaks_or_half_characters)
+TESTS(json_cursor, test_cursor_reads_fields, test_cursor_finds_members_in_any_order,
+      test_cursor_defaults_when_absent, test_cursor_names_range_and_value,
+      test_cursor_refuses_fractions_and_out_of_range, test_cursor_names_the_missing_field,
+      test_cursor_keeps_the_first_problem, test_cursor_refuses_unknown_fields,
+      test_cursor_lenient_end_allows_unknown_fields, test_cursor_refuses_numeric_and_odd_ids,
+      test_cursor_bounds_strings_and_arrays, test_cursor_needs_an_object,
+      test_problem_never_carries_line_breaks_or_half_characters)
 CHECK_MAIN("json_cur", json_cursor)
