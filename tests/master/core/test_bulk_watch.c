@@ -44,10 +44,21 @@ static bool told(const char *word)
     return strncmp(w->bulk_loss, word, strlen(word)) == 0 && w->bulk_loss[strlen(word)] == ':';
 }
 
+static void counted(int64_t alive, int64_t suspect, int64_t orphaned)
+{
+    struct core_stats *s = core_stats(w->core);
+    ck_assert_int_eq(gauge_get(&s->agents_alive), alive);
+    ck_assert_int_eq(gauge_get(&s->agents_suspect), suspect);
+    ck_assert_int_eq(gauge_get(&s->agents_orphaned), orphaned);
+}
+
 START_TEST(one_or_two_are_no_bulk_loss)
 {
     begin();
-    pass(18000, 2);
+    pass(12000, 2);
+    counted(AGENTS - 2, 2, 0);
+    pass(6000, 2);
+    counted(AGENTS - 2, 0, 0);
     ck_assert_str_eq(w->bulk_loss, "");
     ck_assert_uint_eq(dead(), 2);
     ck_assert_uint_eq(requeued(), 20);
@@ -62,6 +73,7 @@ START_TEST(when_all_are_lost_nothing_is_queued_again_for_a_minute)
     ck_assert(told("network_all"));
     ck_assert_uint_eq(counter_get(&core_stats(w->core)->bulk_losses), 1);
     ck_assert_uint_eq(dead(), AGENTS); /* the sockets are given back all the same */
+    counted(0, 0, AGENTS);
     pass(48000, AGENTS);
     ck_assert_uint_eq(requeued(), 0);
     for (unsigned i = 0; i < 5; i++) { /* the same processes take their tasks back */
@@ -70,7 +82,10 @@ START_TEST(when_all_are_lost_nothing_is_queued_again_for_a_minute)
         struct w_agent *a = world_connect(w, i, name, "1");
         ck_assert_uint_eq(a->verdict_keep, 10);
     }
-    pass(25000, 0);
+    pass(1000, 0);
+    counted(5, 0, 4); /* the minute is over: one a second is given up */
+    pass(24000, 0);
+    counted(5, 0, 0);
     ck_assert_uint_eq(requeued(), 50);
     ck_assert_int_eq(gauge_get(&core_stats(w->core)->bulk_loss), 0);
     ck_assert_uint_eq(counter_get(&core_stats(w->core)->bulk_losses), 1);
