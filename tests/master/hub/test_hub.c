@@ -2,6 +2,7 @@
 #include "tests/master/hub/rig.h"
 
 /* The hub, the core and the store together, with a client that speaks sonde.v1 by hand. */
+#define UNREAD_BEATS 60000 /* the answers are 6 MB: more than both sockets take */
 
 static void setup(void)
 {
@@ -172,6 +173,29 @@ START_TEST(test_unknown_type_is_ignored)
     peer_say(&p, "{\"type\":\"weather\",\"sun\":true}\n{\"type\":\"heartbeat\",\"seq\":7,"
                  "\"received\":{\"count\":0,\"bytes\":0},\"credit\":{\"count\":1,\"bytes\":1}}\n");
     ck_assert_ptr_nonnull(peer_wait(&p, "heartbeat_ack"));
+    peer_close(&p);
+}
+END_TEST
+
+/* More than the sockets hold, so that some are written at once and others when there is room. */
+START_TEST(test_who_does_not_read_gets_all_answers_in_order)
+{
+    struct peer p;
+    char beat[160], want[32];
+    peer_join(&p);
+    for (int i = 1; i <= UNREAD_BEATS; i++) {
+        snprintf(beat, sizeof(beat),
+                 "{\"type\":\"heartbeat\",\"seq\":%d,\"received\":{\"count\":0,\"bytes\":0},"
+                 "\"credit\":{\"count\":0,\"bytes\":0}}\n",
+                 i);
+        peer_say(&p, beat);
+    }
+    for (int i = 1; i <= UNREAD_BEATS; i++) {
+        const char *ack = peer_wait(&p, "heartbeat_ack");
+        ck_assert_ptr_nonnull(ack);
+        snprintf(want, sizeof(want), "\"seq\":%d,", i);
+        ck_assert_ptr_nonnull(strstr(ack, want));
+    }
     peer_close(&p);
 }
 END_TEST
@@ -547,6 +571,7 @@ static TCase *wire(void)
     tcase_add_test(tc, test_fragments_make_a_message);
     tcase_add_test(tc, test_end_of_message_ends_the_line);
     tcase_add_test(tc, test_unknown_type_is_ignored);
+    tcase_add_test(tc, test_who_does_not_read_gets_all_answers_in_order);
     return tc;
 }
 
