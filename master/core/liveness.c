@@ -13,6 +13,16 @@
  *     ▲──────any frame──────┘
  */
 
+static void tell_slow(struct core *c, const struct session *s, bool slow, uint64_t received,
+                      int64_t stuck_ms)
+{
+    char detail[128];
+    snprintf(detail, sizeof(detail), "%llu tasks sent, %llu received, unmoved for %lld s",
+             (unsigned long long)s->sent.count, (unsigned long long)received,
+             (long long)stuck_ms / 1000);
+    c->ops.event(c->arg, slow ? "agent_slow" : "agent_not_slow", s->agent->name, detail);
+}
+
 /* By the agent's own count: what it has received does not grow although more was sent. */
 static void judge_slow(struct core *c, struct session *s, uint64_t received, struct mono now)
 {
@@ -22,12 +32,8 @@ static void judge_slow(struct core *c, struct session *s, uint64_t received, str
         s->moved_at = now;
     int64_t stuck_ms = mono_diff_ms(now, s->moved_at);
     bool slow = stuck_ms >= SLOW_MS;
-    char detail[128];
-    snprintf(detail, sizeof(detail), "%llu tasks sent, %llu received, unmoved for %lld s",
-             (unsigned long long)s->sent.count, (unsigned long long)received,
-             (long long)stuck_ms / 1000);
     if (slow != a->slow)
-        c->ops.event(c->arg, slow ? "agent_slow" : "agent_not_slow", a->name, detail);
+        tell_slow(c, s, slow, received, stuck_ms);
     a->slow = slow;
     if (stuck_ms >= STALLED_MS)
         fleet_close(c, s, CLOSE_WRITE_STALLED, "write_stalled: it does not read what is sent");
@@ -36,6 +42,10 @@ static void judge_slow(struct core *c, struct session *s, uint64_t received, str
 /* Cut between characters: it is shown as JSON. */
 static void note_trouble(struct agent *a, const char *text)
 {
+    if (text[0] == '\0') { /* as with nearly every heartbeat */
+        a->trouble[0] = '\0';
+        return;
+    }
     char *cut = utf8_sanitized(text, strlen(text), sizeof(a->trouble) - 1);
     snprintf(a->trouble, sizeof(a->trouble), "%s", cut);
     free(cut);
