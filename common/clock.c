@@ -3,8 +3,9 @@
 
 #include <time.h>
 
-#define US_PER_SEC  1000000LL
-#define SEC_PER_DAY 86400LL
+#include "common/civil.h"
+
+#define US_PER_SEC 1000000LL
 
 /* The first and last instant that four digits of year can show. */
 #define WALL_MIN_US (-62167219200LL * US_PER_SEC)
@@ -29,49 +30,6 @@ struct wall wall_now(void)
     return (struct wall){ts.tv_sec * US_PER_SEC + ts.tv_nsec / 1000};
 }
 
-/*
- * Civil dates by arithmetic, since libc's conversions take the lock of the time zone. Years begin
- * in March here, so that the leap day is the last of its year; an era is 400 years, after which the
- * calendar repeats.
- */
-#define DAYS_PER_ERA 146097
-#define EPOCH_DAYS   719468 /* from 0000-03-01 to 1970-01-01 */
-
-struct civil {
-    int year, month, day;
-};
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
-static int64_t days_from_civil(struct civil c)
-{
-    int64_t year = c.month <= 2 ? c.year - 1 : c.year;
-    int64_t era = floor_div(year, 400);
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * ((c.month + 9) % 12) + 2) / 5 + c.day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * DAYS_PER_ERA + day_of_era - EPOCH_DAYS;
-}
-
-static struct civil civil_from_days(int64_t days)
-{
-    days += EPOCH_DAYS;
-    int64_t era = floor_div(days, DAYS_PER_ERA);
-    int64_t doe = days - era * DAYS_PER_ERA;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    int64_t month = (5 * doy + 2) / 153; /* 0 = March */
-    struct civil c = {
-        .day = (int)(doy - (153 * month + 2) / 5 + 1),
-        .month = (int)(month < 10 ? month + 3 : month - 9),
-        .year = (int)(yoe + era * 400 + (month >= 10)),
-    };
-    return c;
-}
-
 static char *put_digits(char *p, int64_t v, int width, char after)
 {
     for (int i = width - 1; i >= 0; i--, v /= 10)
@@ -83,17 +41,15 @@ static char *put_digits(char *p, int64_t v, int width, char after)
 char *wall_format(struct wall t, char buf[WALL_TEXT_MAX])
 {
     int64_t us = t.us < WALL_MIN_US ? WALL_MIN_US : t.us > WALL_MAX_US ? WALL_MAX_US : t.us;
-    int64_t sec = floor_div(us, US_PER_SEC);
-    int64_t days = floor_div(sec, SEC_PER_DAY);
-    int64_t of_day = sec - days * SEC_PER_DAY;
-    struct civil c = civil_from_days(days);
+    int64_t sec = civil_floor_div(us, US_PER_SEC);
+    struct civil c = civil_from_seconds(sec);
 
     char *p = put_digits(buf, c.year, 4, '-');
     p = put_digits(p, c.month, 2, '-');
     p = put_digits(p, c.day, 2, 'T');
-    p = put_digits(p, of_day / 3600, 2, ':');
-    p = put_digits(p, of_day / 60 % 60, 2, ':');
-    p = put_digits(p, of_day % 60, 2, '.');
+    p = put_digits(p, c.hour, 2, ':');
+    p = put_digits(p, c.minute, 2, ':');
+    p = put_digits(p, c.second, 2, '.');
     p = put_digits(p, us - sec * US_PER_SEC, 6, 'Z');
     *p = '\0';
     return buf;
@@ -133,13 +89,6 @@ static void take_char(struct scan *s, char upper)
         s->p++;
 }
 
-static int days_in_month(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return month == 2 && leap ? 29 : days[month - 1];
-}
-
 static int64_t take_date_sec(struct scan *s)
 {
     struct civil c = {0};
@@ -148,11 +97,11 @@ static int64_t take_date_sec(struct scan *s)
     c.month = take_number(s, 2, 1, 12);
     take_char(s, '-');
     c.day = take_number(s, 2, 1, 31);
-    if (s->bad || c.day > days_in_month(c.year, c.month)) {
+    if (s->bad || c.day > civil_days_in_month(c.year, c.month)) {
         s->bad = true;
         return 0;
     }
-    return days_from_civil(c) * SEC_PER_DAY;
+    return civil_seconds(&c);
 }
 
 static int64_t take_time_sec(struct scan *s, bool *leap_second)
