@@ -7,7 +7,7 @@ set -eu
 BUILD="build-essential cmake ninja-build pkg-config ca-certificates curl
 libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libmicrohttpd-dev libcurl4-openssl-dev
 libc-ares-dev libcjson-dev libsqlite3-dev libyaml-dev libpcre2-dev libidn2-dev uthash-dev libssl-dev
-zlib1g-dev check nginx openssl"
+zlib1g-dev libglib2.0-dev tzdata check nginx openssl"
 TESTS="clang clang-format libclang-rt-14-dev universal-ctags strace nftables iproute2 procps python3
 jq sqlite3 wrk redis-server prometheus-blackbox-exporter"
 

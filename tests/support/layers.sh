@@ -19,6 +19,7 @@ agent/run/     common/ proto/ agent/policy/ agent/health/ agent/probe/ agent/run
 agent/link/    common/ proto/ agent/policy/ agent/health/ agent/outbox/ agent/probe/ agent/run/ agent/link/
 agent/         common/ proto/ agent/
 master/core/   common/ proto/ master/core/
+master/schedule/  common/ proto/ master/schedule/
 master/store/  common/ proto/ master/store/
 master/auth/   common/ proto/ master/auth/
 master/diagnosis/  common/ proto/ master/core/core.h master/diagnosis/
@@ -38,6 +39,7 @@ microhttpd.h     master/api/
 curl/            agent/run/ agent/probe/ master/ctl/
 ares.h           agent/run/ agent/probe/
 sqlite3.h        master/store/sqlite
+glib             master/schedule/zone.c
 cjson/           common/json
 TABLE
 }
@@ -54,6 +56,7 @@ agent/outbox/outbox.   pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/
 agent/outbox/segment.  pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/spooler.h agent/outbox/spool_dir.h
 agent/outbox/spool.    pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/spooler.h agent/outbox/spool_dir.h
 master/core/  pthread.h threads.h sys/socket.h sys/epoll.h common/mailbox.h common/ws/ master/core/core_req.h
+master/schedule/  pthread.h threads.h time.h sys/ fcntl.h unistd.h common/mailbox.h common/ws/
 master/diagnosis/  pthread.h threads.h fcntl.h unistd.h dirent.h sys/ common/mailbox.h common/hostinfo.h common/ws/
 TABLE
 }
