@@ -55,6 +55,7 @@ if [ -n "$QUICK" ]; then
     bench agent.sh https --count 500 --peer-seconds 1
     bench agent.sh dns --count 5000 --peer-seconds 1
     bench store.sh --tasks 20000
+    bench plan.sh --checks 10000
     bench master.sh --tasks 10000
     bench idle.sh --agents 200 --seconds 3
 else
@@ -63,6 +64,7 @@ else
     bench agent.sh https
     bench agent.sh dns --distinct 20000
     bench store.sh
+    bench plan.sh
     bench master.sh --tasks 100000
     bench idle.sh --agents 1000
 fi
