@@ -6,8 +6,11 @@
 /*
  * cron - a crontab's five fields, and when they come round in a time zone.
  *
- *   minute 0-59 · hour 0-23 · day of month 1-31 · month 1-12 or jan-dec · day of week 0-7 or
- * sun-sat
+ *   minute         0-59
+ *   hour           0-23
+ *   day of month   1-31
+ *   month          1-12 or jan-dec
+ *   day of week    0-7 or sun-sat
  *
  * as POSIX crontab and Debian's crontab(5) have them: `*`, numbers, names of three letters or in
  * full, ranges `1-5` and lists `1,3-5` of both, and a step `/15` behind a `*` or a range. Sunday is
@@ -21,13 +24,14 @@
  *
  * Where the clock is changed (summer time), as Debian's cron(8) does it:
  *  - The clock jumps forward. What the gap swallows runs once, right after the gap (one run,
- * however many are swallowed), unless the hour field holds a `*`: there the next hour is as good.
- * Debian leaves out what has a `*` in its minutes, too; a probe that runs every quarter of the hour
- * at two would miss a day then, so it runs once here.
+ *    however many are swallowed), unless the hour field holds a `*`: there the next hour is as
+ *    good. Debian leaves out what has a `*` in its minutes, too; a probe that runs every quarter of
+ *    the hour at two would miss a day then, so it runs once here.
  *  - The clock is put back. What runs at set times (no `*` in minute or hour) runs once, in the
- * first of the two hours; what has a `*` there means an interval, and runs in both, or an hour
- * would go unwatched. That holds for changes of any size: 30 minutes in Lord Howe, the whole day
- * 2011-12-30 in Apia.
+ *    first of the two hours; what has a `*` there means an interval, and runs in both, or an hour
+ *    would go unwatched.
+ *
+ * That holds for changes of any size: 30 minutes in Lord Howe, the whole day 2011-12-30 in Apia.
  *
  * Pure; a cron is a value and any thread may read it.
  */

@@ -211,11 +211,18 @@ static void widen_gap(struct plan_item *it, enum plan_miss why, uint64_t n, stru
     it->last = g->last = (struct plan_slot){it->last.seq + n, last};
 }
 
+static int64_t may_be_late_ms(const struct plan_item *it)
+{
+    int64_t late = is_interval(it) ? it->rule->every_ms / 10 : PLAN_LATE_MAX_MS;
+    late = late < PLAN_LATE_MIN_MS ? PLAN_LATE_MIN_MS : late;
+    return late < PLAN_LATE_MAX_MS ? late : PLAN_LATE_MAX_MS;
+}
+
 /* The last slot that is due, if it may still run. */
 static int64_t last_to_run(const struct plan *p, const struct plan_item *it, int64_t line)
 {
-    int64_t late = is_interval(it) ? PLAN_LATE_MS : PLAN_LATE_CRON_MS, last = NO_SLOT;
-    int64_t from = line - late > it->next_ms ? line - late : it->next_ms;
+    int64_t last = NO_SLOT, late_ms = may_be_late_ms(it);
+    int64_t from = line - late_ms > it->next_ms ? line - late_ms : it->next_ms;
     for (int64_t s; (s = next_slot(p, it, from - 1)) <= line; from = s + 1)
         last = s;
     return last;

@@ -17,24 +17,29 @@
  * grows, and who stores it replaces the record of the same first_seq. So ten minutes of a dead
  * master at every 1 s are one record of 600 and one run, never a burst.
  *
- * A slot is run if the plan comes to it within PLAN_LATE_MS (an interval's shorter than that:
- * before the next one is due; cron: PLAN_LATE_CRON_MS), and if it is the last that is due; all
- * others are missed: master_down    it lay before this process began clock_jumped   cron: the wall
- * clock was put forward over it master_late    the master was there but came to it too late:
- * stopped, or too slow still_running, no_agent, overloaded    said by the caller, who is offered
- * the slot and cannot run it Not due, and so neither run nor missed: what lies outside the rule's
- * windows, before `since`, or while a check is paused (paused is: out of the plan).
+ * A slot is run if it is the last that is due, and if the plan comes to it in time: a tenth of its
+ * interval late at the most, within PLAN_LATE_MIN_MS and PLAN_LATE_MAX_MS; cron PLAN_LATE_MAX_MS.
+ * So a short restart costs nobody the night's run, and starts but a small part of the checks at
+ * once. All others are missed:
+ *
+ *   master_down     it lay before this process began
+ *   clock_jumped    cron: the wall clock was put forward over it
+ *   master_late     the master was there but came to it too late: stopped, or too slow
+ *   still_running, no_agent, overloaded
+ *                   says the caller, who is offered the slot and cannot run it
+ *
+ * Not due, and so neither run nor missed: what lies outside the rule's windows, before `since`, or
+ * while a check is paused (which means: is out of the plan).
  *
  * The wall clock is put forward or back: intervals do not notice (their windows do). Cron: forward,
  * the slots between are missed; back, what has run does not run again, because the last slot is
  * remembered, until the old time is reached anew. A time more than PLAN_BACK_MAX_MS ahead is not a
  * clock put back but one that was wrong before: it is forgotten.
  */
-#define PLAN_LATE_MS 5000
-#define PLAN_LATE_CRON_MS                                                                          \
-    60000 /* its minute: a restart of the master does not cost a night's run */
+#define PLAN_LATE_MIN_MS 5000  /* a quick restart */
+#define PLAN_LATE_MAX_MS 60000 /* cron's minute */
 #define PLAN_BACK_MAX_MS (48 * 3600 * INT64_C(1000)) /* a wrong date, a wrong zone: a day or so */
-#define PLAN_JUMP_MS     1000 /* less is slewing, or the reading of two clocks one after the other */
+#define PLAN_JUMP_MS     1000 /* less is slewing, or clocks read one after the other */
 
 #define PLAN_MISS_TABLE(X)                                                                         \
     X(master_down, "the master was not running")                                                   \

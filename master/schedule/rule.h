@@ -6,15 +6,17 @@
 /*
  * rule - when a schedule's checks are due: every so many seconds, or by cron; and only in windows.
  *
- * A moment at which one check is due is a slot. What makes the slots of one check of another is its
- * key, a hash of schedule and target that is the same on every machine and after every start:
+ * A moment at which one check is due is a slot. What sets the slots of one check apart from those
+ * of another is its key, a hash of schedule and target that is the same on every machine and after
+ * every start:
  *
  *  - every: the slots are those moments of the rule's own line of time that leave the remainder
  *    `key mod every` when divided by it. So checks of one interval are spread evenly over it, never
- *    drift, and a restart changes nothing. At least 1 s: more would measure the network's queues,
- * not the target. At most 1 day: beyond that, people mean a time of day, which is cron's.
- *  - cron: all at their minute, late by `key mod spread`, so that a hundred thousand at `0 * * * *`
- * do not start in one millisecond. Less than a minute, or they would be in the next one.
+ *    drift, and a restart changes nothing. At least 1 s: more would measure the queues of the
+ *    network, not the target. At most 1 day: beyond that, people mean a time of day, which is
+ *    cron's.
+ *  - cron: all at their minute, late by `key mod (spread + 1 ms)`, so that a hundred thousand at
+ *    `0 * * * *` do not start in one millisecond. Less than a minute, or they would be in the next.
  *
  * Times are milliseconds of a line: the wall clock's since 1970 for cron; for intervals a line that
  * runs with the monotonic clock, and is the wall's less `shift_ms`. Windows are the wall's for

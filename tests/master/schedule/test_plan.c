@@ -116,16 +116,33 @@ START_TEST(test_a_short_restart_loses_nothing)
     rig_start("2026-03-01T10:00:00");
     rig_every(60000, 1000);
     rig_run(MINUTE);
-    rig_restart(PLAN_LATE_MS + 1000);
+    rig_restart(7000); /* a tenth late */
     rig_look();
     ck_assert_uint_eq(rig.n_runs, 2);
-    ck_assert_int_eq(rig.late_ms[1], PLAN_LATE_MS);
-    rig_run(54999);
-    rig_restart(PLAN_LATE_MS + 1002);
+    ck_assert_int_eq(rig.late_ms[1], 6000);
+    rig_run(53999);
+    rig_restart(6002);
     rig_look();
     ck_assert_uint_eq(rig.n_runs, 2);
     gap_is(0, PLAN_MISS_master_down, 3, 1);
     end();
+}
+END_TEST
+
+START_TEST(test_lateness_has_its_bounds)
+{
+    static const struct {
+        int64_t every_ms, late_ms;
+    } bounds[] = {{10000, 5000}, {30000, 5000}, {300000, 30000}, {600000, 60000}, {DAY, 60000}};
+    for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+        for (int over = 0; over < 2; over++) {
+            rig_start("2026-03-01T00:00:00");
+            rig_every(bounds[i].every_ms, 0);
+            rig_skip(bounds[i].every_ms + bounds[i].late_ms + over);
+            rig_look();
+            ck_assert_uint_eq(rig.n_runs, 1 - (unsigned)over);
+            end();
+        }
 }
 END_TEST
 
@@ -242,7 +259,7 @@ START_TEST(test_cron_that_is_reached_late_by_a_jump_still_runs)
 {
     rig_start("2026-03-01T10:30:00");
     rig_cron("0 * * * *", "UTC", 0, 0);
-    rig_jump(30 * MINUTE + PLAN_LATE_CRON_MS);
+    rig_jump(30 * MINUTE + PLAN_LATE_MAX_MS);
     rig_look();
     ck_assert_uint_eq(rig.n_runs, 1);
     ck_assert_uint_eq(rig.n_gaps, 0);
@@ -451,9 +468,10 @@ TESTS(intervals, test_an_interval_never_drifts, test_an_interval_is_the_same_aft
       test_two_clocks_that_differ_a_little_do_not_repeat_a_slot,
       test_a_check_does_not_start_before_it_was_made, test_the_plan_says_when_to_look_again)
 TESTS(missed, test_ten_minutes_without_a_master_are_one_record, test_a_short_restart_loses_nothing,
-      test_a_master_that_stood_still_says_so, test_down_and_then_late_are_two_gaps,
-      test_what_the_caller_refuses_grows_one_gap, test_a_gap_goes_on_over_a_restart,
-      test_a_pause_is_no_gap, test_a_rule_that_changes_owes_nothing_of_the_past)
+      test_lateness_has_its_bounds, test_a_master_that_stood_still_says_so,
+      test_down_and_then_late_are_two_gaps, test_what_the_caller_refuses_grows_one_gap,
+      test_a_gap_goes_on_over_a_restart, test_a_pause_is_no_gap,
+      test_a_rule_that_changes_owes_nothing_of_the_past)
 TESTS(clocks, test_intervals_do_not_notice_the_wall_clock,
       test_cron_over_which_the_clock_is_put_forward,
       test_cron_that_is_reached_late_by_a_jump_still_runs,
