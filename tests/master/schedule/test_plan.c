@@ -58,21 +58,22 @@ START_TEST(test_an_interval_is_the_same_after_a_restart)
 }
 END_TEST
 
+/* The wall is corrected by less than a second, so that slots are told a little off what the next
+ * process, which takes its line from the wall, makes of them. */
 START_TEST(test_two_clocks_that_differ_a_little_do_not_repeat_a_slot)
 {
     rig_start("2026-03-01T10:00:00");
     rig_every(60000, 30000);
-    rig_run(10 * MINUTE);
     for (int i = 0; i < 20; i++) {
-        while (rig.item.last.at.us / 60000000 != rig.now.wall.us / 60000000)
-            rig_run(1000); /* just behind a slot */
         size_t runs = rig.n_runs;
         rig_jump(i % 2 ? -700 : 700);
-        rig_restart(1);
+        while (rig.n_runs == runs)
+            rig_run(100);
+        rig_restart(1); /* just behind a slot */
         rig_run(20000);
-        ck_assert_uint_eq(rig.n_runs, runs);
-        rig_run(40000);
         ck_assert_uint_eq(rig.n_runs, runs + 1);
+        rig_jump(i % 3 ? 500 : -500);
+        rig_run(20000);
     }
     ck_assert_uint_eq(rig.n_gaps, 0);
     end();
