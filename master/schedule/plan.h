@@ -36,8 +36,8 @@
  * remembered, until the old time is reached anew. A time more than PLAN_BACK_MAX_MS ahead is not a
  * clock put back but one that was wrong before: it is forgotten.
  */
-#define PLAN_LATE_MIN_MS 5000  /* a quick restart */
-#define PLAN_LATE_MAX_MS 60000 /* cron's minute */
+#define PLAN_LATE_MIN_MS 5000                        /* a quick restart */
+#define PLAN_LATE_MAX_MS 60000                       /* cron's minute */
 #define PLAN_BACK_MAX_MS (48 * 3600 * INT64_C(1000)) /* a wrong date, a wrong zone: a day or so */
 #define PLAN_JUMP_MS     1000 /* less is slewing, or clocks read one after the other */
 
@@ -123,5 +123,6 @@ void plan_ran(struct plan_item *it);
 /* The slot just offered is missed; returns the gap that it is in. */
 struct plan_gap plan_refuse(struct plan_item *it, enum plan_miss why);
 
-/* Milliseconds until plan_next() has something, at most max_ms. */
+/* Milliseconds until plan_next() has something, at most max_ms, which bounds how late a jump of the
+ * wall clock is seen. */
 int plan_wait_ms(const struct plan *p, struct plan_now now, int max_ms);

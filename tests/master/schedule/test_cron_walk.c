@@ -16,7 +16,7 @@
  * Random expressions against a walk over each minute of a year by libc's clock, which knows the
  * rules of cron.h in the plainest words. Years in which the zones have their traps.
  */
-#define EXPRESSIONS 24
+#define EXPRESSIONS 8
 #define MINUTES     (366 * 24 * 60)
 #define SEEN_FOR    (26 * 60) /* minutes: no overlap is longer */
 

@@ -20,7 +20,7 @@ START_TEST(test_offsets_are_those_of_libc_until_2100)
     struct zone *z = zone_of(traps[_i]);
     setenv("TZ", traps[_i], 1);
     tzset();
-    for (int64_t t = ZONE_FIRST; t <= ZONE_LAST; t += 3 * 3600 + 1) {
+    for (int64_t t = ZONE_FIRST; t <= ZONE_LAST; t += 19 * 3600 + 1) {
         time_t at = (time_t)t;
         struct tm tm;
         ck_assert_ptr_nonnull(localtime_r(&at, &tm));
@@ -34,7 +34,7 @@ END_TEST
 START_TEST(test_every_second_is_a_moment_of_its_local_time)
 {
     struct zone *z = zone_of(traps[_i]);
-    for (int64_t t = ZONE_FIRST; t <= ZONE_LAST; t += 5 * 3600 + 599) {
+    for (int64_t t = ZONE_FIRST; t <= ZONE_LAST; t += 29 * 3600 + 599) {
         struct zone_moment m = zone_moment(z, zone_local(z, t));
         ck_assert(m.fit != ZONE_GAP && (m.first == t || m.last == t));
         ck_assert((m.fit == ZONE_TWICE) == (m.first < m.last));
