@@ -17,6 +17,7 @@ struct wall {
     int64_t us; /* since 1970-01-01T00:00:00Z; 0 = unset */
 };
 
+#define NS_PER_US  1000LL
 #define NS_PER_MS  1000000LL
 #define NS_PER_SEC 1000000000LL
 

@@ -70,6 +70,40 @@ bool trace_valid(const char *text)
     return !zero && text[TRACE_TEXT_LEN] == '\0';
 }
 
+/* The fields of "VV-TRACE-PARENT-FF", each as wide in every version. */
+#define PARENT_AT_TRACE  3
+#define PARENT_AT_PARENT (PARENT_AT_TRACE + TRACE_TEXT_LEN + 1)
+#define PARENT_AT_FLAGS  (PARENT_AT_PARENT + 17)
+#define PARENT_LEN       (PARENT_AT_FLAGS + 2)
+
+static bool is_parent_dash(size_t i)
+{
+    return i == PARENT_AT_TRACE - 1 || i == PARENT_AT_PARENT - 1 || i == PARENT_AT_FLAGS - 1;
+}
+
+bool trace_of_parent(const char *text, char out[TRACE_TEXT_MAX])
+{
+    REQUIRE(text != NULL && out != NULL);
+    bool parent = false; /* an id of zeros is none */
+    for (size_t i = 0; i < PARENT_LEN; i++) {
+        bool ok = is_parent_dash(i) ? text[i] == '-' : is_lower_hex(text[i]);
+        if (!ok) /* the terminator included */
+            return false;
+        parent |= i >= PARENT_AT_PARENT && i < PARENT_AT_FLAGS - 1 && text[i] != '0';
+    }
+    bool first = memcmp(text, "00", 2) == 0;
+    char end = text[PARENT_LEN];
+    if (!parent || memcmp(text, "ff", 2) == 0 || (end != '\0' && (first || end != '-')))
+        return false;
+    char trace[TRACE_TEXT_MAX];
+    memcpy(trace, text + PARENT_AT_TRACE, TRACE_TEXT_LEN);
+    trace[TRACE_TEXT_LEN] = '\0';
+    if (!trace_valid(trace))
+        return false;
+    memcpy(out, trace, sizeof(trace));
+    return true;
+}
+
 enum err u64_parse(const char *text, size_t len, uint64_t *out)
 {
     REQUIRE(text != NULL && out != NULL);

@@ -17,6 +17,10 @@ bool uuid_valid(const char *text); /* any version, lower case */
 void trace_format(const uint8_t random[16], char out[TRACE_TEXT_MAX]);
 bool trace_valid(const char *text);
 
+/* The trace id of a W3C traceparent header, "00-TRACE-PARENT-FLAGS" or what a later version makes
+ * of it. False: it is none, and out is untouched. */
+bool trace_of_parent(const char *text, char out[TRACE_TEXT_MAX]);
+
 /* A decimal string without sign, spaces or leading zeros (but "0" itself). ERR_INVALID otherwise.
  */
 MUST_USE enum err u64_parse(const char *text, size_t len, uint64_t *out);

@@ -70,7 +70,7 @@ static bool site_admits(struct log_site *site, int64_t second)
     unsigned lines = atomic_load(&site->lines);
     if (seen < second && atomic_compare_exchange_strong(&site->second, &seen, second))
         atomic_fetch_sub(&site->lines, lines);
-    if (atomic_fetch_add(&site->lines, 1) < LINES_PER_SECOND)
+    if (atomic_fetch_add(&site->lines, 1) < (site->most ? site->most : LINES_PER_SECOND))
         return true;
     atomic_fetch_add(&site->suppressed, 1);
     return false;

@@ -8,7 +8,8 @@
  * log - one line per event to a descriptor, `key=value` or JSON.
  *
  * Any thread; a line is one write(2), so lines never mix. Each place (macro call site) writes at
- * most 10 lines a second; what it suppressed is counted and told in its next line as suppressed=N.
+ * most 10 lines a second, or 1,000 of what a user asked to see; what it suppressed is counted and
+ * told in its next line as suppressed=N.
  * A descriptor that fails (full disk, EPIPE) never stops the program: lost lines are counted.
  * Values are escaped; nothing a peer sends can forge a line. Credentials are never given to this
  * module.
@@ -37,7 +38,9 @@ struct log_field {
 #define LMS(k, v)  ((struct log_field){.key = (k), .kind = LOG_F_MS, .ms = (v)})
 #define LERR(k, v) LS(k, err_text(v))
 
+#define LOG_ASKED_PER_SECOND 1000 /* a hundredth of a core; more than that nobody reads */
 struct log_site {
+    unsigned most; /* lines a second; 0 = 10 */
     _Atomic int64_t second;
     _Atomic unsigned lines;
     _Atomic unsigned suppressed;
@@ -53,6 +56,22 @@ struct log_site {
                       (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_F_END}});  \
     } while (0)
 
+/* LOG_ASKED(asked, LOG_DEBUG, "task", "leased", …): as LOG, but what was asked for is written at
+ * info, and with room for one line of each of many tasks. */
+#define LOG_ASKED(asked, level, area, event, ...)                                                  \
+    do {                                                                                           \
+        static struct log_site site_, asked_site_ = {.most = LOG_ASKED_PER_SECOND};                \
+        bool asked_ = (asked);                                                                     \
+        enum log_level level_ = log_asked_level(asked_, (level));                                  \
+        if (log_enabled(level_))                                                                   \
+            log_write(asked_ ? &asked_site_ : &site_, level_, (area), (event),                     \
+                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_F_END}});  \
+    } while (0)
+
+static inline enum log_level log_asked_level(bool asked, enum log_level level)
+{
+    return asked && level < LOG_INFO ? LOG_INFO : level;
+}
 bool log_enabled(enum log_level level);
 void log_write(struct log_site *site, enum log_level level, const char *area, const char *event,
                const struct log_field *fields);

@@ -92,12 +92,8 @@ void client_trace(struct http_req *r)
 {
     uint8_t random[16];
     const char *given = http_header(r, "traceparent");
-    if (given && strlen(given) >= 35 && given[2] == '-' && given[35] == '-') {
-        memcpy(r->trace, given + 3, TRACE_TEXT_MAX - 1);
-        r->trace[TRACE_TEXT_MAX - 1] = '\0';
-        if (trace_valid(r->trace))
-            return;
-    }
+    if (given && trace_of_parent(given, r->trace))
+        return;
     random_bytes(random, sizeof(random));
     trace_format(random, r->trace);
 }

@@ -96,6 +96,65 @@ START_TEST(test_trace_refuses)
 }
 END_TEST
 
+#define TRACE  "4bf92f3577b34da6a3ce929d0e0e4736"
+#define PARENT "00f067aa0ba902b7"
+
+static const char *const good_parents[] = {
+    "00-" TRACE "-" PARENT "-01",
+    "00-" TRACE "-" PARENT "-00",
+    "cc-" TRACE "-" PARENT "-01",
+    "cc-" TRACE "-" PARENT "-01-what-a-later-version-adds",
+};
+
+START_TEST(test_trace_of_a_traceparent)
+{
+    char out[TRACE_TEXT_MAX] = "";
+    ck_assert_msg(trace_of_parent(good_parents[_i], out), "refused '%s'", good_parents[_i]);
+    ck_assert_str_eq(out, TRACE);
+}
+END_TEST
+
+static const char *const bad_parents[] = {
+    "",
+    "00",
+    "00-" TRACE,
+    "00-" TRACE "-" PARENT,
+    "00-" TRACE "-" PARENT "-",
+    "00-" TRACE "-" PARENT "-0",
+    "00-" TRACE "-" PARENT "-01-",
+    "00-" TRACE "-" PARENT "-010",
+    "cc-" TRACE "-" PARENT "-01.",
+    "ff-" TRACE "-" PARENT "-01",
+    "0x-" TRACE "-" PARENT "-01",
+    "00-00000000000000000000000000000000-" PARENT "-01",
+    "00-" TRACE "-0000000000000000-01",
+    "00-4BF92F3577B34DA6A3CE929D0E0E4736-" PARENT "-01",
+    "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b70-01",
+    "00_" TRACE "-" PARENT "-01",
+    " 00-" TRACE "-" PARENT "-01",
+    "00-" TRACE "-" PARENT "-zz",
+};
+
+START_TEST(test_traceparent_refuses)
+{
+    char out[TRACE_TEXT_MAX] = "untouched";
+    ck_assert_msg(!trace_of_parent(bad_parents[_i], out), "took '%s'", bad_parents[_i]);
+    ck_assert_str_eq(out, "untouched");
+}
+END_TEST
+
+START_TEST(test_traceparent_is_not_read_behind_its_end)
+{
+    char out[TRACE_TEXT_MAX];
+    size_t len = strlen(good_parents[0]);
+    for (size_t n = 0; n < len; n++) {
+        char *cut = strndup(good_parents[0], n);
+        ck_assert_msg(!trace_of_parent(cut, out), "took '%s'", cut);
+        free(cut);
+    }
+}
+END_TEST
+
 static void check_u64(const char *text, uint64_t want)
 {
     uint64_t v = 1;
@@ -175,7 +234,8 @@ END_TEST
 TESTS(uuids, test_uuid7_matches_the_rfc_example,
       test_uuid7_sets_version_and_variant_over_the_random_bits, test_uuid7_sorts_by_time,
       test_uuid_of_any_version_is_valid)
-TESTS(traces, test_trace_is_the_bytes_in_hex, test_trace_of_zeros_is_made_valid)
+TESTS(traces, test_trace_is_the_bytes_in_hex, test_trace_of_zeros_is_made_valid,
+      test_traceparent_is_not_read_behind_its_end)
 TESTS(numbers, test_u64_reads_its_whole_range, test_u64_reads_only_len_bytes,
       test_i64_reads_up_to_its_maximum, test_i64_refuses_one_more_than_its_maximum,
       test_nul_inside_a_number_is_refused)
@@ -185,6 +245,8 @@ static TCase *refusals(void)
     TCase *tc = tcase_create("refusals");
     tcase_add_loop_test(tc, test_uuid_refuses, 0, (int)ARRAY_LEN(bad_uuids));
     tcase_add_loop_test(tc, test_trace_refuses, 0, (int)ARRAY_LEN(bad_traces));
+    tcase_add_loop_test(tc, test_trace_of_a_traceparent, 0, (int)ARRAY_LEN(good_parents));
+    tcase_add_loop_test(tc, test_traceparent_refuses, 0, (int)ARRAY_LEN(bad_parents));
     tcase_add_loop_test(tc, test_numbers_refuse, 0, (int)ARRAY_LEN(bad_numbers));
     return tc;
 }

@@ -307,6 +307,24 @@ START_TEST(test_places_are_limited_apart)
 }
 END_TEST
 
+START_TEST(test_what_is_asked_for_has_a_limit_of_its_own)
+{
+    struct log_site asked = {.most = LOG_ASKED_PER_SECOND};
+    log_far(&asked, LOG_ASKED_PER_SECOND + 5);
+    ck_assert_uint_eq(count(written(), "\n"), LOG_ASKED_PER_SECOND);
+}
+END_TEST
+
+START_TEST(test_what_is_asked_for_is_written_at_info)
+{
+    for (int asked = 0; asked < 2; asked++)
+        LOG_ASKED(asked, LOG_DEBUG, "task", "leased", LI("n", asked));
+    check_text(" info task leased n=1\n");
+    LOG_ASKED(true, LOG_WARN, "task", "leased");
+    check_text(" warn task leased\n");
+}
+END_TEST
+
 static struct log_site shared;
 
 static void *storm(void *arg)
@@ -339,6 +357,7 @@ TESTS(lines, test_text_line_has_time_level_area_event_fields, test_line_without_
       test_failing_descriptor_counts_the_line_as_lost, test_full_pipe_does_not_block,
       test_line_after_a_torn_one_starts_on_its_own, test_a_place_writes_ten_lines_a_second,
       test_next_second_tells_what_was_suppressed_once, test_places_are_limited_apart,
+      test_what_is_asked_for_has_a_limit_of_its_own, test_what_is_asked_for_is_written_at_info,
       test_threads_share_the_limit_and_lines_stay_whole)
 
 static TCase *all(void)
