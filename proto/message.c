@@ -332,6 +332,7 @@ static void read_task(struct json_cur *c, struct message *out)
     m->task = need_task(c);
     m->ticket = need_ticket(c);
     m->trace = json_get_str(c, "trace", MESSAGE_ID_MAX, "");
+    m->log = json_get_bool(c, "log", false);
     if (task_class_parse(json_need_str(c, "class", MESSAGE_ID_MAX), &m->cls) != ERR_NONE)
         json_cur_fail(c, "'class' must be interactive, schedule or bulk");
     m->deadline_in_ms = json_need_int(c, "deadline_in_ms", 0, TASK_DEADLINE_MAX);

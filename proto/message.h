@@ -92,6 +92,7 @@ struct msg_heartbeat_ack {
 struct msg_task {
     uint64_t task;
     const char *ticket, *trace;
+    bool log; /* its steps are to be logged */
     enum task_class cls;
     int64_t deadline_in_ms;
     const struct json_node *spec; /* decoded; for encoding use spec_text */

@@ -215,6 +215,8 @@ void msg_put_task(struct strbuf *b, const struct msg_task *m)
     json_str(&w, "ticket", m->ticket);
     if (m->trace != NULL && m->trace[0] != '\0')
         json_str(&w, "trace", m->trace);
+    if (m->log)
+        json_bool(&w, "log", true);
     json_str(&w, "class", task_class_word(m->cls));
     json_int(&w, "deadline_in_ms", m->deadline_in_ms);
     PUT_LITERAL(b, ",\"spec\":");

@@ -231,6 +231,7 @@ static struct msg_task a_task(const char *spec)
     return (struct msg_task){.task = 812,
                              .ticket = TICKET,
                              .trace = "4bf92f",
+                             .log = true,
                              .cls = CLASS_BULK,
                              .deadline_in_ms = 86400000,
                              .spec_text = spec,
@@ -245,6 +246,7 @@ START_TEST(test_task_and_back_with_its_spec_verbatim)
     back(MSG_TASK);
     ck_assert_uint_eq(m.task.task, 812);
     ck_assert_str_eq(m.task.trace, "4bf92f");
+    ck_assert(m.task.log);
     ck_assert_int_eq(m.task.cls, CLASS_BULK);
     ck_assert_int_eq(m.task.deadline_in_ms, 86400000);
     ck_assert_uint_eq(m.task.spec_len, strlen(spec));
