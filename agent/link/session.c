@@ -179,6 +179,7 @@ void session_destroy(struct session **sp)
         free((char *)s->tags[i].key);
         free((char *)s->tags[i].value);
     }
+    session_unfollow_all(s);
     free(s->agent);
     free(s->instance);
     free(s->run_id);
@@ -368,10 +369,12 @@ void session_on_tick(struct session *s, struct mono now)
 static void keep_result(struct session *s, const struct held *h, const char *record, size_t len)
 {
     REQUIRE(record != NULL && len > 0 && len <= RESULT_MAX_BYTES - RESULT_ENVELOPE_MAX);
-    if (outbox_push(s->outbox, h->task, h->ticket, record, len) == ERR_NONE)
+    if (outbox_push(s->outbox, h->task, h->ticket, record, len) == ERR_NONE) {
+        session_follow(s, h);
         return;
+    }
     s->drops++;
-    LOG(LOG_WARN, "session", "second_result_dropped", LU("task", h->task), LS("trace", h->trace));
+    LOG(LOG_WARN, "session", "second_result_dropped", LS("trace", h->trace), LU("task", h->task));
 }
 
 static void let_go(struct session *s, struct held *h, struct mono now)
@@ -383,12 +386,18 @@ static void let_go(struct session *s, struct held *h, struct mono now)
     go_on_leaving(s, now);
 }
 
+static const char *const end_words[] = {[SESSION_DONE] = "result_dropped",
+                                        [SESSION_RELEASED] = "released",
+                                        [SESSION_CANCELLED] = "cancelled"};
+
 void session_on_end(struct session *s, uint64_t task, enum session_end end, const char *record,
                     size_t len, struct mono now)
 {
     struct held *h = session_find(s, task);
     REQUIRE(h != NULL);
-    LOG(LOG_DEBUG, "task", "ended", LU("task", task), LS("trace", h->trace), LI("end", end));
+    if (end != SESSION_DONE || h->doomed)
+        LOG_ASKED(h->log, LOG_DEBUG, "task", end_words[end], LS("trace", h->trace),
+                  LU("task", task), LS("why", h->doomed ? "the master does not want it" : NULL));
     if (end == SESSION_DONE && !h->doomed) {
         keep_result(s, h, record, len);
     } else {
@@ -407,12 +416,20 @@ void session_on_fault(struct session *s, uint64_t task, enum cause cause, const 
 {
     struct held *h = session_find(s, task);
     REQUIRE(h != NULL && cause_where(cause) == WHERE_AGENT);
-    LOG(LOG_DEBUG, "task", "not_measured", LU("task", task), LS("trace", h->trace),
-        LS("cause", cause_word(cause)), LS("detail", detail));
+    LOG_ASKED(h->log, LOG_INFO, "task", "not_measured", LS("trace", h->trace), LU("task", task),
+              LS("cause", cause_word(cause)), LS("detail", detail));
     outbox_unreserve(s->outbox);
     if (reading(s) && !h->doomed)
         session_put_nack(s, task, h->ticket, cause, detail);
     let_go(s, h, now);
+}
+
+const char *session_trace(struct session *s, uint64_t task, bool *asked)
+{
+    const struct held *h = session_find(s, task);
+    REQUIRE(h != NULL);
+    *asked = h->log;
+    return h->trace;
 }
 
 int64_t session_take_reconnect_ms(struct session *s)

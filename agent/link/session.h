@@ -35,6 +35,7 @@ const char *session_state_word(enum session_state s);
 struct session_task {
     uint64_t task;
     const char *ticket, *trace;
+    bool log; /* its steps are to be logged */
     enum task_class cls;
     struct target *target;
     struct mono now, deadline_at;
@@ -87,6 +88,10 @@ void session_on_end(struct session *s, uint64_t task, enum session_end end, cons
 /* An admitted task came back unmeasured, by this agent's own fault: it is to be run elsewhere. */
 void session_on_fault(struct session *s, uint64_t task, enum cause cause, const char *detail,
                       struct mono now);
+
+/* How the log names an admitted task: borrowed until its end; and whether its steps are asked for.
+ */
+const char *session_trace(struct session *s, uint64_t task, bool *asked);
 
 /* The process was told to end: hand back what has not started, finish what runs (at most DRAIN_MS),
  * flush, BYE. */

@@ -11,7 +11,15 @@ struct held { /* a task admitted and not ended */
     UT_hash_handle hh;
     uint64_t task;
     char ticket[TICKET_TEXT_MAX], trace[MESSAGE_ID_MAX + 1];
+    bool log;    /* its steps are to be logged */
     bool doomed; /* its result is wanted by nobody: the master said drop, or its store is gone */
+};
+
+struct followed { /* a result in the outbox whose way is logged */
+    UT_hash_handle hh;
+    uint64_t task;
+    char trace[MESSAGE_ID_MAX + 1];
+    bool asked;
 };
 
 struct session {
@@ -27,6 +35,7 @@ struct session {
 
     /* what outlives a connection */
     struct held *held;
+    struct followed *followed; /* of most results there is none */
     struct outbox *outbox;
     struct spool *spool; /* borrowed; NULL: none */
     char store_id[MESSAGE_ID_MAX + 1];
@@ -64,6 +73,12 @@ void session_refresh_credit(struct session *s, struct mono now);
 void session_settled(struct session *s, struct mono now); /* the verdicts are complete */
 struct held *session_find(struct session *s, uint64_t task);
 void session_doom(struct session *s, struct held *h);
+
+/* session_tell.c: what the log is told of a result on its way */
+void session_follow(struct session *s, const struct held *h);
+void session_tell_sent(struct session *s, uint64_t task);
+void session_tell_ack(struct session *s, uint64_t task, enum ack_verdict v);
+void session_unfollow_all(struct session *s);
 
 /* session_in.c */
 void session_take_line(struct session *s, const char *line, size_t len, struct mono now);

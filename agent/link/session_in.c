@@ -24,6 +24,7 @@ static void set_aside_old_store(struct session *s, const char *store_id)
     HASH_ITER(hh, s->held, h, tmp)
     session_doom(s, h);
     size_t results = outbox_clear(s->outbox);
+    session_unfollow_all(s);
     s->drops += results;
     LOG(LOG_WARN, "session", "store_changed", LS("from", s->store_id), LS("to", store_id),
         LI("results_set_aside", results), LI("tasks_cancelled", HASH_COUNT(s->held)));
@@ -82,8 +83,10 @@ static void on_verdict(struct session *s, const struct message *msg, size_t len,
     struct held *h = session_find(s, m->task);
     if (h)
         session_doom(s, h);
-    (void)outbox_ack(s->outbox, m->task);
-    LOG(LOG_DEBUG, "task", "dropped_by_verdict", LU("task", m->task));
+    if (outbox_ack(s->outbox, m->task))
+        session_tell_ack(s, m->task, ACK_DUPLICATE);
+    LOG_ASKED(h && h->log, LOG_DEBUG, "task", "dropped_by_verdict",
+              LS("trace", h ? h->trace : NULL), LU("task", m->task));
 }
 
 static void on_verdict_end(struct session *s, const struct message *msg, size_t len,
@@ -99,6 +102,7 @@ static struct held *hold(struct session *s, const struct msg_task *m)
     h->task = m->task;
     snprintf(h->ticket, sizeof(h->ticket), "%s", m->ticket);
     snprintf(h->trace, sizeof(h->trace), "%s", m->trace);
+    h->log = m->log;
     HASH_ADD(hh, s->held, task, sizeof(h->task), h);
     return h;
 }
@@ -106,7 +110,7 @@ static struct held *hold(struct session *s, const struct msg_task *m)
 static void nack(struct session *s, const struct msg_task *m, const char *detail)
 {
     session_put_nack(s, m->task, m->ticket, CAUSE_agent_unsupported, detail);
-    LOG(LOG_WARN, "task", "not_understood", LU("task", m->task), LS("trace", m->trace),
+    LOG(LOG_WARN, "task", "not_understood", LS("trace", m->trace), LU("task", m->task),
         LS("detail", detail));
 }
 
@@ -121,6 +125,7 @@ static void admit(struct session *s, const struct msg_task *m, struct mono now)
     struct session_task t = {.task = m->task,
                              .ticket = m->ticket,
                              .trace = m->trace,
+                             .log = m->log,
                              .cls = m->cls,
                              .target = target,
                              .now = now,
@@ -128,12 +133,15 @@ static void admit(struct session *s, const struct msg_task *m, struct mono now)
     if (outbox_reserve(s->outbox) == ERR_NONE) {
         if (s->ops.admit(s->arg, &t) == ERR_NONE) {
             (void)hold(s, m);
-            LOG(LOG_DEBUG, "task", "admitted", LU("task", m->task), LS("trace", m->trace));
+            LOG_ASKED(m->log, LOG_DEBUG, "task", "admitted", LS("trace", m->trace),
+                      LU("task", m->task), LS("session", s->session_id));
             return;
         }
         outbox_unreserve(s->outbox);
     }
     target_destroy(&target);
+    LOG_ASKED(m->log, LOG_DEBUG, "task", "no_place", LS("trace", m->trace), LU("task", m->task),
+              LS("effect", "handed back"));
     session_put_release(s, m->task, m->ticket, now);
 }
 
@@ -205,10 +213,8 @@ static void on_results_ack(struct session *s, const struct message *msg, size_t 
     widen(s, m->results);
     for (unsigned i = 0; i < m->n; i++) {
         s->unknown_acks += !outbox_ack(s->outbox, m->acks[i].task);
-        if (m->acks[i].verdict != ACK_REJECTED)
-            continue;
-        s->drops++;
-        LOG(LOG_WARN, "task", "result_rejected", LU("task", m->acks[i].task));
+        s->drops += m->acks[i].verdict == ACK_REJECTED;
+        session_tell_ack(s, m->acks[i].task, m->acks[i].verdict);
     }
 }
 

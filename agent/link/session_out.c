@@ -174,6 +174,7 @@ static void put_results(struct session *s, struct strbuf *frame)
         s->results_sent.count++;
         s->results_sent.bytes += item.record_len;
         outbox_sent(s->outbox);
+        session_tell_sent(s, item.task);
         size_t after = frame->len + item.record_len + RESULT_ENVELOPE_MAX;
         more = next_result(s, &next) && fits(after, &next);
         put_result(s, frame, &item, !more);

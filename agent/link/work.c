@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/sockinfo.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +14,8 @@
 #define FDS_HIGH_PERCENT 90
 /* A worker this late measures its own slowness. */
 #define WORKER_LATE_MS 1000
-#define TICK_MS        1000 /* of health */
+#define TICK_MS        1000                          /* of health */
+#define PHASE(k, ms)   LMS(k, (ms) < 0 ? NAN : (ms)) /* what never happened is no field */
 
 struct held { /* a failure of which it is not known yet whose it is */
     struct health_case c;
@@ -254,6 +256,25 @@ static void give_back(struct work *w, const struct job *j, enum cause fault, con
     session_on_fault(w->session, j->task, fault, detail, now);
 }
 
+/* The probe and its phases in one line: a step that never happened is left out. */
+static void tell_end(struct work *w, const struct job *j)
+{
+    const struct result *r = j->result;
+    const struct result_timings *t = &r->t;
+    char at[WALL_TEXT_MAX];
+    bool asked;
+    const char *trace = session_trace(w->session, j->task, &asked);
+    LOG_ASKED(asked, r->outcome == OUTCOME_OK ? LOG_DEBUG : LOG_INFO, "task", "ended",
+              LS("trace", trace), LU("task", j->task), LS("outcome", outcome_word(r->outcome)),
+              LS("cause", r->cause ? cause_word(r->cause) : NULL), LS("message", r->message),
+              LS("started_at", r->started_at.us ? wall_format(r->started_at, at) : NULL),
+              LI("tries", r->n_tries + 1), PHASE("queue_ms", r->queue_ms),
+              PHASE("dns_ms", t->dns_ms), PHASE("connect_ms", t->connect_ms),
+              PHASE("proxy_ms", t->proxy_ms), PHASE("tls_ms", t->tls_ms),
+              PHASE("send_ms", t->send_ms), PHASE("wait_ms", t->wait_ms),
+              PHASE("download_ms", t->download_ms), PHASE("total_ms", t->total_ms));
+}
+
 static void hand_over(struct work *w, const struct job *j, struct mono now)
 {
     enum session_end end = end_of(j);
@@ -266,6 +287,7 @@ static void hand_over(struct work *w, const struct job *j, struct mono now)
     strbuf_reset(&w->record);
     if (end == SESSION_DONE) {
         health_ended(w->health, CAUSE_NONE, now);
+        tell_end(w, j);
         result_encode(r, wall_now(), &w->record);
     }
     REQUIRE(!w->record.overflow);

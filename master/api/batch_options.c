@@ -137,6 +137,7 @@ enum err batch_options_parse(const struct json_node *obj, bool admin, struct bat
     info->deadline_s = json_get_int(&c, "deadline_s", 1, DEADLINE_S_MAX, DEADLINE_S_DEFAULT);
     info->per_host = json_get_int(&c, "per_host", 0, PER_HOST_MAX, PER_HOST_DEFAULT);
     info->per_host_rate = take_rate(&c);
+    info->log_tasks = json_get_bool(&c, "log_tasks", false);
     const struct json_node *d = json_get_obj(&c, "defaults");
     info->name = mem_strdup(name);
     info->agents = take_agents(&c, info);
@@ -259,6 +260,8 @@ void batch_options_from_query(struct query *q, struct strbuf *out)
     for (size_t i = 0; i < ARRAY_LEN(option_numbers); i++)
         put_number(&w, q, option_numbers[i]);
     put_decimal(&w, q, "per_host_rate");
+    if (query_bool(q, "log_tasks", false))
+        json_bool(&w, "log_tasks", true);
     put_agents(&w, q);
     json_key(&w, "labels");
     put_pairs(&w, q, "label");

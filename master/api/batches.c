@@ -118,6 +118,7 @@ static void put_members(struct json_out *w, const struct batch_info *b, const st
     json_put_num(w, b->per_host_rate);
     json_int(w, "deadline_s", b->deadline_s);
     json_int(w, "count", b->slots);
+    json_bool(w, "log_tasks", b->log_tasks);
     put_object(w, "agents", b->agents);
     put_object(w, "labels", b->labels);
     put_time(w, "created_at", b->created_at);

@@ -2,6 +2,8 @@
 #include "master/api/timeline.h"
 #include <string.h>
 
+#define MS_MAX 1e10 /* a third of a year: no agent of ours tells of more */
+
 static const struct json_node *member(const struct json_node *obj, const char *name)
 {
     if (!obj || json_type(obj) != JSON_OBJECT)
@@ -29,16 +31,28 @@ static bool number(const struct json_node *obj, const char *name, double *out)
 
 /* ---- one step */
 
-static void put_step(struct json_out *w, const char *step, const char *at, const char *agent,
-                     const char *cause, bool agents_clock)
+struct step {
+    const char *step, *at, *agent, *cause;
+    bool agents_clock;
+    double ms; /* of a phase; 0 = it is none */
+};
+
+static void put(struct json_out *w, const struct step *s)
 {
     json_obj_begin(w);
-    json_str(w, "step", step);
-    json_str(w, "at", at);
-    json_str(w, "clock", agents_clock ? "agent" : "master");
-    json_str(w, "agent", agent);
-    json_str(w, "cause", cause);
+    json_str(w, "step", s->step);
+    json_str(w, "at", s->at);
+    json_str(w, "clock", s->agents_clock ? "agent" : "master");
+    json_str(w, "agent", s->agent);
+    json_str(w, "cause", s->cause);
+    json_ms(w, "ms", s->ms > 0 ? s->ms : -1);
     json_obj_end(w);
+}
+
+static void put_step(struct json_out *w, const char *step, const char *at, const char *agent,
+                     const char *cause)
+{
+    put(w, &(struct step){step, at, agent, cause, false, 0});
 }
 
 static void put_step_at(struct json_out *w, const char *step, struct wall at, const char *agent,
@@ -46,7 +60,7 @@ static void put_step_at(struct json_out *w, const char *step, struct wall at, co
 {
     char buf[WALL_TEXT_MAX];
     if (at.us != 0)
-        put_step(w, step, wall_format(at, buf), agent, NULL, agents_clock);
+        put(w, &(struct step){step, wall_format(at, buf), agent, NULL, agents_clock, 0});
 }
 
 /* ---- leases */
@@ -63,13 +77,47 @@ static void put_leases(struct json_out *w, const struct json_node *history)
     for (const struct json_node *a = attempts_of(history); a; a = json_next(a)) {
         const char *end = text(a, "end"), *agent = text(a, "agent");
         if (text(a, "leased_at"))
-            put_step(w, "leased", text(a, "leased_at"), agent, NULL, false);
+            put_step(w, "leased", text(a, "leased_at"), agent, NULL);
         if (end && strcmp(end, "result") != 0 && strcmp(end, "running") != 0)
-            put_step(w, end, text(a, "ended_at"), agent, text(a, "cause"), false);
+            put_step(w, end, text(a, "ended_at"), agent, text(a, "cause"));
     }
 }
 
 /* ---- the probe, as its agent tells it */
+
+static bool duration(const struct json_node *obj, const char *name, double *ms)
+{
+    return number(obj, name, ms) && *ms >= 0 && *ms < MS_MAX;
+}
+
+static struct wall later(struct wall from, double ms)
+{
+    return (struct wall){from.us + (int64_t)(ms * 1000)};
+}
+
+/* Each with its end. They are those of the last try and hop, so they are counted back from the end
+ * of the probe. */
+static void put_phases(struct json_out *w, const struct json_node *timings, struct wall end,
+                       const char *agent)
+{
+    static const char *const phases[][2] = {{"dns", "dns_ms"},          {"connect", "connect_ms"},
+                                            {"proxy", "proxy_ms"},      {"tls", "tls_ms"},
+                                            {"send", "send_ms"},        {"wait", "wait_ms"},
+                                            {"download", "download_ms"}};
+    double ms[ARRAY_LEN(phases)], all = 0, passed = 0;
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        if (!duration(timings, phases[i][1], &ms[i]))
+            ms[i] = 0;
+        all += ms[i];
+    }
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        char buf[WALL_TEXT_MAX];
+        passed += ms[i];
+        if (ms[i] > 0)
+            put(w, &(struct step){phases[i][0], wall_format(later(end, passed - all), buf), agent,
+                                  NULL, true, ms[i]});
+    }
+}
 
 static void put_probe(struct json_out *w, const struct store_result_row *row)
 {
@@ -81,18 +129,24 @@ static void put_probe(struct json_out *w, const struct store_result_row *row)
     const struct json_node *record = json_root(d);
     const char *at = text(record, "started_at");
     if (at && wall_parse(at, &started) == ERR_NONE) {
-        if (number(record, "queue_ms", &ms))
-            put_step_at(w, "received", (struct wall){started.us - (int64_t)(ms * 1000)}, row->agent,
-                        true);
+        if (duration(record, "queue_ms", &ms))
+            put_step_at(w, "received", later(started, -ms), row->agent, true);
         put_step_at(w, "started", started, row->agent, true);
-        if (number(member(record, "timings"), "total_ms", &ms))
-            put_step_at(w, "finished", (struct wall){started.us + (int64_t)(ms * 1000)}, row->agent,
-                        true);
+        if (duration(member(record, "timings"), "total_ms", &ms)) {
+            put_phases(w, member(record, "timings"), later(started, ms), row->agent);
+            put_step_at(w, "finished", later(started, ms), row->agent, true);
+        }
     }
     json_free(&d);
 }
 
 /* ---- all of it */
+
+static void put_time(struct json_out *w, const char *name, struct wall at)
+{
+    char buf[WALL_TEXT_MAX];
+    json_str(w, name, at.us != 0 ? wall_format(at, buf) : NULL);
+}
 
 static void put_attempts(struct json_out *w, const struct timeline *t,
                          const struct json_node *history)
@@ -106,8 +160,8 @@ static void put_attempts(struct json_out *w, const struct timeline *t,
     if (t->row->record && t->row->agent) {
         json_obj_begin(w);
         json_str(w, "agent", t->row->agent);
-        json_null(w, "leased_at");
-        json_null(w, "ended_at");
+        put_time(w, "leased_at", t->row->leased_at);
+        put_time(w, "ended_at", t->row->arrived_at);
         json_str(w, "end", "result");
         json_null(w, "cause");
         json_obj_end(w);
@@ -139,9 +193,13 @@ void timeline_put(struct json_out *w, const struct timeline *t)
     json_arr_begin(w);
     put_step_at(w, "accepted", t->accepted_at, NULL, false);
     put_step_at(w, "committed", t->committed_at, NULL, false);
-    put_leases(w, history);
+    if (history)
+        put_leases(w, history);
+    else if (t->row->agent)
+        put_step_at(w, "leased", t->row->leased_at, t->row->agent, false);
     if (t->row->record) {
         put_probe(w, t->row);
+        put_step_at(w, "result", t->row->arrived_at, t->row->agent, false);
         put_step_at(w, "stored", t->row->stored_at, NULL, false);
     }
     json_arr_end(w);

@@ -165,6 +165,7 @@ void upload_options_of(struct upload *u, const struct batch_info *of)
     b->per_host = of->per_host;
     b->per_host_rate = of->per_host_rate;
     b->slots = of->slots;
+    b->log_tasks = of->log_tasks;
     b->name = dup_text(of->name);
     b->labels = dup_text(of->labels);
     b->agents = dup_text(of->agents);
@@ -547,5 +548,6 @@ void upload_put(const struct upload *u, struct json_out *w)
     json_u64(w, "duplicates", u->duplicates);
     json_bool(w, "duplicates_exact", !u->seen.full);
     json_u64(w, "tasks", all_tasks(u));
+    json_str(w, "trace", upload_info(u)->trace);
     put_errors(u, w);
 }

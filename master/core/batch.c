@@ -154,6 +154,7 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
     b->deadline_at = mono_add_ms(now, in->deadline_in_ms);
     b->marked = in->marked;
     b->paused = in->paused;
+    b->log_tasks = in->log_tasks;
     b->rate_ended = batch_ended(b);
     b->moved_at = now;
     list_init(&b->tasks);
@@ -282,6 +283,13 @@ void core_stored(struct core *c, uint64_t id, session_id sid, enum outcome o, en
         counter_add(&c->stats.results_stored, 1);
     if (v == ACK_DUPLICATE)
         counter_add(&c->stats.results_duplicate, 1);
+    bool again = t && t->attempts > 0;
+    if (b && v != ACK_REJECTED && tells(c, b, o != OUTCOME_OK || v == ACK_DUPLICATE || again))
+        tell_stored(c, b,
+                    &(struct core_told){v == ACK_STORED ? STEP_STORED : STEP_DUPLICATE, .task = id,
+                                        .attempt = t ? t->attempts + 1u : 0,
+                                        .outcome = outcome_word(o)},
+                    sid);
     if (t && !t->ended)
         lease_ended(c, t);
     if (b && v == ACK_STORED) {
@@ -315,6 +323,7 @@ static void stop_tasks(struct core *c, struct batch *b)
 static void expire(struct core *c, struct batch *b, enum cause cause)
 {
     stop_tasks(c, b);
+    tell_ending(c, b, cause);
     c->ops.mark(c->arg, b->num, false, cause, NULL);
 }
 
@@ -326,6 +335,7 @@ bool core_cancel(struct core *c, uint32_t num, void *waiter, struct mono now)
     if (!b->marked) {
         c->ops.event(c->arg, "batch_cancelled", NULL, b->uuid);
         stop_tasks(c, b);
+        tell_ending(c, b, CAUSE_cancelled_by_user);
         dispatch_wake(c);
     }
     c->ops.mark(c->arg, num, true, CAUSE_cancelled_by_user, waiter);

@@ -18,7 +18,8 @@
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
  * (agents and sessions), clone.c (two of one name), batch.c, pause.c, lease.c, dispatch.c (fair
  * turns, credit), polite.c (per-host budget), skip.c (busy hosts' tasks stay in the store), slots.c
- * (targets that ask for several agents), stuck.c (why a batch does not advance).
+ * (targets that ask for several agents), stuck.c (why a batch does not advance), tell.c (what the
+ * log is told of tasks).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
@@ -63,6 +64,33 @@ struct core_history { /* oldest first */
     bool lost;            /* a master before this one leased it too, and took that with it */
 };
 
+/* One step of a task, for the log; strings borrowed during the call. */
+enum core_step {
+    STEP_LEASED,   /* and written into the frame that goes out now */
+    STEP_TAKEN_UP, /* the agent had it from a master before this one */
+    STEP_RELEASED, /* as ATTEMPT_*: the lease ended without a result */
+    STEP_NACK,
+    STEP_LOST,
+    STEP_DIED,
+    STEP_RESULT,    /* of an agent, on its way to the store */
+    STEP_VERDICT,   /* the master's own, likewise */
+    STEP_STORED,    /* committed: its acknowledgement goes out with the next frame */
+    STEP_DUPLICATE, /* another was first; acknowledged likewise */
+    STEP_ENDING,    /* the whole batch is cancelled or has expired (task 0): the store sweeps it */
+    STEP_COUNT
+};
+const char *core_step_word(enum core_step s);
+struct core_told {
+    enum core_step step;
+    const char *batch, *trace; /* uuid; the trace of all its tasks */
+    uint64_t task;
+    const char *agent;           /* NULL = none has a part in it */
+    uint32_t attempt;            /* 0 = not known */
+    const char *outcome, *cause; /* NULL = none */
+    bool asked;                  /* the batch says log_tasks */
+    bool notable;                /* a failure, or a further attempt */
+};
+
 struct core_result { /* one result on its way to the store; strings borrowed during the call */
     uint64_t task;
     session_id session; /* whom to acknowledge; 0 = the core's own verdict */
@@ -73,6 +101,7 @@ struct core_result { /* one result on its way to the store; strings borrowed dur
     const char *record;
     size_t record_len;
     const struct core_history *history; /* NULL: one attempt, of which the rest says all */
+    struct mono leased_at, arrived_at;  /* of the lease that brought it; unset: not known */
 };
 
 /* What is to be read of a batch: tasks without a result, by id. */
@@ -131,6 +160,9 @@ struct core_ops {
     int64_t (*unread)(void *arg, session_id s);
     /* The part of a core that the caller's loop used lately; negative: not known. */
     double (*cpu)(void *arg);
+    /* A step of a task whose batch asked for that, or that is notable; with tell_steps every one.
+     */
+    void (*step)(void *arg, const struct core_told *t);
 };
 
 struct core_config {
@@ -143,6 +175,7 @@ struct core_config {
     uint64_t seed;     /* for session ids and GOAWAY jitter */
     struct cidr *deny; /* sent to agents in WELCOME */
     unsigned n_deny;
+    bool tell_steps; /* of all tasks: somebody reads them */
 };
 struct core;
 struct core *core_create(const struct core_config *c, const struct core_ops *ops, void *arg,
@@ -166,6 +199,7 @@ struct core_batch { /* strings are copied */
     int64_t deadline_in_ms;
     bool marked; /* cancelled or expired before a restart: the store sweeps it on */
     bool paused;
+    bool log_tasks;
     bool resumed; /* it was open before this start: agents may still run its tasks, they get the
                      grace to say so */
 };

@@ -210,6 +210,7 @@ static void send_task(struct core *c, struct session *s, struct task *t, struct 
     struct msg_task m = {.task = t->id,
                          .ticket = ticket,
                          .trace = b->trace,
+                         .log = b->log_tasks,
                          .cls = b->cls,
                          .deadline_in_ms = left > 1 ? left : 1,
                          .spec_text = t->spec,
@@ -221,6 +222,10 @@ static void send_task(struct core *c, struct session *s, struct task *t, struct 
     s->sent.bytes += frame->len - before;
     s->agent->sent_tasks++;
     counter_add(&c->stats.dispatched, 1);
+    if (tells(c, b, t->attempts > 0 || t->twin))
+        tell_step(c, b,
+                  &(struct core_told){STEP_LEASED, .task = t->id, .agent = s->agent->name,
+                                      .attempt = t->attempts + 1u + (t->twin != NULL)});
 }
 
 static void set_hungry(struct core *c, struct session *s, bool hungry)

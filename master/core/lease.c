@@ -38,6 +38,7 @@ void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease
     t->leased_at = (struct mono){0};
     t->forgotten |= no.epoch != c->epoch;
     lease_enter(c, t, a);
+    tell_step(c, t->batch, &(struct core_told){STEP_TAKEN_UP, .task = t->id, .agent = a->name});
     if (t->spec)
         polite_count(c, t);
 }
@@ -88,6 +89,10 @@ static void store_verdict(struct core *c, struct task *t, enum cause cause, cons
     if (t->spec) /* else it may have ended before a restart, and be counted there */
         task_set_running(t, true);
     c->storing++;
+    tell_step(c, t->batch,
+              &(struct core_told){STEP_VERDICT, .task = t->id, .attempt = t->attempts,
+                                  .outcome = outcome_word(cause_outcome(cause)),
+                                  .cause = cause_word(cause)});
     c->ops.store(c->arg, &(struct core_result){.task = t->id,
                                                .attempt = t->attempts,
                                                .outcome = cause_outcome(cause),
@@ -115,21 +120,29 @@ enum lease_loss lease_loss_of(const struct agent *a)
     return a->reborn && !a->usurped ? LOSS_DEATH : LOSS_GRACE;
 }
 
-static const enum attempt_end loss_ends[] = {[LOSS_RELEASED] = ATTEMPT_RELEASED,
-                                             [LOSS_NACK] = ATTEMPT_NACK,
-                                             [LOSS_GRACE] = ATTEMPT_LOST,
-                                             [LOSS_DEATH] = ATTEMPT_DIED};
+static const struct {
+    enum attempt_end end;
+    enum core_step step;
+} losses[] = {[LOSS_RELEASED] = {ATTEMPT_RELEASED, STEP_RELEASED},
+              [LOSS_NACK] = {ATTEMPT_NACK, STEP_NACK},
+              [LOSS_GRACE] = {ATTEMPT_LOST, STEP_LOST},
+              [LOSS_DEATH] = {ATTEMPT_DIED, STEP_DIED}};
 
 void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause cause,
                 struct mono now)
 {
     struct agent *a = t->agent;
     lease_drop(c, t);
-    history_add(t, a->name, loss_ends[why], cause, now);
+    history_add(t, a->name, losses[why].end, cause, now);
     if (why != LOSS_RELEASED)
         t->attempts++;
     if (why == LOSS_DEATH)
         t->deaths++;
+    if (tells(c, t->batch, why != LOSS_RELEASED))
+        tell_step(c, t->batch,
+                  &(struct core_told){losses[why].step, .task = t->id, .agent = a->name,
+                                      .attempt = t->attempts,
+                                      .cause = why == LOSS_NACK ? cause_word(cause) : NULL});
     if (straggle_take_over(c, t))
         return;
     straggle_settle(c, t, NULL);
@@ -281,6 +294,7 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
     uint32_t attempt = t ? t->attempts + 1u : 1;
     struct core_history history;
     bool told = tell_answer(c, t, s->agent, no, now, &history);
+    struct mono leased_at = current(t, s->agent, no) ? t->leased_at : (struct mono){0};
     attempt += t && t->twin && t->twin->agent == s->agent;
     if (t && t->state == TASK_LEASED)
         straggle_note(t, now);
@@ -289,6 +303,11 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
         slots_answered(c, t, s->agent, now);
     c->storing++;
     s->agent->results++;
+    if (tells(c, b, head.outcome != OUTCOME_OK || attempt > 1))
+        tell_step(c, b,
+                  &(struct core_told){STEP_RESULT, .task = m->task, .agent = s->agent->name,
+                                      .attempt = attempt, .outcome = outcome_word(head.outcome),
+                                      .cause = head.cause});
     c->ops.store(c->arg, &(struct core_result){.task = m->task,
                                                .session = s->id,
                                                .agent = s->agent->name,
@@ -297,7 +316,9 @@ void lease_result(struct core *c, struct session *s, const struct msg_result *m,
                                                .cause = head.cause,
                                                .record = m->record_text,
                                                .record_len = m->record_len,
-                                               .history = told ? &history : NULL});
+                                               .history = told ? &history : NULL,
+                                               .leased_at = leased_at,
+                                               .arrived_at = now});
 }
 
 void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, bool release,
@@ -323,6 +344,9 @@ void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, boo
     lease_drop(c, t);
     history_add(t, s->agent->name, ATTEMPT_NACK, cause, now);
     t->attempts++;
+    tell_step(c, t->batch,
+              &(struct core_told){STEP_NACK, .task = t->id, .agent = s->agent->name,
+                                  .attempt = t->attempts, .cause = cause_word(cause)});
     store_verdict(c, t, cause, m->detail);
 }
 

@@ -210,6 +210,8 @@ void core_stored_again(struct core *c, uint64_t id, session_id sid, const char *
     if (sid)
         fleet_stored(c, sid, id, ACK_DUPLICATE, record_len);
     struct task *t = task_find(c, id);
+    if (t)
+        tell_step(c, t->batch, &(struct core_told){STEP_DUPLICATE, .task = id, .agent = agent});
     if (!t || t->ended || t->state != TASK_STORING || t->batch->marked)
         return;
     struct batch *b = t->batch;

@@ -131,9 +131,10 @@ struct batch {
     uint64_t left_out; /* the first task that no connected agent may take; 0 = none */
     uint64_t left_out_epoch, slots_epoch;
     struct mono slots_at; /* not looked at again before */
-    bool paused;          /* its READY tasks are in no turn, and none is WAITING */
-    uint64_t passed;      /* while paused: the first task left out of memory; 0 = none */
-    unsigned matching;    /* agents that could take a task, as of matching_epoch */
+    bool log_tasks;
+    bool paused;       /* its READY tasks are in no turn, and none is WAITING */
+    uint64_t passed;   /* while paused: the first task left out of memory; 0 = none */
+    unsigned matching; /* agents that could take a task, as of matching_epoch */
     uint64_t matching_epoch;
     struct list tasks;        /* all in memory */
     struct list ready, retry; /* queues of dispatch */
@@ -241,6 +242,7 @@ struct core {
     struct rng rng;
     struct cidr deny[64];
     unsigned n_deny;
+    bool tell_steps;
     struct agent *agents;
     struct batch *batches;
     struct idmap sessions, tasks, hosts;
@@ -468,6 +470,17 @@ void polite_started(struct core *c, const struct task *t, struct mono now);
 void polite_tick(struct core *c);                   /* every SCAN_MS */
 void polite_rates(struct core *c, struct mono now); /* at every tick */
 void polite_forget_rates(struct core *c);           /* at the end */
+
+/* tell.c: what the log is told of tasks */
+static inline bool tells(const struct core *c, const struct batch *b, bool notable)
+{
+    return notable || b->log_tasks || c->tell_steps;
+}
+/* batch, trace, asked and notable are filled in; where it may be ordinary, ask tells() before. */
+void tell_step(struct core *c, const struct batch *b, const struct core_told *t);
+void tell_stored(struct core *c, const struct batch *b, const struct core_told *t,
+                 session_id sid); /* and the agent */
+void tell_ending(struct core *c, const struct batch *b, enum cause cause);
 
 /* dispatch.c: whose turn it is */
 bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size_t max,

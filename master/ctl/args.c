@@ -144,6 +144,8 @@ static const struct verb_flag flags[] = {
     TEXT(SUBMIT, "priority", priority, "CLASS", "interactive or bulk"),
     TEXT(RETRY, "outcomes", outcomes, "WORD,…", "what to retry (failed,undetermined,expired)"),
     FLAG(SUBMIT, "strict", 0, strict, "any bad line refuses all"),
+    FLAG(SUBMIT, "log-tasks", 0, log_tasks,
+         "each step of each task is logged, by the master and by its agent"),
     TEXT(SUBMIT | RETRY, "idempotency-key", idempotency_key, "KEY",
          "the same key and request again give the same batch (24 h)"),
     SECTION(SUBMIT | PROBE, "Agents and probes"),

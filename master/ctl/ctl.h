@@ -28,7 +28,7 @@ enum form { FORM_TABLE, FORM_JSON, FORM_NDJSON, FORM_CSV };
 struct ctl_options {
     char *url, *token_file, *ca_file, *output;
     bool help, version;
-    bool watch, strict, follow, all, json;
+    bool watch, strict, log_tasks, follow, all, json;
     char *wait, *name, *per_host, *per_host_rate, *count, *deadline, *deadline_s, *priority;
     char *agent, *kind;
     char *outcome, *outcomes, *state, *cause, *host, *idempotency_key;

@@ -38,6 +38,7 @@ static void put_options(struct ctl *c, const char *deadline_s)
     client_query(c->client, "per_host_rate", o->per_host_rate);
     client_query(c->client, "count", o->count);
     client_query(c->client, "priority", o->priority);
+    client_query(c->client, "log_tasks", o->log_tasks ? "1" : NULL);
     client_query(c->client, "timeout_ms", o->timeout_ms ? timeout : NULL);
     put_list(c->client, "agent", &o->agents);
     put_list(c->client, "tag", &o->tags);
@@ -56,6 +57,7 @@ static int check_json(const struct ctl *c, const char *deadline_s)
                {"--per-host", "per_host", o->per_host != NULL},
                {"--per-host-rate", "per_host_rate", o->per_host_rate != NULL},
                {"--priority", "priority", o->priority != NULL},
+               {"--log-tasks", "log_tasks", o->log_tasks},
                {"--timeout-ms", "defaults", o->timeout_ms != 0},
                {"--agent", "agents", o->agents.count > 0},
                {"--tag", "agents", o->tags.count > 0},

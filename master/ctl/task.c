@@ -16,6 +16,7 @@ static const struct list_column columns[] = {
     {{.title = "STEP"}, "step", CELL_TEXT},
     {{.title = "AT"}, "at", CELL_TEXT},
     {{.title = "CLOCK", .drop = 2}, "clock", CELL_TEXT},
+    {{.title = "MS", .right = true, .drop = 3}, "ms", CELL_MS},
     {{.title = "AGENT", .least = 8}, "agent", CELL_TEXT},
     {{.title = "CAUSE", .drop = 1}, "cause", CELL_TEXT},
 };

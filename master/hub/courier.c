@@ -20,6 +20,8 @@ struct parcel_row {
 };
 struct parcel {
     struct courier *courier;
+    struct mono begun; /* at this time … */
+    struct wall wall;  /* … the clock on the wall said so */
     struct store_req *req;
     struct parcel_row *rows;
     unsigned cap;
@@ -107,6 +109,8 @@ static struct parcel *parcel_create(struct courier *c)
 {
     struct parcel *p = mem_zalloc(sizeof(*p));
     p->courier = c;
+    p->begun = mono_now();
+    p->wall = wall_now();
     p->req = store_req_create(STORE_RESULTS, on_parcel_done, p);
     strbuf_fini(&p->req->arena);
     strbuf_init(&p->req->arena, ARENA_MAX);
@@ -131,14 +135,21 @@ static size_t put_text(struct strbuf *b, const char *text, size_t len)
     return at;
 }
 
-static size_t put_history(struct strbuf *b, const struct core_history *h)
+static size_t put_history(struct parcel *p, const struct core_history *h)
 {
+    struct strbuf *b = &p->req->arena;
     size_t at = b->len;
     if (h == NULL)
         return NO_TEXT;
-    history_encode(h, mono_now(), wall_now(), b);
+    history_encode(h, p->begun, p->wall, b);
     strbuf_putc(b, '\0');
     return at;
+}
+
+static struct wall wall_of(const struct parcel *p, struct mono at)
+{
+    int64_t since_us = (at.ns - p->begun.ns) / NS_PER_US;
+    return (struct wall){mono_is_set(at) ? p->wall.us + since_us : 0};
 }
 
 static void parcel_add(struct parcel *p, const struct core_result *r)
@@ -154,12 +165,14 @@ static void parcel_add(struct parcel *p, const struct core_result *r)
         .agent = r->agent == NULL ? NO_TEXT : put_text(b, r->agent, strlen(r->agent)),
         .cause = put_text(b, cause, strlen(cause)),
         .record = put_text(b, r->record, r->record_len),
-        .history = put_history(b, r->history),
+        .history = put_history(p, r->history),
     };
     p->req->results.items[i] = (struct store_result){.task = r->task,
                                                      .attempt = r->attempt,
                                                      .outcome = r->outcome,
-                                                     .record_len = (uint32_t)r->record_len};
+                                                     .record_len = (uint32_t)r->record_len,
+                                                     .leased_at = wall_of(p, r->leased_at),
+                                                     .arrived_at = wall_of(p, r->arrived_at)};
     p->req->results.n = i + 1;
     REQUIRE(!b->overflow);
 }

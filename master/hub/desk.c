@@ -115,9 +115,12 @@ void desk_open_batch(struct core *core, const struct batch_info *info, bool resu
         .deadline_in_ms = (info->deadline_at.us - wall_now().us) / 1000,
         .marked = info->mark != MARK_NONE,
         .paused = info->paused,
+        .log_tasks = info->log_tasks,
         .resumed = resumed,
     };
     memcpy(b.ended, info->ended, sizeof(b.ended));
+    LOG(LOG_INFO, "batch", resumed ? "resumed" : "opened", LS("trace", info->trace),
+        LS("batch", info->uuid), LU("tasks", info->total), LS("priority", task_class_word(b.cls)));
     core_batch_open(core, &b, now);
     selection_fini(&s);
 }

@@ -104,6 +104,25 @@ static void look(void *arg, struct agent_view *views, unsigned n)
         views[i].has_link = views[i].sid != 0 && conn_link(arg, views[i].sid, &views[i].link);
 }
 
+static void op_step(void *arg, const struct core_told *t)
+{
+    static struct log_site asked[STEP_COUNT], others[STEP_COUNT]; /* each step has its own limit */
+    enum log_level level = log_asked_level(t->asked, t->notable ? LOG_INFO : LOG_DEBUG);
+    struct log_site *site = t->asked ? &asked[t->step] : &others[t->step];
+    if (!log_enabled(level))
+        return;
+    site->most = t->asked ? LOG_ASKED_PER_SECOND : 0;
+    const struct log_field fields[] = {LS("trace", t->trace),
+                                       t->task ? LU("task", t->task) : LS("task", NULL),
+                                       LS("batch", t->batch),
+                                       LS("agent", t->agent),
+                                       t->attempt ? LU("attempt", t->attempt) : LS("attempt", NULL),
+                                       LS("outcome", t->outcome),
+                                       LS("cause", t->cause && t->cause[0] ? t->cause : NULL),
+                                       {.kind = LOG_F_END}};
+    log_write(site, level, "task", core_step_word(t->step), fields);
+}
+
 static void op_ended(void *arg, uint32_t batch, void *waiter)
 {
     struct hub *h = arg;
@@ -141,6 +160,7 @@ static const struct core_ops core_ops = {
     .session_ended = op_session_ended,
     .unread = op_unread,
     .cpu = op_cpu,
+    .step = op_step,
 };
 
 /* ---- the loop */
@@ -353,6 +373,7 @@ static void open_core(struct hub *h, const struct hub_config *c)
         .seed = random_u64(),
         .deny = c->deny,
         .n_deny = c->n_deny,
+        .tell_steps = log_enabled(LOG_DEBUG),
     };
     h->desk.journal = h->journal = journal_create(c->boot->boot_epoch, now);
     h->desk.look = look;

@@ -210,6 +210,7 @@ bool sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
         .per_host = sqlite3_column_int64(st, 5),
         .per_host_rate = sqlite3_column_double(st, 28),
         .slots = (uint32_t)sqlite3_column_int64(st, 29),
+        .log_tasks = sqlite3_column_int(st, 30) != 0,
         .name = dup_column(st, 6, false, &whole),
         .labels = dup_column(st, 7, true, &whole),
         .agents = dup_column(st, 8, true, &whole),

@@ -9,14 +9,14 @@
     "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
     "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
     "expired, cancelled, low_water, mark, mark_cause, paused, retry_of, purged_at, "               \
-    "per_host_rate, slots"
+    "per_host_rate, slots, log_tasks"
 
 /* X(id, who prepares it: W writer, R reader, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
     X(SQL_BATCH_INSERT, W,                                                                         \
       "INSERT INTO batches(uuid, trace, cls, deadline_s, per_host, name, labels, agents, "         \
-      "created_at, retry_of, per_host_rate, slots, state) "                                        \
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0)")                              \
+      "created_at, retry_of, per_host_rate, slots, log_tasks, state) "                             \
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0)")                         \
     X(SQL_BATCH_OPEN, W,                                                                           \
       "UPDATE batches SET state = ?2, total = ?3, rejected = ?4, duplicates = ?5, "                \
       "opened_at = ?6, deadline_at = ?7, ended_at = ?8 WHERE num = ?1")                            \
@@ -34,7 +34,8 @@
       "(SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 LIMIT ?3)")                         \
     X(SQL_RESULT_INSERT, W,                                                                        \
       "INSERT INTO results(task, seq, batch, attempt, outcome, agent, cause, record, history, "    \
-      "stored_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT(task) DO NOTHING")   \
+      "stored_at, leased_at, arrived_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "    \
+      "?12) ON CONFLICT(task) DO NOTHING")                                                         \
     X(SQL_RESULT_EXISTS, W, "SELECT 1 FROM results WHERE task = ?1")                               \
     X(SQL_TARGET_ANSWERED, W,                                                                      \
       "SELECT 1 FROM tasks m CROSS JOIN results r ON r.task >= m.task - m.slot "                   \
@@ -114,8 +115,8 @@
       "SELECT seq, task, attempt, outcome, agent, cause, record FROM results "                     \
       "WHERE batch = ?1 AND seq > ?2 ORDER BY seq")                                                \
     X(SQL_RESULT_GET, R,                                                                           \
-      "SELECT seq, task, attempt, outcome, agent, cause, record, history, stored_at FROM results " \
-      "WHERE task = ?1")                                                                           \
+      "SELECT seq, task, attempt, outcome, agent, cause, record, history, stored_at, leased_at, "  \
+      "arrived_at FROM results WHERE task = ?1")                                                   \
     X(SQL_TASK_GET, R, "SELECT spec, user_id FROM tasks WHERE task = ?1")                          \
     X(SQL_TASK_HOST, R, "SELECT host FROM tasks WHERE task = ?1")
 

@@ -540,6 +540,8 @@ enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
         result_row(d, st, &r->arena, row);
         row->history = sqlite_put_text(d, &r->arena, st, 7);
         row->stored_at.us = sqlite3_column_int64(st, 8);
+        row->leased_at.us = sqlite3_column_int64(st, 9);
+        row->arrived_at.us = sqlite3_column_int64(st, 10);
     }
     sqlite3_reset(st);
     if (!e)

@@ -61,6 +61,10 @@ static const char *const STEPS[] = {
     /* The place of a task among those of its target; 0 and 1 take no room behind a long spec. */
     "ALTER TABLE batches ADD COLUMN slots INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE tasks ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;",
+    /* When the last lease of a task began and its result came: 0 = not known, and no byte. */
+    "ALTER TABLE results ADD COLUMN leased_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE results ADD COLUMN arrived_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE batches ADD COLUMN log_tasks INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

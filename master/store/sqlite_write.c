@@ -24,6 +24,7 @@ enum err sqlite_batch_insert(struct sqlite_db *d, struct batch_info *b)
     sqlite_bind_str(st, 10, b->retry_of[0] ? b->retry_of : NULL);
     sqlite3_bind_double(st, 11, b->per_host_rate);
     sqlite3_bind_int64(st, 12, b->slots);
+    sqlite3_bind_int(st, 13, b->log_tasks);
     enum err e = sqlite_run(d, st);
     if (e && sqlite3_extended_errcode(d->c) == SQLITE_CONSTRAINT_UNIQUE)
         return ERR_EXISTS;
@@ -127,6 +128,8 @@ enum err sqlite_result_insert(struct sqlite_db *d, uint64_t seq, struct wall now
     sqlite_bind_bytes(st, 8, r->record, r->record_len);
     sqlite_bind_str(st, 9, r->history);
     sqlite3_bind_int64(st, 10, now.us);
+    sqlite3_bind_int64(st, 11, r->leased_at.us);
+    sqlite3_bind_int64(st, 12, r->arrived_at.us);
     enum err e = sqlite_run(d, st);
     if (!e)
         *inserted = sqlite3_changes(d->c) > 0;

@@ -61,6 +61,7 @@ struct batch_info {
     } mark; /* committed; the sweep may be under way */
     enum cause mark_cause;
     bool paused;                  /* nothing of it is dispatched */
+    bool log_tasks;               /* each step of its tasks is logged, here and at the agents */
     char retry_of[UUID_TEXT_MAX]; /* the batch whose tasks these are once more; "" = none */
 };
 void batch_info_fini(struct batch_info *b);
@@ -146,6 +147,7 @@ struct store_result { /* in: all but verdict */
     const char *record;
     uint32_t record_len;
     const char *history; /* JSON of its attempts, NULL = one, of which the rest says all */
+    struct wall leased_at, arrived_at; /* of the lease that brought it; unset: not known */
     enum ack_verdict
         verdict; /* out: STORED or DUPLICATE (there was one already) or REJECTED (no such task) */
     bool again;  /* out, DUPLICATE: this agent has answered another task of the target; this one has
@@ -164,8 +166,9 @@ struct store_result_row {
     const char *agent, *cause, *record, *spec, *user_id; /* agent, user_id may be NULL */
     uint32_t record_len, spec_len, attempt;
     enum outcome outcome;
-    const char *history;   /* TASK_GET; NULL = none, see store_result */
-    struct wall stored_at; /* TASK_GET; unset: by a version that did not keep it */
+    const char *history;               /* TASK_GET; NULL = none, see store_result */
+    struct wall stored_at;             /* TASK_GET; unset: by a version that did not keep it */
+    struct wall leased_at, arrived_at; /* TASK_GET; unset: likewise, or not known */
 };
 struct store_host {
     uint64_t hash, failed, task; /* task: the first of them */

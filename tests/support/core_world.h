@@ -73,6 +73,19 @@ static void w_session_ended(void *arg, const struct core_session_end *e)
     w->last_end_age_ms = e->age_ms;
     snprintf(w->last_end_detail, sizeof(w->last_end_detail), "%s", e->detail);
 }
+static void w_step(void *arg, const struct core_told *t)
+{
+    struct world *w = arg;
+    char text[96];
+    REQUIRE(strcmp(t->trace, "4bf92f3577b34da6a3ce929d0e0e4736") == 0 && t->batch != NULL);
+    REQUIRE(t->asked || t->notable || w->tell_steps);
+    const char *why = t->cause && t->cause[0] ? t->cause : t->outcome;
+    int n = snprintf(text, sizeof(text), "%s(%s%s%s) ", core_step_word(t->step),
+                     t->agent ? t->agent : "", why ? ":" : "", why ? why : "");
+    if (strlen(w->steps) + (size_t)n >= sizeof(w->steps))
+        w->steps[0] = '\0';
+    memcpy(w->steps + strlen(w->steps), text, strlen(text) + 1);
+}
 /* Once for each waiter, and not before all of it is in the store. */
 static void w_ended(void *arg, uint32_t batch, void *waiter)
 {
@@ -91,7 +104,7 @@ static void world_boot(struct world *w)
 {
     w->ops = (struct core_ops){w_want_write,    w_close,      w_refill,      w_store, w_mark,
                                w_pause,         w_agent_seen, w_agent_empty, w_event, w_ended,
-                               w_session_ended, w_unread,     w_cpu};
+                               w_session_ended, w_unread,     w_cpu,         w_step};
     const char *holders[W_SESSIONS];
     for (unsigned i = 0; i < w->n_holders; i++)
         holders[i] = w->holders[i];
@@ -101,7 +114,8 @@ static void world_boot(struct world *w)
                               .boot_epoch = ++w->epoch,
                               .keys = &w->key,
                               .n_keys = 1,
-                              .seed = w->epoch * 77 + 5};
+                              .seed = w->epoch * 77 + 5,
+                              .tell_steps = w->tell_steps};
     w->core = core_create(&cfg, &w->ops, w, w->now);
     if (w->booted)
         w->booted(w);

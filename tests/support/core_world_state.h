@@ -119,6 +119,8 @@ struct world {
     int64_t last_end_age_ms;
     char last_end_detail[160];
     struct core_history told; /* of the last result */
+    bool tell_steps;
+    char steps[256]; /* the newest steps that were told, "leased(a) result(a:ok) …" */
     char last_event[64], bulk_loss[320];
 };
 

@@ -5,7 +5,7 @@
 
 #define RECORD                                                                                     \
     "{\"outcome\":\"ok\",\"started_at\":\"2026-11-22T04:05:06.500000Z\",\"queue_ms\":100,"         \
-    "\"timings\":{\"total_ms\":250}}"
+    "\"timings\":{\"dns_ms\":50,\"connect_ms\":null,\"wait_ms\":100,\"total_ms\":250}}"
 #define NACKED                                                                                     \
     "{\"agent\":\"a\",\"leased_at\":\"2026-11-22T04:05:01.000000Z\","                              \
     "\"ended_at\":\"2026-11-22T04:05:02.000000Z\",\"end\":\"nack\","                               \
@@ -50,6 +50,8 @@ static struct store_result_row ended(uint32_t attempt)
                                      .attempt = attempt,
                                      .record = RECORD,
                                      .record_len = sizeof(RECORD) - 1,
+                                     .leased_at = {2100000},
+                                     .arrived_at = {2900000},
                                      .stored_at = {3000000}};
 }
 
@@ -57,11 +59,16 @@ START_TEST(an_ordinary_task)
 {
     struct store_result_row row = ended(1);
     const char *s = told(&row, NULL);
-    in_order(s, (const char *[]){"accepted", "committed", "received", "started", "finished",
-                                 "stored", NULL});
-    ck_assert_ptr_nonnull(strstr(s, "\"attempts\":[{\"agent\":\"b\""));
+    in_order(s, (const char *[]){"accepted", "committed", "leased", "received", "started", "dns",
+                                 "wait", "finished", "result", "stored", NULL});
+    ck_assert_ptr_nonnull(strstr(s, "\"attempts\":[{\"agent\":\"b\","
+                                    "\"leased_at\":\"1970-01-01T00:00:02.100000Z\","
+                                    "\"ended_at\":\"1970-01-01T00:00:02.900000Z\""));
     ck_assert_ptr_nonnull(strstr(s, "\"history_lost\":false"));
     ck_assert_ptr_nonnull(strstr(s, "\"received\",\"at\":\"2026-11-22T04:05:06.400000Z\""));
+    ck_assert_ptr_nonnull(strstr(s, "\"dns\",\"at\":\"2026-11-22T04:05:06.650000Z\""));
+    ck_assert_ptr_nonnull(strstr(s, "\"wait\",\"at\":\"2026-11-22T04:05:06.750000Z\""));
+    ck_assert_ptr_nonnull(strstr(s, "\"cause\":null,\"ms\":100}"));
     ck_assert_ptr_nonnull(strstr(s, "\"finished\",\"at\":\"2026-11-22T04:05:06.750000Z\""));
     strbuf_fini(&out);
 }
@@ -73,7 +80,7 @@ START_TEST(two_attempts)
     const char *s =
         told(&row, "{\"lost\":false,\"left_out\":0,\"attempts\":[" NACKED "," ANSWERED "]}");
     in_order(s, (const char *[]){"accepted", "committed", "leased", "nack", "leased", "received",
-                                 "started", "finished", "stored", NULL});
+                                 "started", "dns", "wait", "finished", "result", "stored", NULL});
     ck_assert_ptr_nonnull(strstr(s, "\"cause\":\"agent_fd_exhausted\""));
     ck_assert_ptr_nonnull(strstr(s, "\"history_lost\":false"));
     strbuf_fini(&out);
@@ -111,8 +118,10 @@ START_TEST(foreign_records_and_histories_do_no_harm)
 {
     static const char *const bad[] = {"{\"attempts\":7}", "[]", "{", "null",
                                       "{\"attempts\":[1,{\"end\":3}],\"lost\":\"x\"}"};
-    static const char *const records[] = {"{}", "{\"started_at\":\"yesterday\"}",
-                                          "{\"started_at\":7,\"timings\":[]}"};
+    static const char *const records[] = {
+        "{}", "{\"started_at\":\"yesterday\"}", "{\"started_at\":7,\"timings\":[]}",
+        "{\"started_at\":\"2026-11-22T04:05:06Z\",\"queue_ms\":1e300,"
+        "\"timings\":{\"dns_ms\":1e300,\"total_ms\":-1e300}}"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         for (size_t k = 0; k < ARRAY_LEN(records); k++) {
             struct store_result_row row = ended(1);

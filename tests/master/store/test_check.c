@@ -76,8 +76,9 @@ END_TEST
 
 START_TEST(result_without_a_task_is_found)
 {
-    planted("INSERT INTO results VALUES((1 << 32) + 77, 999, 1, 1, 0, 'a', '', '{}', NULL, 0)",
-            "has a result, but does not exist");
+    planted(
+        "INSERT INTO results VALUES((1 << 32) + 77, 999, 1, 1, 0, 'a', '', '{}', NULL, 0, 0, 0)",
+        "has a result, but does not exist");
 }
 END_TEST
 

@@ -492,12 +492,16 @@ START_TEST(task_with_a_history_tells_it)
     uint32_t num = fx_batch(2);
     struct store_req *r = fx_results_req(num, 1, 1, CAUSE_NONE);
     r->results.items[0].history = "{\"attempts\":[]}";
+    r->results.items[0].leased_at.us = 1000001;
+    r->results.items[0].arrived_at.us = 1000002;
     ck_assert_int_eq(fx_run(r), ERR_NONE);
     store_req_destroy(&r);
     r = fx_req(STORE_TASK_GET);
     r->task_get.task = task_id(num, 1);
     ck_assert_int_eq(fx_run(r), ERR_NONE);
     ck_assert_str_eq(r->task_get.row.history, "{\"attempts\":[]}");
+    ck_assert_int_eq(r->task_get.row.leased_at.us, 1000001);
+    ck_assert_int_eq(r->task_get.row.arrived_at.us, 1000002);
     store_req_destroy(&r);
 }
 END_TEST

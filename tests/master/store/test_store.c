@@ -194,6 +194,7 @@ START_TEST(batch_keeps_what_it_was_given)
     snprintf(uuid, sizeof(uuid), "%s", r->upload.info.uuid);
     snprintf(trace, sizeof(trace), "%s", r->upload.info.trace);
     r->upload.info.name = mem_strdup("nightly \"import\"");
+    r->upload.info.log_tasks = true;
     r->upload.info.labels = mem_strdup("{\"team\":\"a\"}");
     r->upload.info.agents = mem_strdup("{\"names\":[\"bj-1\"]}");
     ck_assert_int_eq(fx_run(r), ERR_NONE);
@@ -214,6 +215,7 @@ START_TEST(batch_keeps_what_it_was_given)
     ck_assert_int_eq(b->deadline_s, 3600);
     ck_assert_int_eq(b->per_host, 8);
     ck_assert(b->per_host_rate == 0.25);
+    ck_assert(b->log_tasks);
 }
 END_TEST
 
