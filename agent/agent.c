@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 #include "agent/instance.h"
 #include "agent/link/link.h"
+#include "agent/page/page.h"
 #include "common/digest.h"
 #include "common/random.h"
 #include <stdio.h>
@@ -31,6 +32,17 @@ static bool open_instance(const struct agent_options *o, char dir[DATA_DIR_MAX],
     return e == ERR_NONE;
 }
 
+static bool open_page(const struct agent_options *o, struct page **out)
+{
+    char why[512];
+    *out = NULL;
+    if (!o->metrics_listen ||
+        page_create(o->metrics_listen, o->name, out, why, sizeof(why)) == ERR_NONE)
+        return true;
+    fprintf(stderr, "sonde-agent: %s\n", why);
+    return false;
+}
+
 static size_t outbox_results(const struct agent_options *o)
 {
     size_t n = (size_t)(o->workers * o->slots) * 4;
@@ -44,7 +56,8 @@ int agent_run(const struct agent_options *o, struct policy *policy)
     char instance[INSTANCE_ID_LEN + 1], run_id[INSTANCE_ID_LEN + 1];
     uint8_t random[INSTANCE_ID_LEN / 2];
     char dir[DATA_DIR_MAX], spool_dir[DATA_DIR_MAX + 8];
-    if (!open_instance(o, dir, instance))
+    struct page *page;
+    if (!open_instance(o, dir, instance) || !open_page(o, &page))
         return 2;
     snprintf(spool_dir, sizeof(spool_dir), "%s/spool", dir);
     random_bytes(random, sizeof(random));
@@ -53,6 +66,7 @@ int agent_run(const struct agent_options *o, struct policy *policy)
         .master = o->master,
         .token_file = o->token_file,
         .ca_file = o->ca_file,
+        .page = page,
         .work.session = {.agent = o->name,
                          .instance = instance,
                          .run_id = run_id,
@@ -76,6 +90,7 @@ int agent_run(const struct agent_options *o, struct policy *policy)
         LS("master", o->master), LS("instance", instance), LI("workers", o->workers),
         LI("slots", o->slots));
     int rc = link_run(&c);
+    page_destroy(&page);
     LOG(LOG_INFO, "agent", "end", LI("code", rc));
     return rc;
 }

@@ -3,6 +3,7 @@
 #include "agent/link/canary.h"
 #include "agent/link/link.h"
 #include "agent/link/master_url.h"
+#include "agent/page/page.h"
 #include "common/ids.h"
 #include "common/mem.h"
 #include "common/utf8.h"
@@ -152,6 +153,12 @@ static const struct option table[] = {
      .value_name = "FILE",
      .cli_only = true,
      .help = "YAML file with the names of these flags"},
+    {.name = "metrics-listen",
+     .kind = OPT_STRING,
+     .offset = AT(metrics_listen),
+     .value_name = "ADDR:PORT",
+     .help = "where /metrics (Prometheus) and /healthz are answered, without a token: loopback, "
+             "like 127.0.0.1:8702; not given: nowhere"},
     {.name = "log-level",
      .kind = OPT_STRING,
      .offset = AT(log_level_text),
@@ -331,6 +338,9 @@ static bool check_agent(const struct agent_options *o, struct why *w)
     if (o->spool_bytes != 0 && o->spool_bytes < SPOOL_BYTES_MIN)
         return fail(w, "--spool-bytes must be 0 or at least %d, not %lld", SPOOL_BYTES_MIN,
                     (long long)o->spool_bytes);
+    if (o->metrics_listen &&
+        page_address_check(o->metrics_listen, w->text, sizeof(w->text)) != ERR_NONE)
+        return false;
     enum err e = link_read_token(o->token_file, token, w->text, sizeof(w->text));
     explicit_bzero(token, sizeof(token));
     return e == ERR_NONE;

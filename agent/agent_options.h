@@ -14,8 +14,8 @@
  */
 struct agent_options {
     /* as given */
-    char *config, *master, *name, *token_file, *ca_file, *data, *resolver, *log_level_text,
-        *log_format_text;
+    char *config, *master, *name, *token_file, *ca_file, *data, *resolver, *metrics_listen,
+        *log_level_text, *log_format_text;
     struct option_list tag_texts, canary_texts;
     struct policy_options policy;
     int64_t workers, slots, spool_bytes;

@@ -193,9 +193,12 @@ start_agent() { # NAME
     mkdir -p "$DIR/$1"
     (umask 077 && "$BIN/sonde-master" token add --data "$DIR/data" --scope agent --name "$1" >"$DIR/$1/token") ||
         die "no token could be made for the agent $1"
+    local metrics
+    free_port metrics 8702
     # --allow: the quickstart's own targets are on loopback, which an agent refuses to probe by default.
     start "$1" "$BIN/sonde-agent" --master "ws://127.0.0.1:$PORT/ws" --name "$1" --token-file "$DIR/$1/token" \
-        --data "$DIR/$1" --tag net=quickstart --allow 127.0.0.0/8
+        --data "$DIR/$1" --tag net=quickstart --allow 127.0.0.0/8 --metrics-listen "127.0.0.1:$metrics"
+    METRICS=${METRICS:-http://127.0.0.1:$metrics/metrics}
     wait_until "$1" "the agent $1 did not reach the master through nginx" agent_is_there "$1"
 }
 
@@ -237,6 +240,7 @@ To go on, in another terminal, from $TOP:
     build/bin/sonde submit deploy/examples/targets.txt --watch
     curl -H "Authorization: Bearer \$(cat \$SONDE_TOKEN_FILE)" \\
         \$SONDE_URL/api/v1/batches
+    curl $METRICS
 
 TEXT
     note "logs and data, made anew by each quickstart:"

@@ -28,7 +28,8 @@
 #define SESSION_PROVED_MS                                                                          \
     5000 /* a session this old was a success: the next failure counts from one again */
 #define CONNECT_TIMEOUT_MS                                                                         \
-    10000                  /* TCP, TLS and upgrade together: lws's limits begin anew at each */
+    10000 /* TCP, TLS and upgrade together: lws's limits begin anew at each */
+#define PAGE_EVERY_MS    1000
 #define CLOSE_PATIENCE_S 3 /* a peer that does not take our close frame is cut off */
 #define RX_BUFFER_BYTES  FRAME_COALESCE_BYTES /* a frame of tasks in one piece */
 #define REASON_MAX       123 /* RFC 6455 §5.5: a control frame has at most 125 bytes */
@@ -64,6 +65,8 @@ struct link {
     char token[TOKEN_MAX + 1];
     struct backoff backoff;
     struct mono retry_at, connecting_at, up_at;
+    struct mono told_at; /* the page, last */
+    uint64_t connects;
     bool timed_out;
 
     bool closing;    /* ops.close was called: this is what the close frame will say */
@@ -271,6 +274,7 @@ static int on_established(struct link *l, struct lws *wsi)
     sockinfo_tune_link(lws_get_socket_fd(wsi));
     link_enter(l, LINK_UP, "upgraded");
     l->up_at = now;
+    l->connects++;
     session_on_connected(l->work.session, now);
     LOG(LOG_INFO, "link", "connected", LS("master", l->config->master));
     kick(l);
@@ -438,11 +442,22 @@ static void watch_connecting(struct link *l, struct mono now)
     lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
 
+static void tell_page(struct link *l, struct mono now)
+{
+    struct page_figures f = {.connects = l->connects};
+    if (!l->config->page || mono_diff_ms(now, l->told_at) < PAGE_EVERY_MS)
+        return;
+    l->told_at = now;
+    work_figures(&l->work, &f, now);
+    page_put(l->config->page, &f, now);
+}
+
 static void on_tick(void *arg, struct mono now)
 {
     struct link *l = arg;
     if (l->state == LINK_ENDED)
         return;
+    tell_page(l, now);
     work_tick(&l->work, now);
     session_on_tick(l->work.session, now);
     if (l->state != LINK_UP && session_finished(l->work.session)) {

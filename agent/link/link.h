@@ -13,6 +13,7 @@ struct link_config {         /* borrowed during link_run() */
     const char *master;      /* a valid master_url */
     const char *token_file;  /* read again at each connect */
     const char *ca_file;     /* NULL = the system's */
+    struct page *page;       /* is given the figures once a second; NULL = none */
     struct work_config work; /* what the pool and the spool call is the link's own */
 };
 

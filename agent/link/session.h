@@ -120,3 +120,5 @@ struct session_info {
     const char *session_id, *store_id; /* "" = none; borrowed */
 };
 void session_info(const struct session *s, struct session_info *out);
+/* All that a heartbeat says now; what it points to lives until the next call. */
+void session_figures(struct session *s, struct msg_heartbeat *out, struct mono now);

@@ -59,6 +59,7 @@ struct session {
     bool beat_due;
     uint64_t beat_seq;
     double rtt_ms;
+    char spool_trouble[SPOOL_TROUBLE_MAX];
 
     /* rate of TASK bytes */
     struct mono rate_at;

@@ -87,8 +87,7 @@ static void move_lines(struct strbuf *b, size_t *taken, struct strbuf *frame)
 }
 
 /* What is wrong with the spool, if nothing worse is. */
-static void put_spool(struct session *s, struct msg_heartbeat *m, char text[SPOOL_TROUBLE_MAX],
-                      struct mono now)
+static void put_spool(struct session *s, struct msg_heartbeat *m, struct mono now)
 {
     struct spool_stats st;
     m->spool_bytes = -1;
@@ -97,25 +96,32 @@ static void put_spool(struct session *s, struct msg_heartbeat *m, char text[SPOO
     spool_stats(s->spool, &st);
     m->spool_bytes = (int64_t)st.bytes;
     if (m->trouble[0] == '\0')
-        m->trouble = spool_trouble(&st, now, text);
+        m->trouble = spool_trouble(&st, now, s->spool_trouble);
+}
+
+void session_figures(struct session *s, struct msg_heartbeat *out, struct mono now)
+{
+    struct outbox_stats o;
+    outbox_stats(s->outbox, &o);
+    *out = (struct msg_heartbeat){.trouble = ""};
+    s->ops.figures(s->arg, out, now);
+    REQUIRE(out->trouble != NULL);
+    out->seq = s->beat_seq;
+    out->received = s->received;
+    out->credit = s->credit;
+    out->rtt_ms = s->rtt_ms;
+    out->outbox_results = (int64_t)o.results;
+    out->outbox_bytes = (int64_t)o.bytes;
+    out->drops += s->drops;
+    put_spool(s, out, now);
 }
 
 static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono now)
 {
-    struct outbox_stats o;
-    outbox_stats(s->outbox, &o);
-    struct msg_heartbeat m = {.trouble = ""};
-    char trouble[SPOOL_TROUBLE_MAX];
-    s->ops.figures(s->arg, &m, now);
-    REQUIRE(m.trouble != NULL);
-    m.seq = ++s->beat_seq;
-    m.received = s->received;
-    m.credit = s->told = s->credit;
-    m.rtt_ms = s->rtt_ms;
-    m.outbox_results = (int64_t)o.results;
-    m.outbox_bytes = (int64_t)o.bytes;
-    m.drops += s->drops;
-    put_spool(s, &m, trouble, now);
+    struct msg_heartbeat m;
+    s->beat_seq++;
+    session_figures(s, &m, now);
+    s->told = s->credit;
     msg_put_heartbeat(frame, &m);
     s->beat_due = false;
     s->beat_at = now;

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HOST_EVERY_MS 1000
 /* More of the descriptors in use than this is worth a word: a probe takes up to three. */
@@ -252,6 +253,7 @@ static enum session_end end_of(const struct job *j)
 static void give_back(struct work *w, const struct job *j, enum cause fault, const char *detail,
                       struct mono now)
 {
+    w->ended[fault]++;
     health_ended(w->health, fault, now);
     session_on_fault(w->session, j->task, fault, detail, now);
 }
@@ -287,6 +289,7 @@ static void hand_over(struct work *w, const struct job *j, struct mono now)
     strbuf_reset(&w->record);
     if (end == SESSION_DONE) {
         health_ended(w->health, CAUSE_NONE, now);
+        w->ended[r->cause]++;
         tell_end(w, j);
         result_encode(r, wall_now(), &w->record);
     }
@@ -395,4 +398,22 @@ void work_tick(struct work *w, struct mono now)
         health_tick(w->health, in_hand(w));
     }
     diagnose(w, now);
+}
+
+void work_figures(struct work *w, struct page_figures *out, struct mono now)
+{
+    struct session_info i;
+    struct pool_stats p;
+    session_info(w->session, &i);
+    pool_stats(w->pool, now, &p);
+    session_figures(w->session, &out->hb, now);
+    snprintf(out->trouble, sizeof(out->trouble), "%s", out->hb.trouble);
+    out->hb.trouble = NULL; /* not ours to keep */
+    out->state = session_state_word(i.state);
+    out->tasks = i.tasks;
+    out->released = i.released;
+    out->nacked = i.nacked;
+    out->worker_lag_ms = p.lag_ms;
+    out->worker_silent_ms = p.silent_ms;
+    memcpy(out->ended, w->ended, sizeof(out->ended));
 }

@@ -3,6 +3,7 @@
 #include "agent/health/health.h"
 #include "agent/link/canary.h"
 #include "agent/link/session.h"
+#include "agent/page/page.h"
 #include "agent/run/pool.h"
 #include "common/hostinfo.h"
 
@@ -40,6 +41,7 @@ struct work {
     struct mono host_at;
     struct strbuf record;
     char trouble[160];
+    uint64_t ended[CAUSE_COUNT]; /* probes, by cause; those that are no result among them */
 };
 struct work_config { /* borrowed during work_init() */
     struct session_config session;
@@ -58,5 +60,7 @@ void work_fini(struct work *w);
 void work_collect(struct work *w, struct mono now);
 /* A few times a second. */
 void work_tick(struct work *w, struct mono now);
+/* All of page_figures that is not the link's own. */
+void work_figures(struct work *w, struct page_figures *out, struct mono now);
 /* After any event: what has changed is carried to the disk. */
 void work_spool(struct work *w, struct mono now);

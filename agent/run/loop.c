@@ -26,6 +26,7 @@ struct loop {
     void *arg;
     _Atomic bool wake_pending;
     _Atomic int64_t turn_since_ns;       /* 0 = waiting */
+    _Atomic int64_t seen_ns;             /* when it last began or ended a turn */
     _Atomic int64_t lag_ns[LAG_SECONDS]; /* the longest turn of each of the last seconds */
     _Atomic int64_t lag_second[LAG_SECONDS];
 };
@@ -46,6 +47,7 @@ struct loop *loop_create(void (*on_wake)(void *arg), void *arg)
     l->on_wake = on_wake;
     l->arg = arg;
     l->now = mono_now();
+    l->seen_ns = l->now.ns;
     timers_init(&l->timers);
     if (l->epfd < 0 || l->wakefd < 0 || !wake_init(l))
         loop_destroy(&l);
@@ -209,6 +211,7 @@ static void turn_end(struct loop *l)
     struct mono end = mono_now();
     lag_note(l, end.ns / NS_PER_SEC, end.ns - l->now.ns);
     atomic_store_explicit(&l->turn_since_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&l->seen_ns, end.ns, memory_order_relaxed);
     l->now = end;
 }
 
@@ -219,10 +222,17 @@ static void turn(struct loop *l)
     REQUIRE(n >= 0 || errno == EINTR);
     l->now = mono_now();
     atomic_store_explicit(&l->turn_since_ns, l->now.ns, memory_order_relaxed);
+    atomic_store_explicit(&l->seen_ns, l->now.ns, memory_order_relaxed);
     l->n_events = n > 0 ? n : 0;
     dispatch(l);
     timers_run(&l->timers, l->now);
     turn_end(l);
+}
+
+int64_t loop_silent_ms(const struct loop *l, struct mono now)
+{
+    int64_t seen = atomic_load_explicit(&l->seen_ns, memory_order_relaxed);
+    return mono_diff_ms(now, (struct mono){seen});
 }
 
 void loop_run(struct loop *l)

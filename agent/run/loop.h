@@ -46,6 +46,9 @@ struct mono loop_now_fresh(struct loop *l); /* read anew: for stamps that must b
 /* The longest turn of the last 5 s, or that under way. Any thread. */
 double loop_lag_ms(const struct loop *l);
 
+/* Since it last began or ended a turn: idle loops turn once a second. Any thread. */
+int64_t loop_silent_ms(const struct loop *l, struct mono now);
+
 void loop_run(struct loop *l);  /* until loop_stop() */
 void loop_stop(struct loop *l); /* own thread */
 void loop_wake(struct loop *l); /* any thread: on_wake runs soon on the loop's thread, coalesced */

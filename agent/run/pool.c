@@ -280,6 +280,9 @@ void pool_stats(struct pool *p, struct mono now, struct pool_stats *out)
         double lag = worker_lag_ms(p->workers[i]);
         if (lag > out->lag_ms)
             out->lag_ms = lag;
+        int64_t silent = worker_silent_ms(p->workers[i], now);
+        if (silent > out->silent_ms)
+            out->silent_ms = silent;
     }
 }
 

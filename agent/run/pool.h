@@ -81,6 +81,7 @@ struct pool_stats {
     uint64_t ended;
     int64_t oldest_ms; /* age of the oldest started probe, −1 = none */
     double lag_ms;     /* the worst worker's */
+    int64_t silent_ms; /* since the loop of the most silent worker last turned */
 };
 void pool_stats(struct pool *p, struct mono now, struct pool_stats *out);
 /* Places free for new jobs, in slots and queue together. */

@@ -352,3 +352,8 @@ double worker_lag_ms(const struct worker *w)
 {
     return loop_lag_ms(w->env.loop);
 }
+
+int64_t worker_silent_ms(const struct worker *w, struct mono now)
+{
+    return loop_silent_ms(w->env.loop, now);
+}

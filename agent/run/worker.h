@@ -27,3 +27,4 @@ void worker_run_job(struct worker *w, struct job *j); /* takes j until it comes 
 void worker_cancel(struct worker *w, uint64_t task);
 unsigned worker_index(const struct worker *w);
 double worker_lag_ms(const struct worker *w);
+int64_t worker_silent_ms(const struct worker *w, struct mono now);

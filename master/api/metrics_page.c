@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "common/log.h"
 #include "master/api/handlers.h"
 #include "master/api/http.h"
 
@@ -150,6 +151,9 @@ enum step metrics_page(struct http_req *r)
         put_core(b, a->conf.core_stats);
     put_store(b, a->conf.store);
     put_api(b, a);
+    metrics_head(b, "sonde_log_lines_lost_total", "counter",
+                 "Log lines that were rate-limited or not written");
+    metrics_sample(b, "sonde_log_lines_lost_total", NULL, (double)log_lost());
     if (a->conf.hub_lag_ms) {
         metrics_head(b, "sonde_hub_lag_ms", "gauge", "How late the hub's loop is");
         metrics_sample(b, "sonde_hub_lag_ms", NULL, a->conf.hub_lag_ms(a->conf.hub_arg));

@@ -16,7 +16,8 @@ agent/outbox/  common/ proto/ agent/outbox/
 agent/health/  common/ proto/ agent/health/
 agent/probe/   common/ proto/ agent/policy/ agent/health/ agent/probe/ agent/run/
 agent/run/     common/ proto/ agent/policy/ agent/health/ agent/probe/ agent/run/
-agent/link/    common/ proto/ agent/policy/ agent/health/ agent/outbox/ agent/probe/ agent/run/ agent/link/
+agent/page/    common/ proto/ agent/page/
+agent/link/    common/ proto/ agent/policy/ agent/health/ agent/outbox/ agent/page/ agent/probe/ agent/run/ agent/link/
 agent/         common/ proto/ agent/
 master/core/   common/ proto/ master/core/
 master/schedule/  common/ proto/ master/schedule/
@@ -35,7 +36,7 @@ libraries() {
     cat <<'TABLE'
 libwebsockets.h  common/ws/ agent/link/ master/hub/
 uv.h             common/ws/ agent/link/ master/hub/
-microhttpd.h     master/api/
+microhttpd.h     master/api/ agent/page/
 curl/            agent/run/ agent/probe/ master/ctl/
 ares.h           agent/run/ agent/probe/
 sqlite3.h        master/store/sqlite
