@@ -98,8 +98,8 @@ END_TEST
 START_TEST(test_addresses)
 {
     static const char *const good[] = {"127.0.0.1:8702", "[::1]:1", "0.0.0.0:65535"};
-    static const char *const bad[] = {"",          "8702",         "127.0.0.1", "127.0.0.1:0",
-                                      "[::1]",     "localhost:80", ":8702",     "127.0.0.1:65536",
+    static const char *const bad[] = {"",           "8702",         "127.0.0.1", "127.0.0.1:0",
+                                      "[::1]",      "localhost:80", ":8702",     "127.0.0.1:65536",
                                       "unix:/tmp/x"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
         ck_assert_int_eq(page_address_check(good[i], why, sizeof(why)), ERR_NONE);
