@@ -7,6 +7,7 @@
 enum step health_alive(struct http_req *r);
 enum step health_ready(struct http_req *r);
 enum step metrics_page(struct http_req *r);
+enum step openapi_get(struct http_req *r);
 
 enum step batches_post_begin(struct http_req *r);
 enum step batches_post_body(struct http_req *r, const char *p, size_t *n);

@@ -10,6 +10,7 @@ static const struct route routes[] = {
     {"GET",  "/healthz",                              SCOPE_NONE,   NULL, NULL, health_alive},
     {"GET",  "/readyz",                               SCOPE_NONE,   NULL, NULL, health_ready},
     {"GET",  "/metrics",                              SCOPE_READ,   NULL, NULL, metrics_page},
+    {"GET",  "/api/v1/openapi.json",                  SCOPE_NONE,   NULL, NULL, openapi_get},
     {"POST", "/api/v1/batches",                       SCOPE_SUBMIT, batches_post_begin, batches_post_body, batches_post_run},
     {"GET",  "/api/v1/batches",                       SCOPE_READ,   NULL, NULL, batches_list},
     {"GET",  "/api/v1/batches/{}",                    SCOPE_READ,   NULL, NULL, batches_get},
