@@ -15,6 +15,7 @@ static void name_probe(struct ctl *c)
 {
     client_path(c->client, API "/probes");
     client_query(c->client, "count", c->o.count);
+    client_query(c->client, "log_tasks", c->o.log_tasks ? "1" : NULL);
     for (size_t i = 0; i < c->o.agents.count; i++)
         client_query(c->client, "agent", c->o.agents.items[i]);
     for (size_t i = 0; i < c->o.tags.count; i++)

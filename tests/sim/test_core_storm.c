@@ -432,6 +432,7 @@ static void open_next(struct storm *st)
     if (st->users.opened == BATCHES)
         return;
     define_batch(st, ++st->users.opened);
+    st->w->batches[st->users.opened].def.log_tasks = st->users.opened % 2;
     world_open(st->w, st->users.opened);
 }
 
