@@ -65,7 +65,8 @@ static void put_session(struct strbuf *b, const struct page_figures *f)
     const struct msg_heartbeat *hb = &f->hb;
     metrics_head(b, name, "gauge", "The state of the session with the master, as a label");
     put_labelled(b, name, 1, "state", f->state, NULL, NULL);
-    uint64_t left = hb->credit.count - hb->received.count;
+    bool over = hb->received.count > hb->credit.count; /* and the session is about to end for it */
+    uint64_t left = over ? 0 : hb->credit.count - hb->received.count;
     const struct row rows[] = {
         {PREFIX "connects_total", "Sessions begun with the master", COUNTER, (double)f->connects},
         {PREFIX "heartbeat_rtt_ms", "Round trip of the last heartbeat", GAUGE, hb->rtt_ms},

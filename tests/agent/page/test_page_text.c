@@ -62,6 +62,13 @@ START_TEST(test_what_is_not_known_has_no_sample)
 }
 END_TEST
 
+START_TEST(test_more_than_the_credit_leaves_none)
+{
+    f.hb.received.count = 11;
+    has(metrics("bj-1", 20), "sonde_agent_credit_left 0\n");
+}
+END_TEST
+
 START_TEST(test_before_the_first_figures_only_the_process_is_told)
 {
     const char *s = metrics("bj-1", -1);
@@ -116,6 +123,7 @@ static TCase *all(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_figures_have_their_samples);
     tcase_add_test(tc, test_what_is_not_known_has_no_sample);
+    tcase_add_test(tc, test_more_than_the_credit_leaves_none);
     tcase_add_test(tc, test_before_the_first_figures_only_the_process_is_told);
     tcase_add_test(tc, test_alive_while_all_loops_turn);
     tcase_add_test(tc, test_not_alive_when_the_link_is_silent);
