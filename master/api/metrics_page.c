@@ -65,6 +65,10 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         COUNTER("bulk_losses_total", "Times that many agents were lost at once since start",
                 s->bulk_losses),
         COUNTER("agents_dead_total", "Agents declared dead since start", s->agents_dead),
+        COUNTER("agents_port_pushed_out_total",
+                "Connections without HELLO that made room for others", s->pushed_out),
+        COUNTER("agents_port_refused_total", "Connections refused because all places were taken",
+                s->sockets_refused),
         COUNTER("agents_cloned_total", "Names refused for a while: two processes fought over them",
                 s->agent_clones),
     };

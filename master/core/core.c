@@ -21,6 +21,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
         memcpy(c->deny, cfg->deny, cfg->n_deny * sizeof(*cfg->deny));
     c->n_deny = cfg->n_deny;
     c->tell_steps = cfg->tell_steps;
+    c->max_agents = cfg->max_agents;
     idmap_init(&c->sessions);
     idmap_init(&c->tasks);
     idmap_init(&c->hosts);

@@ -176,6 +176,7 @@ struct core_config {
     struct cidr *deny; /* sent to agents in WELCOME */
     unsigned n_deny;
     bool tell_steps; /* of all tasks: somebody reads them */
+    unsigned max_agents; /* connected at the same time; 0 = as many as come */
 };
 struct core;
 struct core *core_create(const struct core_config *c, const struct core_ops *ops, void *arg,
@@ -284,6 +285,9 @@ session_id core_session_open(struct core *c, const char *allowed_agents, const c
                              struct mono now);
 /* One line without newline. The core closes the session itself on a bad one. */
 void core_session_line(struct core *c, session_id s, const char *line, size_t len, struct mono now);
+/* It has said HELLO and was let in. False too when it is gone. */
+bool core_session_is_known(struct core *c, session_id s);
+unsigned core_connected(const struct core *c); /* agents with such a session */
 /* Bytes that came without a whole line yet: life of the link. */
 void core_session_alive(struct core *c, session_id s, struct mono now);
 /* The cause counts when the core has not closed it for one of its own; detail: a sentence or "". */
@@ -368,7 +372,8 @@ struct core_stats {
         open_tasks; /* in open batches, and not ended */
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
-        unknown_messages, sessions_total, disconnects, agents_dead, agent_clones, bulk_losses;
-    struct counter ends[END_COUNT]; /* of sessions, by cause */
+        unknown_messages, sessions_total, disconnects, agents_dead, agent_clones, bulk_losses,
+        pushed_out, sockets_refused; /* at the agents' port: strangers, and those who knocked */
+    struct counter ends[END_COUNT];  /* of sessions, by cause */
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

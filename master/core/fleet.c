@@ -132,6 +132,17 @@ void core_session_closed(struct core *c, session_id id, enum end cause, const ch
     session_free(c, s);
 }
 
+bool core_session_is_known(struct core *c, session_id id)
+{
+    const struct session *s = fleet_session(c, id);
+    return s != NULL && s->agent != NULL;
+}
+
+unsigned core_connected(const struct core *c)
+{
+    return c->connected;
+}
+
 /* ---- agents */
 
 static void free_tags(struct agent *a)
@@ -344,6 +355,8 @@ static const char *hello_refused(struct core *c, struct session *s, const struct
     struct agent *a = agent_get(c, m->agent);
     if (!a)
         return "the master knows as many agents as it can";
+    if (c->max_agents && c->connected >= c->max_agents && !a->session)
+        return "as many agents as --max-agents allows are connected already";
     *code = CLOSE_CLONE;
     return clone_judge(c, a, m, s->peer, now) ? CLONE_REASON : NULL;
 }

@@ -241,7 +241,7 @@ struct core {
     struct ticket_ring *tickets;
     struct rng rng;
     struct cidr deny[64];
-    unsigned n_deny;
+    unsigned n_deny, max_agents;
     bool tell_steps;
     struct agent *agents;
     struct batch *batches;

@@ -17,7 +17,6 @@
 #define RX_BUFFER_BYTES 4096 /* 5.5 KB a connection; larger brings nothing */
 #define FRAME_MAX       (FRAME_COALESCE_BYTES + LINE_MAX_BYTES)
 #define HEADER_MAX      2048
-#define HANDSHAKES_MAX  512  /* sockets beyond the sessions: upgrades under way and strangers */
 #define CLOSE_NO_STATUS 1005 /* RFC 6455 §7.4.1: a close frame without a code */
 #define CLOSE_FLUSH_MS  1000 /* a peer that does not take its close frame by then is cut */
 
@@ -35,16 +34,6 @@ static struct conn *conn_find(struct hub *h, session_id s)
 
 /* ---- sockets come and go */
 
-/* Refused before EMFILE, at which lws would spin. */
-static int on_accept(struct hub *h)
-{
-    if ((int64_t)h->conns.count < h->max_agents + HANDSHAKES_MAX)
-        return 0;
-    LOG(LOG_WARN, "gate", "socket_refused", LU("open", h->conns.count),
-        LI("max_agents", h->max_agents));
-    return -1;
-}
-
 static int on_socket(struct hub *h, struct lws *wsi)
 {
     struct conn *c = mem_zalloc(sizeof(*c));
@@ -52,6 +41,7 @@ static int on_socket(struct hub *h, struct lws *wsi)
     c->wsi = wsi;
     line_buf_init(&c->in);
     list_push_back(&h->conns, &c->node);
+    door_enter(&h->door, &c->seat);
     lws_set_opaque_user_data(wsi, c);
     return 0;
 }
@@ -74,6 +64,58 @@ static void end_given_up(struct conn *c, struct mono now)
     end_session(c, end_of_close(c->close_code), c->close_reason, now);
 }
 
+static void kill_socket(struct conn *c)
+{
+    c->killed = true;
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    /* lws looks at a timer that was set outside of its callbacks only at its next event. */
+    lws_cancel_service(lws_get_context(c->wsi));
+}
+
+/* IPv4 in its own form, though the socket speaks IPv6. */
+static void name_peer(struct conn *c)
+{
+    static const char mapped[] = "::ffff:";
+    char text[PEER_TEXT_MAX] = "";
+    lws_get_peer_simple(c->wsi, text, sizeof(text));
+    bool v4 = strncmp(text, mapped, sizeof(mapped) - 1) == 0 && strchr(text, '.') != NULL;
+    snprintf(c->peer, sizeof(c->peer), "%s", v4 ? text + sizeof(mapped) - 1 : text);
+}
+
+/* The longest without a word makes room for one who may have something to say. */
+static void push_out(struct hub *h, struct door_seat *seat)
+{
+    struct conn *c = CONTAINER_OF(seat, struct conn, seat);
+    if (c->peer[0] == '\0')
+        name_peer(c);
+    LOG(LOG_WARN, "gate", "stranger_pushed_out", LS("peer", c->peer),
+        LU("strangers", h->door.strangers.count), LU("guests", h->door.guests.count),
+        LI("max_agents", h->max_agents));
+    counter_add(&core_stats(h->core)->pushed_out, 1);
+    door_send_off(&h->door, seat);
+    c->close_code = CLOSE_HELLO_TIMEOUT;
+    snprintf(c->close_reason, sizeof(c->close_reason),
+             "the agents' port is crowded, and it had not said HELLO");
+    c->closing = true;
+    end_given_up(c, mono_now());
+    kill_socket(c);
+}
+
+/* Refused before EMFILE, at which lws would spin. */
+static int on_accept(struct hub *h)
+{
+    struct door_seat *out;
+    if (!door_knock(&h->door, &out)) {
+        LOG(LOG_WARN, "gate", "socket_refused", LU("open", h->conns.count),
+            LI("max_agents", h->max_agents));
+        counter_add(&core_stats(h->core)->sockets_refused, 1);
+        return -1;
+    }
+    if (out != NULL)
+        push_out(h, out);
+    return 0;
+}
+
 /* Without a close frame: what the socket still knows of it. */
 static void end_lost(struct conn *c)
 {
@@ -93,6 +135,7 @@ static int on_destroy(struct conn *c)
     if (c == NULL)
         return 0;
     end_lost(c);
+    door_leave(&c->hub->door, &c->seat);
     list_remove(&c->hub->conns, &c->node);
     if (c->closing)
         list_remove(&c->hub->closing, &c->closing_node);
@@ -141,22 +184,12 @@ static enum gate_verdict judge(struct lws *wsi, struct hub *h, const char *upgra
         .upgrade = upgrade,
         .authorization = authorization,
         .subprotocols = subprotocols,
-        .full = (int64_t)h->sessions.count >= h->max_agents,
+        .full = (int64_t)core_connected(h->core) >= h->max_agents,
         .draining = h->state != HUB_RUNNING,
     };
     enum gate_verdict v = gate_judge(&q, h->tokens, grant);
     explicit_bzero(authorization, sizeof(authorization));
     return v;
-}
-
-/* IPv4 in its own form, though the socket speaks IPv6. */
-static void name_peer(struct conn *c)
-{
-    static const char mapped[] = "::ffff:";
-    char text[PEER_TEXT_MAX] = "";
-    lws_get_peer_simple(c->wsi, text, sizeof(text));
-    bool v4 = strncmp(text, mapped, sizeof(mapped) - 1) == 0 && strchr(text, '.') != NULL;
-    snprintf(c->peer, sizeof(c->peer), "%s", v4 ? text + sizeof(mapped) - 1 : text);
 }
 
 static int on_request(struct lws *wsi, struct hub *h, struct conn *c, const char *upgrade)
@@ -183,6 +216,7 @@ static int on_established(struct hub *h, struct conn *c)
     if (c->token_id[0] == '\0')
         return -1; /* it did not come through the gate */
     sockinfo_tune_link(lws_get_socket_fd(c->wsi));
+    door_upgraded(&h->door, &c->seat);
     c->sid = core_session_open(h->core, c->agents, c->peer, mono_now());
     idmap_add(&h->sessions, c->sid, c);
     return 0;
@@ -276,6 +310,8 @@ static bool feed(struct conn *c, const char *p, size_t n, struct mono now)
     }
     while (!c->closing && (line = line_buf_next(&c->in, &len)) != NULL)
         core_session_line(c->hub->core, c->sid, line, len, now);
+    if (c->seat.place == DOOR_GUEST && core_session_is_known(c->hub->core, c->sid))
+        door_known(&c->hub->door, &c->seat);
     return !c->closing;
 }
 
@@ -399,11 +435,8 @@ void conn_close_revoked(struct hub *h, struct mono now)
 
 static void cut(struct conn *c, struct mono now)
 {
-    c->killed = true;
     end_given_up(c, now);
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
-    /* lws looks at a timer that was set outside of its callbacks only at its next event. */
-    lws_cancel_service(lws_get_context(c->wsi));
+    kill_socket(c);
 }
 
 void conn_tick(struct hub *h, struct mono now)

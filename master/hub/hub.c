@@ -13,10 +13,7 @@
 
 #define TICK_MS     TOKENS_POLL_MS
 #define SCAN_MS     1000 /* connections are looked through this often */
-#define HANDSHAKE_S 10   /* a request that is not whole by then is cut */
-#define HEADERS_AT_ONCE                                                                            \
-    1024 /* requests being read at the same moment, beyond them accepts wait                       \
-          */
+#define HANDSHAKE_S 5    /* a request that is not whole by then is cut: it is one small packet */
 /* Between turns while there are no descriptors: lws, which cannot stop accepting, would spin. Far
  * below what an agent's link notices. */
 #define BREATH_MS        10
@@ -321,7 +318,10 @@ static enum err listen_on(struct hub *h, const char *listen, char *why, size_t w
                                              .gid = (gid_t)-1,
                                              .uid = (uid_t)-1,
                                              .timeout_secs = HANDSHAKE_S,
-                                             .max_http_header_pool2 = HEADERS_AT_ONCE};
+                                             /* One for each socket: without one a stranger
+                                              * would wait for others. Made when needed. */
+                                             .max_http_header_pool2 =
+                                                 (unsigned)h->door.places + DOOR_LEAVING_MAX};
     char text[IP_TEXT_MAX];
     struct ip ip;
     uint16_t port = 0;
@@ -374,6 +374,7 @@ static void open_core(struct hub *h, const struct hub_config *c)
         .deny = c->deny,
         .n_deny = c->n_deny,
         .tell_steps = log_enabled(LOG_DEBUG),
+        .max_agents = (unsigned)c->max_agents,
     };
     h->desk.journal = h->journal = journal_create(c->boot->boot_epoch, now);
     h->desk.look = look;
@@ -390,6 +391,7 @@ enum err hub_create(const struct hub_config *c, struct hub **out, char *why, siz
     struct hub *h = mem_zalloc(sizeof(*h));
     h->max_agents = c->max_agents;
     h->cpu = -1;
+    door_init(&h->door, (size_t)c->max_agents);
     list_init(&h->conns);
     list_init(&h->closing);
     idmap_init(&h->sessions);

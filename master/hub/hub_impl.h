@@ -7,6 +7,7 @@
 #include "master/auth/tokens.h"
 #include "master/hub/courier.h"
 #include "master/hub/desk.h"
+#include "master/hub/door.h"
 #include "master/hub/gate.h"
 #include "master/hub/hub.h"
 #include "master/hub/journal.h"
@@ -29,6 +30,7 @@ struct conn {
     struct hub *hub;
     struct lws *wsi;
     struct list_node node;
+    struct door_seat seat;
     session_id sid; /* 0: not yet, or no more */
     char token_id[TOKEN_ID_MAX];
     char *agents; /* names the token is bound to; NULL = any */
@@ -64,6 +66,7 @@ struct hub {
     struct idmap sessions; /* conns, by sid */
     struct list conns;
     struct list closing; /* in the order of close_by */
+    struct door door;
     struct strbuf frame;
     uv_prepare_t turn;
     struct mono scanned_at, phase_until;

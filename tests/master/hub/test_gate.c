@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/master/hub/rig.h"
+#include "master/hub/door.h"
 #include "master/hub/gate.h"
 
 /* The gate on the wire: what is not an agent gets one answer and is closed, and harms nobody. */
 
+#define AGENTS_MAX 10
 #define LINE(text) text "\r\n"
 #define UPGRADE                                                                                    \
     LINE("Host: x")                                                                                \
@@ -16,7 +18,7 @@ static char answer[65536];
 
 static void setup(void)
 {
-    rig_start(10);
+    rig_start(AGENTS_MAX);
 }
 
 static void teardown(void)
@@ -201,14 +203,69 @@ START_TEST(test_long_header_is_no_upgrade)
 }
 END_TEST
 
-START_TEST(test_session_over_the_cap_is_503)
+static void say_hello(struct peer *p, int i)
 {
-    struct peer p[11];
-    for (int i = 0; i < 10; i++)
+    char hello[512];
+    snprintf(hello, sizeof(hello), HELLO_AS("agent-%d", "r1"), i);
+    peer_say(p, hello);
+    peer_say(p, INFLIGHT_END);
+}
+
+/* The cap of the rig: so many who have said HELLO. */
+static void fill(struct peer p[AGENTS_MAX])
+{
+    for (int i = 0; i < AGENTS_MAX; i++) {
         peer_open(&p[i]);
-    ck_assert_int_eq(peer_open_with(&p[10], rig.agent_token), 503);
-    for (int i = 0; i < 11; i++)
+        say_hello(&p[i], i);
+        ck_assert_ptr_nonnull(peer_wait(&p[i], "verdict_end"));
+    }
+}
+
+START_TEST(test_agent_over_the_cap_is_503)
+{
+    struct peer p[AGENTS_MAX + 1];
+    fill(p);
+    ck_assert_int_eq(peer_open_with(&p[AGENTS_MAX], rig.agent_token), 503);
+    for (int i = 0; i <= AGENTS_MAX; i++)
         peer_close(&p[i]);
+}
+END_TEST
+
+START_TEST(test_who_says_no_hello_takes_no_agents_place)
+{
+    struct peer silent[AGENTS_MAX], p[AGENTS_MAX];
+    for (int i = 0; i < AGENTS_MAX; i++)
+        peer_open(&silent[i]);
+    fill(p);
+    say_hello(&silent[0], AGENTS_MAX); /* upgraded in time, and one too many */
+    ck_assert_int_eq(peer_wait_close(&silent[0]), CLOSE_POLICY);
+    ck_assert_ptr_nonnull(strstr(silent[0].close_reason, "--max-agents"));
+    say_hello(&silent[1], 3); /* who is there already may come anew */
+    ck_assert_ptr_nonnull(peer_wait(&silent[1], "verdict_end"));
+    ck_assert_int_eq(peer_wait_close(&p[3]), CLOSE_REPLACED);
+    for (int i = 0; i < AGENTS_MAX; i++) {
+        peer_close(&silent[i]);
+        peer_close(&p[i]);
+    }
+}
+END_TEST
+
+START_TEST(test_the_oldest_stranger_makes_room)
+{
+    enum { STRANGERS = AGENTS_MAX + DOOR_SPARE };
+    struct peer p;
+    char byte;
+    int fds[STRANGERS];
+    for (int i = 0; i < STRANGERS; i++)
+        fds[i] = sock_open();
+    peer_join(&p); /* long before the time of those is over */
+    ck_assert_uint_eq(sock_read(fds[0], &byte, 1), 0);
+    struct core_stats *s = hub_core_stats(rig.hub);
+    ck_assert_uint_ge(counter_get(&s->pushed_out), 1);
+    ck_assert_uint_eq(counter_get(&s->sockets_refused), 0);
+    for (int i = 0; i < STRANGERS; i++)
+        close(fds[i]);
+    peer_close(&p);
 }
 END_TEST
 
@@ -266,7 +323,9 @@ static TCase *refusals(void)
     tcase_add_test(tc, test_chunked_body_does_not_hang_it);
     tcase_add_loop_test(tc, test_strange_requests_harm_nobody, 0, (int)ARRAY_LEN(strange));
     tcase_add_test(tc, test_long_header_is_no_upgrade);
-    tcase_add_test(tc, test_session_over_the_cap_is_503);
+    tcase_add_test(tc, test_agent_over_the_cap_is_503);
+    tcase_add_test(tc, test_who_says_no_hello_takes_no_agents_place);
+    tcase_add_test(tc, test_the_oldest_stranger_makes_room);
     tcase_add_test(tc, test_revoked_token_ends_its_session);
     tcase_add_test(tc, test_port_in_use_is_one_sentence);
     return tc;
