@@ -67,6 +67,8 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         COUNTER("agents_dead_total", "Agents declared dead since start", s->agents_dead),
         COUNTER("agents_port_pushed_out_total",
                 "Connections without HELLO that made room for others", s->pushed_out),
+        COUNTER("agents_port_cut_total", "Connections without a whole request in 5 s",
+                s->strangers_cut),
         COUNTER("agents_port_refused_total", "Connections refused because all places were taken",
                 s->sockets_refused),
         COUNTER("agents_cloned_total", "Names refused for a while: two processes fought over them",

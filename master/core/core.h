@@ -373,7 +373,7 @@ struct core_stats {
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
         unknown_messages, sessions_total, disconnects, agents_dead, agent_clones, bulk_losses,
-        pushed_out, sockets_refused; /* at the agents' port: strangers, and those who knocked */
-    struct counter ends[END_COUNT];  /* of sessions, by cause */
+        pushed_out, strangers_cut, sockets_refused; /* at the agents' port */
+    struct counter ends[END_COUNT];                 /* of sessions, by cause */
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

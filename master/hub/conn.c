@@ -18,7 +18,9 @@
 #define FRAME_MAX       (FRAME_COALESCE_BYTES + LINE_MAX_BYTES)
 #define HEADER_MAX      2048
 #define CLOSE_NO_STATUS 1005 /* RFC 6455 §7.4.1: a close frame without a code */
-#define CLOSE_FLUSH_MS  1000 /* a peer that does not take its close frame by then is cut */
+/* A flood that came in one moment must not stop the loop when its time is over. */
+#define CUT_AT_ONCE    400
+#define CLOSE_FLUSH_MS 1000 /* a peer that does not take its close frame by then is cut */
 
 static struct conn *conn_of(struct lws *wsi)
 {
@@ -41,7 +43,7 @@ static int on_socket(struct hub *h, struct lws *wsi)
     c->wsi = wsi;
     line_buf_init(&c->in);
     list_push_back(&h->conns, &c->node);
-    door_enter(&h->door, &c->seat);
+    door_enter(&h->door, &c->seat, mono_now());
     lws_set_opaque_user_data(wsi, c);
     return 0;
 }
@@ -82,23 +84,40 @@ static void name_peer(struct conn *c)
     snprintf(c->peer, sizeof(c->peer), "%s", v4 ? text + sizeof(mapped) - 1 : text);
 }
 
+/* Without a close frame: it may not even have upgraded. */
+static void send_off(struct conn *c, const char *why, struct mono now)
+{
+    door_send_off(&c->hub->door, &c->seat);
+    c->close_code = CLOSE_HELLO_TIMEOUT;
+    snprintf(c->close_reason, sizeof(c->close_reason), "%s", why);
+    c->closing = true;
+    end_given_up(c, now);
+    kill_socket(c);
+}
+
 /* The longest without a word makes room for one who may have something to say. */
 static void push_out(struct hub *h, struct door_seat *seat)
 {
     struct conn *c = CONTAINER_OF(seat, struct conn, seat);
-    if (c->peer[0] == '\0')
-        name_peer(c);
-    LOG(LOG_WARN, "gate", "stranger_pushed_out", LS("peer", c->peer),
+    name_peer(c);
+    LOG(LOG_WARN, "gate", "pushed_out", LS("peer", c->peer),
         LU("strangers", h->door.strangers.count), LU("guests", h->door.guests.count),
         LI("max_agents", h->max_agents));
     counter_add(&core_stats(h->core)->pushed_out, 1);
-    door_send_off(&h->door, seat);
-    c->close_code = CLOSE_HELLO_TIMEOUT;
-    snprintf(c->close_reason, sizeof(c->close_reason),
-             "the agents' port is crowded, and it had not said HELLO");
-    c->closing = true;
-    end_given_up(c, mono_now());
-    kill_socket(c);
+    send_off(c, "the agents' port is crowded, and it had not said HELLO", mono_now());
+}
+
+void conn_cut_strangers(struct hub *h, struct mono now)
+{
+    struct door_seat *seat;
+    for (int n = 0; n < CUT_AT_ONCE && (seat = door_overdue(&h->door, now)) != NULL; n++) {
+        struct conn *c = CONTAINER_OF(seat, struct conn, seat);
+        name_peer(c);
+        LOG(LOG_INFO, "gate", "stranger_cut", LS("peer", c->peer),
+            LU("strangers", h->door.strangers.count));
+        counter_add(&core_stats(h->core)->strangers_cut, 1);
+        send_off(c, "no whole request", now);
+    }
 }
 
 /* Refused before EMFILE, at which lws would spin. */

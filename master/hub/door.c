@@ -19,7 +19,7 @@ bool door_knock(const struct door *d, struct door_seat **out)
     *out = NULL;
     if (d->leaving >= DOOR_LEAVING_MAX)
         return false;
-    if (d->taken < d->places)
+    if (d->taken < d->places && d->strangers.count < DOOR_STRANGERS_MAX)
         return true;
     *out = oldest(&d->strangers);
     if (*out == NULL)
@@ -36,9 +36,16 @@ static void stand_up(struct door *d, struct door_seat *s)
         list_remove(&d->guests, &s->node);
 }
 
-void door_enter(struct door *d, struct door_seat *s)
+struct door_seat *door_overdue(const struct door *d, struct mono now)
+{
+    struct door_seat *s = oldest(&d->strangers);
+    return s != NULL && mono_diff_ms(now, s->came_at) >= DOOR_STRANGER_MS ? s : NULL;
+}
+
+void door_enter(struct door *d, struct door_seat *s, struct mono now)
 {
     REQUIRE(s->place == DOOR_NOWHERE);
+    s->came_at = now;
     s->place = DOOR_STRANGER;
     list_push_back(&d->strangers, &s->node);
     d->taken++;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "common/clock.h"
 #include "common/list.h"
 
 /*
@@ -9,16 +10,22 @@
  * Pure; hub thread. Agents that have said who they are keep their places. Strangers (no good
  * upgrade yet) and guests (upgraded, no HELLO) share what the agents leave free and DOOR_SPARE
  * more; when all is taken the oldest stranger goes, else the oldest guest: a flood of them pushes
- * itself out, and an agent is past both in a moment. Who was told to go counts until he is gone.
+ * itself out, and an agent is past both in a moment. A stranger may stay DOOR_STRANGER_MS. Who was
+ * told to go counts until he is gone.
  */
 #define DOOR_SPARE 512 /* besides the agents: a second of strangers in a storm */
+/* And so many at the same time, whatever is free: lws keeps their time-outs in one sorted list. At
+ * 10,000 agents a second that come back, each has 200 ms to send its request. */
+#define DOOR_STRANGERS_MAX 2048
 /* Between two turns of the loop so many can be told to go; then those who knock are refused. */
 #define DOOR_LEAVING_MAX 256
+#define DOOR_STRANGER_MS 5000 /* for a request of one small packet */
 
 enum door_place { DOOR_NOWHERE, DOOR_STRANGER, DOOR_GUEST, DOOR_KNOWN, DOOR_LEAVING };
 struct door_seat { /* embedded in its socket's struct; zeroed = nowhere */
     struct list_node node;
     enum door_place place;
+    struct mono came_at;
 };
 struct door {
     size_t places, taken; /* taken: without those who leave */
@@ -30,8 +37,11 @@ void door_init(struct door *d, size_t max_agents);
 /* Somebody is about to come in. False: he is refused. *out: who must go for him, NULL = nobody; the
  * caller sends him off and says door_send_off. */
 bool door_knock(const struct door *d, struct door_seat **out);
-void door_enter(struct door *d, struct door_seat *s);    /* a stranger */
-void door_upgraded(struct door *d, struct door_seat *s); /* … is a guest … */
-void door_known(struct door *d, struct door_seat *s);    /* … is known, if he was not before */
+/* A stranger whose time is over, NULL = none. */
+struct door_seat *door_overdue(const struct door *d, struct mono now);
+
+void door_enter(struct door *d, struct door_seat *s, struct mono now); /* a stranger … */
+void door_upgraded(struct door *d, struct door_seat *s);               /* … a guest … */
+void door_known(struct door *d, struct door_seat *s);    /* … known, if he was not before */
 void door_send_off(struct door *d, struct door_seat *s); /* he has no place any more */
 void door_leave(struct door *d, struct door_seat *s);    /* he is gone */

@@ -13,7 +13,7 @@
 
 #define TICK_MS     TOKENS_POLL_MS
 #define SCAN_MS     1000 /* connections are looked through this often */
-#define HANDSHAKE_S 5    /* a request that is not whole by then is cut: it is one small packet */
+#define HANDSHAKE_S 10   /* lws cuts by then who is still a stranger; door.h does it before */
 /* Between turns while there are no descriptors: lws, which cannot stop accepting, would spin. Far
  * below what an agent's link notices. */
 #define BREATH_MS        10
@@ -277,6 +277,7 @@ static void on_tick(void *arg, struct mono now)
     core_tick(h->core, lag_ms, now);
     desk_tick(&h->desk, now);
     hub_poll_tokens(h, now);
+    conn_cut_strangers(h, now);
     if (mono_diff_ms(now, h->scanned_at) < SCAN_MS)
         return;
     h->scanned_at = now;
@@ -318,10 +319,11 @@ static enum err listen_on(struct hub *h, const char *listen, char *why, size_t w
                                              .gid = (gid_t)-1,
                                              .uid = (uid_t)-1,
                                              .timeout_secs = HANDSHAKE_S,
+                                             .timeout_secs_ah_idle = HANDSHAKE_S,
                                              /* One for each socket: without one a stranger
                                               * would wait for others. Made when needed. */
                                              .max_http_header_pool2 =
-                                                 (unsigned)h->door.places + DOOR_LEAVING_MAX};
+                                                 DOOR_STRANGERS_MAX + DOOR_LEAVING_MAX};
     char text[IP_TEXT_MAX];
     struct ip ip;
     uint16_t port = 0;

@@ -93,4 +93,5 @@ bool conn_any_closing(struct hub *h); /* a close frame is not yet sent and answe
 /* The queues of the socket: before its end, or as they were at its end. False: not known. */
 bool conn_link(struct hub *h, session_id s, struct sockinfo *out);
 void conn_close_revoked(struct hub *h, struct mono now);
+void conn_cut_strangers(struct hub *h, struct mono now); /* every tick */
 void conn_tick(struct hub *h, struct mono now); /* cuts peers that do not take their close frame */

@@ -43,3 +43,17 @@ def cpu_s(pid):
 def peak_rss_mb(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:")) / 1024
+
+
+LINES_A_SECOND = 10  # of one place in the code: DESIGN's bound of the log
+
+
+def calm_log(proc):
+    """No place in the code wrote more than it may. Its seconds are the machine's, not the clock's: they share two of the log's."""
+    lines = {}
+    for line in proc.log().splitlines():
+        words = line.split()
+        if len(words) >= 4 and words[0].endswith("Z"):
+            lines.setdefault((words[1], words[2], words[3], words[0][:19]), []).append(line)
+    for place, found in lines.items():
+        expect(len(found) <= 2 * LINES_A_SECOND, proc.name, "wrote", len(found), "lines within a second:", *place, found[-1])

@@ -11,17 +11,19 @@
 
 static struct door door;
 static struct door_seat seats[SEATS];
+static struct mono now;
 
 static void setup(void)
 {
     door_init(&door, AGENTS);
+    now = (struct mono){NS_PER_SEC};
     memset(seats, 0, sizeof(seats));
 }
 
 static void enter(unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++)
-        door_enter(&door, &seats[i]);
+        door_enter(&door, &seats[i], now);
 }
 
 static struct door_seat *knock(void)
@@ -42,6 +44,19 @@ static bool is_shut(void)
 START_TEST(test_with_places_left_nobody_must_go)
 {
     enter(0, PLACES - 1);
+    ck_assert_ptr_null(knock());
+}
+END_TEST
+
+START_TEST(test_strangers_do_not_fill_all_that_is_free)
+{
+    static struct door_seat many[DOOR_STRANGERS_MAX];
+    memset(many, 0, sizeof(many));
+    door_init(&door, 2 * DOOR_STRANGERS_MAX);
+    for (unsigned i = 0; i < DOOR_STRANGERS_MAX; i++)
+        door_enter(&door, &many[i], now);
+    ck_assert_ptr_eq(knock(), &many[0]);
+    door_upgraded(&door, &many[0]);
     ck_assert_ptr_null(knock());
 }
 END_TEST
@@ -117,9 +132,25 @@ START_TEST(test_sent_off_is_sent_off_once_and_stays_so)
 }
 END_TEST
 
-TESTS(places, test_with_places_left_nobody_must_go, test_the_oldest_stranger_goes_first,
-      test_a_guest_goes_only_when_there_is_no_stranger, test_who_is_known_is_never_pushed_out,
-      test_a_stranger_cannot_be_known, test_too_many_who_leave_shut_it_until_they_are_gone,
+START_TEST(test_a_strangers_time_is_over_a_guests_is_not)
+{
+    enter(0, 2);
+    door_upgraded(&door, &seats[0]);
+    now = mono_add_ms(now, DOOR_STRANGER_MS - 1);
+    enter(2, 3);
+    ck_assert_ptr_null(door_overdue(&door, now));
+    now = mono_add_ms(now, 1);
+    ck_assert_ptr_eq(door_overdue(&door, now), &seats[1]);
+    door_send_off(&door, &seats[1]);
+    ck_assert_ptr_null(door_overdue(&door, now));
+}
+END_TEST
+
+TESTS(places, test_strangers_do_not_fill_all_that_is_free,
+      test_a_strangers_time_is_over_a_guests_is_not, test_with_places_left_nobody_must_go,
+      test_the_oldest_stranger_goes_first, test_a_guest_goes_only_when_there_is_no_stranger,
+      test_who_is_known_is_never_pushed_out, test_a_stranger_cannot_be_known,
+      test_too_many_who_leave_shut_it_until_they_are_gone,
       test_sent_off_is_sent_off_once_and_stays_so)
 
 static TCase *all(void)
