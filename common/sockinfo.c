@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/sockinfo.h"
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 
 /* A dead peer is noticed after 20 + 3 · 5 s when idle, after 20 s with data on the way. */
 #define KEEPALIVE_IDLE_S     20
@@ -32,6 +32,17 @@ bool sockinfo_read(int fd, struct sockinfo *out)
     out->rttvar_ms = ti.tcpi_rttvar / 1000.0;
     out->retransmits = ti.tcpi_total_retrans;
     out->unacked = ti.tcpi_unacked;
+    return true;
+}
+
+bool sockinfo_bytes(int fd, uint64_t *in, uint64_t *out)
+{
+    struct tcp_info ti;
+    socklen_t len = sizeof(ti);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len) != 0)
+        return false;
+    *in = ti.tcpi_bytes_received;
+    *out = ti.tcpi_bytes_acked;
     return true;
 }
 

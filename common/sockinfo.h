@@ -11,6 +11,8 @@ struct sockinfo {
     uint32_t retransmits, unacked;
 };
 bool sockinfo_read(int fd, struct sockinfo *out);
+/* Received, and sent and acknowledged, since it was opened. False: no TCP. */
+bool sockinfo_bytes(int fd, uint64_t *in, uint64_t *out);
 
 /* Keepalive 20/3/5, TCP_USER_TIMEOUT 20 s, TCP_NOTSENT_LOWAT 16 KiB, TCP_NODELAY. Best effort (unix
  * sockets: none). */

@@ -224,8 +224,9 @@ static void watch(struct master *m)
 {
     for (;;) {
         struct pollfd p = {.fd = m->signal_fd, .events = POLLIN};
-        (void)poll(&p, 1, m->dev != NULL ? WATCH_MS : -1);
+        (void)poll(&p, 1, m->dev != NULL ? WATCH_MS : API_TICK_MS);
         int sig = signals_read(m->signal_fd);
+        api_tick(m->api);
         if (sig == SIGTERM || sig == SIGINT) {
             LOG(LOG_INFO, "master", "stopping", LS("signal", sig == SIGTERM ? "SIGTERM" : "SIGINT"),
                 LS("meaning", "a second one ends it at once"));

@@ -9,7 +9,8 @@
  *
  * The api thread never waits: it asks the core (ask_core) or the store by mailbox, suspends the
  * connection, and the answering thread resumes it. Uploads go line by line to the store's writer;
- * when its mailbox is full the upload is suspended until api_on_room. Bounds: API_*.
+ * when its mailbox is full the upload is suspended until api_on_room. Slow clients: guard.h.
+ * Bounds: API_*.
  */
 #define API_CONNECTIONS_MAX  1024
 #define API_PER_IP_MAX       256
@@ -42,7 +43,9 @@ struct api_config {
 };
 MUST_USE enum err api_create(const struct api_config *c, struct api **out, char *why,
                              size_t why_max); /* ERR_BUSY: the port is in use */
-void api_on_room(void *api);   /* any thread: the store's writer has room again; api may be NULL */
-void api_drain(struct api *a); /* new submissions get 503 with Retry-After; /readyz fails */
+void api_on_room(void *api); /* any thread: the store's writer has room again; api may be NULL */
+#define API_TICK_MS 1000
+void api_tick(struct api *a);      /* one thread, every API_TICK_MS: slow clients are cut */
+void api_drain(struct api *a);     /* new submissions get 503 with Retry-After; /readyz fails */
 void api_destroy(struct api **ap); /* waits for requests under way, at most 5 s */
 int api_port(struct api *a);

@@ -69,6 +69,14 @@ static void admit(struct http_req *r)
         r->route->begin(r);
 }
 
+struct guard_conn *http_guard_conn(struct http_req *r)
+{
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    REQUIRE(i != NULL && i->socket_context != NULL);
+    return i->socket_context;
+}
+
 static struct http_req *req_create(struct api *a, struct MHD_Connection *conn, const char *method,
                                    const char *path)
 {
@@ -81,6 +89,7 @@ static struct http_req *req_create(struct api *a, struct MHD_Connection *conn, c
     query_init(&r->query);
     atomic_fetch_add(&a->active, 1);
     counter_add(&a->stats.requests, 1);
+    guard_request(&a->guard, http_guard_conn(r), r);
     return r;
 }
 
@@ -88,6 +97,7 @@ static void req_destroy(struct http_req *r)
 {
     struct api *a = r->api;
     REQUIRE(!r->waiting && !list_linked(&r->room_node));
+    guard_answered(&a->guard, http_guard_conn(r));
     if (r->state_free)
         r->state_free(r->state);
     if (r->sreq)
@@ -211,6 +221,19 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     *con_cls = NULL;
 }
 
+static void on_connection(void *cls, struct MHD_Connection *conn, void **slot,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct api *a = cls;
+    struct guard_conn **c = (struct guard_conn **)slot;
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED && i != NULL)
+        guard_opened(&a->guard, c, i->connect_fd);
+    else if (what == MHD_CONNECTION_NOTIFY_CLOSED && *c != NULL)
+        guard_closed(&a->guard, c);
+}
+
 static void on_mhd_log(void *cls, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
@@ -236,7 +259,7 @@ static struct MHD_Daemon *start(struct api *a, int fd)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)API_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)API_IDLE_S, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, a, MHD_OPTION_END);
+        on_completed, a, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a, MHD_OPTION_END);
 }
 
 static void api_free(struct api *a)
@@ -244,6 +267,7 @@ static void api_free(struct api *a)
     http_unlisten(a);
     tokens_close(&a->tokens);
     free(a->trusted);
+    guard_fini(&a->guard);
     PTOK(pthread_mutex_destroy(&a->lock));
     free(a);
 }
@@ -261,6 +285,7 @@ enum err api_create(const struct api_config *c, struct api **out, char *why, siz
     if (a->conf.body_max_bytes <= 0)
         a->conf.body_max_bytes = API_BODY_MAX_DEFAULT;
     PTOK(pthread_mutex_init(&a->lock, NULL));
+    guard_init(&a->guard);
     list_init(&a->room);
     list_init(&a->aborts);
     list_init(&a->idempotent);
@@ -285,6 +310,11 @@ enum err api_create(const struct api_config *c, struct api **out, char *why, siz
 void api_drain(struct api *a)
 {
     atomic_store(&a->draining, true);
+}
+
+void api_tick(struct api *a)
+{
+    guard_tick(&a->guard);
 }
 
 int api_port(struct api *a)

@@ -6,6 +6,7 @@
 #include "common/list.h"
 #include "common/metrics.h"
 #include "master/api/api.h"
+#include "master/api/guard.h"
 #include "master/api/query.h"
 #include "master/api/routes.h"
 #include <microhttpd.h>
@@ -84,6 +85,7 @@ struct api {
     atomic_uint active, suspended,
         tallies;         /* tallies: uploads, and what of gone ones the store still holds */
     atomic_uint streams; /* of events */
+    struct guard guard;
     pthread_mutex_t lock;
     struct list room;       /* requests that wait for room in the store's writer */
     struct list aborts;     /* store_req by letter.node: aborts that wait for room */
@@ -137,6 +139,7 @@ void core_req_free(struct core_req **cp);
 const char *http_header(struct http_req *r, const char *name);
 
 /* ---- parts of http.c */
+struct guard_conn *http_guard_conn(struct http_req *r);
 /* Around each of MHD's callbacks into us: false once the daemon is about to be stopped. */
 bool http_enter(struct api *a);
 void http_leave(struct api *a);

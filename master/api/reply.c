@@ -160,6 +160,8 @@ enum MHD_Result reply_send(struct http_req *r)
 {
     struct reply *p = &r->reply;
     REQUIRE(p->status && !p->sent);
+    if (p->lasting)
+        guard_lasting(&r->api->guard, http_guard_conn(r));
     check_overflow(r);
     struct MHD_Response *m = response_of(r);
     if (!m)
