@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/utf8.h"
@@ -23,7 +25,9 @@
 static _Atomic int min_level = LOG_INFO;
 static _Atomic int line_format = LOG_TEXT;
 static _Atomic int log_fd = STDERR_FILENO;
-static _Atomic uint64_t lost;
+static _Atomic bool may_block; /* the descriptor's reader may be one who stands still */
+static _Atomic uint64_t suppressed_all, unwritten;
+static _Atomic uint64_t untold; /* of the unwritten: no line has said so yet */
 static _Atomic bool torn; /* the last write was cut short: the next line first ends that one */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -35,6 +39,10 @@ void log_init(enum log_level level, enum log_format format, int fd)
     atomic_store(&line_format, (int)format);
     atomic_store(&log_fd, fd);
     atomic_store(&torn, false);
+    atomic_store(&untold, 0);
+    struct stat st;
+    bool known = fstat(fd, &st) == 0;
+    atomic_store(&may_block, known && !S_ISREG(st.st_mode));
 }
 
 enum err log_level_parse(const char *text, enum log_level *out)
@@ -49,9 +57,19 @@ enum err log_level_parse(const char *text, enum log_level *out)
     return ERR_INVALID;
 }
 
-uint64_t log_lost(void)
+uint64_t log_suppressed(void)
 {
-    return atomic_load_explicit(&lost, memory_order_relaxed);
+    return atomic_load_explicit(&suppressed_all, memory_order_relaxed);
+}
+
+uint64_t log_unwritten(void)
+{
+    return atomic_load_explicit(&unwritten, memory_order_relaxed);
+}
+
+uint64_t log_untold(void)
+{
+    return atomic_load_explicit(&untold, memory_order_relaxed);
 }
 
 bool log_enabled(enum log_level level)
@@ -252,17 +270,72 @@ static void put_head(struct line *l, enum log_level level, const char *area, con
     }
 }
 
-static void write_line(const struct line *l)
+/*
+ * A pipe whose reader stands still must not stop the thread that logs. Who is told that there is
+ * room may find it taken by another thread's line; then it waits, but only behind a reader that
+ * has just read.
+ */
+static bool has_room(int fd)
 {
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return !atomic_load(&may_block) || poll(&p, 1, 0) != 0;
+}
+
+static bool write_line(const struct line *l)
+{
+    int fd = atomic_load(&log_fd);
     ssize_t n;
+    if (!has_room(fd))
+        return false;
     do {
-        n = write(atomic_load(&log_fd), l->text, l->len);
+        n = write(fd, l->text, l->len);
     } while (n < 0 && errno == EINTR);
-    if (n == (ssize_t)l->len)
-        return;
-    if (n > 0)
+    if (n > 0 && n < (ssize_t)l->len)
         atomic_store(&torn, true);
-    atomic_fetch_add(&lost, 1);
+    return n == (ssize_t)l->len;
+}
+
+static void line_begin(struct line *l, enum log_level level, const char *area, const char *event)
+{
+    l->len = 0;
+    l->max = sizeof(l->text);
+    l->full = false;
+    l->json = atomic_load(&line_format) == LOG_JSON;
+    if (atomic_exchange(&torn, false))
+        put(l, "\n", 1);
+    put_head(l, level, area, event);
+}
+
+static bool line_end(struct line *l)
+{
+    puts_line(l, l->json ? "}\n" : "\n");
+    REQUIRE(!l->full);
+    return write_line(l);
+}
+
+/* What could not be written is said before all else. False: nothing can be written still. */
+static bool tell_unwritten(void)
+{
+    uint64_t n = atomic_exchange(&untold, 0);
+    if (n == 0)
+        return true;
+    struct line l;
+    line_begin(&l, LOG_WARN, "log", "lines_lost");
+    put_fields(&l, (const struct log_field[]){
+                       LU("lines", n),
+                       LS("meaning", "they could not be written: a full disk, or a reader that was "
+                                     "gone or stood still"),
+                       {.kind = LOG_F_END}});
+    if (line_end(&l))
+        return true;
+    atomic_fetch_add(&untold, n);
+    return false;
+}
+
+static void note_unwritten(void)
+{
+    atomic_fetch_add(&unwritten, 1);
+    atomic_fetch_add(&untold, 1);
 }
 
 void log_write(struct log_site *site, enum log_level level, const char *area, const char *event,
@@ -271,24 +344,18 @@ void log_write(struct log_site *site, enum log_level level, const char *area, co
     REQUIRE(site != NULL && area != NULL && event != NULL && fields != NULL);
     REQUIRE((size_t)level < ARRAY_LEN(level_names));
     if (!site_admits(site, mono_now().ns / NS_PER_SEC)) {
-        atomic_fetch_add(&lost, 1);
+        atomic_fetch_add(&suppressed_all, 1);
         return;
     }
     int saved_errno = errno;
+    bool works = tell_unwritten();
     struct line l;
-    l.len = 0;
-    l.max = sizeof(l.text);
-    l.full = false;
-    l.json = atomic_load(&line_format) == LOG_JSON;
-    if (atomic_exchange(&torn, false))
-        put(&l, "\n", 1);
-    put_head(&l, level, area, event);
+    line_begin(&l, level, area, event);
     put_fields(&l, fields);
     unsigned suppressed = atomic_exchange(&site->suppressed, 0);
     if (suppressed > 0)
         putf(&l, l.json ? ",\"suppressed\":%u" : " suppressed=%u", suppressed);
-    puts_line(&l, l.json ? "}\n" : "\n");
-    REQUIRE(!l.full);
-    write_line(&l);
+    if (!works || !line_end(&l))
+        note_unwritten();
     errno = saved_errno;
 }

@@ -9,8 +9,9 @@
  *
  * Any thread; a line is one write(2), so lines never mix. Each place (macro call site) writes at
  * most 10 lines a second, or 1,000 of what a user asked to see; what it suppressed is counted and
- * told in its next line as suppressed=N.
- * A descriptor that fails (full disk, EPIPE) never stops the program: lost lines are counted.
+ * told in its next line as suppressed=N. A descriptor that fails (full disk, EPIPE, a pipe that
+ * nobody reads) never stops the program: lost lines are counted, and the first one that can be
+ * written again is preceded by their number.
  * Values are escaped; nothing a peer sends can forge a line. Credentials are never given to this
  * module.
  */
@@ -20,7 +21,11 @@ enum log_format { LOG_TEXT, LOG_JSON };
 void log_init(enum log_level level, enum log_format format, int fd);
 MUST_USE enum err log_level_parse(const char *text,
                                   enum log_level *out); /* debug info warn error */
-uint64_t log_lost(void); /* lines that could not be written, or were rate-limited, since start */
+/* Lines since the start: beyond the limit of their place; that could not be written; of these, that
+ * no line has told of yet: not 0 = it cannot be written still. */
+uint64_t log_suppressed(void);
+uint64_t log_unwritten(void);
+uint64_t log_untold(void);
 
 struct log_field {
     const char *key;

@@ -297,6 +297,7 @@ static void read_heartbeat(struct json_cur *c, struct message *out)
     m->outbox_results = get_figure(c, "outbox_results");
     m->outbox_bytes = get_figure(c, "outbox_bytes");
     m->spool_bytes = get_figure(c, "spool_bytes");
+    m->log_lost = get_figure(c, "log_lost");
     read_machine(c, m);
     m->drops = get_count(c, "drops");
     m->probes = get_count(c, "probes");

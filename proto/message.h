@@ -76,7 +76,8 @@ struct msg_heartbeat { /* figures that cannot be had are −1 */
     struct window received,
         credit;            /* TASK lines and bytes received; what the master may send up to */
     double lag_ms, rtt_ms; /* of the link's loop; of the last HEARTBEAT and its ACK */
-    int64_t queue, running, slots, oldest_ms, outbox_results, outbox_bytes, spool_bytes;
+    int64_t queue, running, slots, oldest_ms, outbox_results, outbox_bytes, spool_bytes,
+        log_lost; /* lines of its log that could not be written since it began */
     double cpu_percent, load1;
     int64_t rss_bytes, mem_available_bytes, fds_used, fds_max, established, time_wait, close_wait,
         ephemeral_ports, recvq_bytes, sendq_bytes;

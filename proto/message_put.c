@@ -188,6 +188,7 @@ void msg_put_heartbeat(struct strbuf *b, const struct msg_heartbeat *m)
     put_figure(&w, "outbox_results", m->outbox_results);
     put_figure(&w, "outbox_bytes", m->outbox_bytes);
     put_figure(&w, "spool_bytes", m->spool_bytes);
+    put_figure(&w, "log_lost", m->log_lost);
     put_machine(&w, m);
     json_u64(&w, "drops", m->drops);
     json_u64(&w, "probes", m->probes);

@@ -120,6 +120,9 @@ static void put_trouble(struct work *w, struct msg_heartbeat *hb, const struct p
     else if (p->lag_ms >= WORKER_LATE_MS)
         snprintf(w->trouble, sizeof(w->trouble),
                  "a worker is %.0f ms late: the host has too little CPU", p->lag_ms);
+    else if (log_untold() > 0)
+        snprintf(w->trouble, sizeof(w->trouble),
+                 "its log cannot be written: a full disk, or nobody reads it");
     hb->trouble = w->trouble;
 }
 
@@ -134,6 +137,7 @@ static void op_figures(void *arg, struct msg_heartbeat *hb, struct mono now)
     hb->slots = p.slots;
     hb->oldest_ms = p.oldest_ms;
     hb->probes = p.ended;
+    hb->log_lost = (int64_t)log_unwritten();
     put_host(w, hb, now);
     put_socket(w, hb);
     put_trouble(w, hb, &p, now);

@@ -32,6 +32,7 @@ static void put_heartbeat(struct json_out *w, const struct msg_heartbeat *h)
         {"outbox_results", h->outbox_results},
         {"outbox_bytes", h->outbox_bytes},
         {"spool_bytes", h->spool_bytes},
+        {"log_lost", h->log_lost},
         {"rss_bytes", h->rss_bytes},
         {"mem_available_bytes", h->mem_available_bytes},
         {"fds_used", h->fds_used},

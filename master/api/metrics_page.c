@@ -83,6 +83,14 @@ static void put_core(struct strbuf *b, struct core_stats *s)
     }
 }
 
+static void put_log(struct strbuf *b)
+{
+    static const char name[] = "sonde_log_dropped_total";
+    metrics_head(b, name, "counter", "Lines of the log that were not written");
+    metrics_sample(b, name, "reason=\"rate\"", (double)log_suppressed());
+    metrics_sample(b, name, "reason=\"write\"", (double)log_unwritten());
+}
+
 /* One family of both mailboxes. */
 static void put_boxes(struct strbuf *b, const char *name, const char *type, const char *help,
                       double writer, double reader)
@@ -163,9 +171,7 @@ enum step metrics_page(struct http_req *r)
         put_core(b, a->conf.core_stats);
     put_store(b, a->conf.store);
     put_api(b, a);
-    metrics_head(b, "sonde_log_lines_lost_total", "counter",
-                 "Log lines that were rate-limited or not written");
-    metrics_sample(b, "sonde_log_lines_lost_total", NULL, (double)log_lost());
+    put_log(b);
     if (a->conf.hub_lag_ms) {
         metrics_head(b, "sonde_hub_lag_ms", "gauge", "How late the hub's loop is");
         metrics_sample(b, "sonde_hub_lag_ms", NULL, a->conf.hub_lag_ms(a->conf.hub_arg));

@@ -159,6 +159,7 @@ static void put_host(struct strbuf *out, const struct json_node *agent)
     FIGURES("sockets", {"ESTABLISHED", "heartbeat.established", COUNT},
             {"TIME_WAIT", "heartbeat.time_wait", COUNT},
             {"CLOSE_WAIT", "heartbeat.close_wait", COUNT});
+    FIGURES("log", {"lines lost", "heartbeat.log_lost", COUNT});
 }
 
 void agent_page_put(const struct json_node *agent, struct strbuf *out)

@@ -151,6 +151,7 @@ START_TEST(test_heartbeat_and_back)
                               .outbox_results = 1,
                               .outbox_bytes = 2,
                               .spool_bytes = INT64_C(1) << 33,
+                              .log_lost = 7,
                               .cpu_percent = 12.5,
                               .load1 = 0.5,
                               .rss_bytes = INT64_C(1) << 40,
@@ -177,6 +178,7 @@ START_TEST(test_heartbeat_and_back)
     ck_assert_int_eq(g->rss_bytes, INT64_C(1) << 40);
     ck_assert_int_eq(g->sendq_bytes, 12);
     ck_assert_int_eq(g->spool_bytes, INT64_C(1) << 33);
+    ck_assert_int_eq(g->log_lost, 7);
     ck_assert_int_eq(g->ephemeral_ports, 10);
     ck_assert_uint_eq(g->probes, 14);
     ck_assert_str_eq(g->trouble, "no \"descriptors\"");
@@ -195,6 +197,7 @@ START_TEST(test_heartbeat_figures_that_cannot_be_had_stay_unknown)
                               .outbox_results = -1,
                               .outbox_bytes = -1,
                               .spool_bytes = -1,
+                              .log_lost = -1,
                               .cpu_percent = -1,
                               .load1 = -1,
                               .rss_bytes = -1,
