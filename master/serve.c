@@ -96,6 +96,11 @@ static struct mono tick_of_hub(void *arg)
     return hub_last_tick(arg);
 }
 
+static bool load_of_hub(void *arg)
+{
+    return hub_overloaded(arg);
+}
+
 /* ---- what must be there before */
 
 /* lws keeps 16 bytes for each descriptor that is allowed: so many as are needed, not infinity. */
@@ -187,6 +192,7 @@ static bool build_api(struct master *m, char *why)
                            .core_stats = hub_core_stats(m->hub),
                            .hub_lag_ms = lag_of_hub,
                            .hub_last_tick = tick_of_hub,
+                           .overloaded = load_of_hub,
                            .hub_arg = m->hub,
                            .max_agents = m->o->max_agents,
                            .agents_port = hub_port(m->hub),

@@ -33,6 +33,7 @@ struct api_config {
     struct core_stats *core_stats;
     double (*hub_lag_ms)(void *arg);
     struct mono (*hub_last_tick)(void *arg);
+    bool (*overloaded)(void *arg); /* by the hub: no new work is taken; NULL = never */
     void *hub_arg;
     int64_t body_max_bytes;
     int64_t max_agents;     /* 0: not known */

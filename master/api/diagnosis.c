@@ -103,11 +103,22 @@ static void desk_fact(const struct core_req *c, struct diag_facts *f)
                             .letters_max = (int64_t)c->box.max_letters};
 }
 
+static void stood_facts(struct core_stats *s, struct diag_facts *f)
+{
+    f->hub.stood = s ? (int64_t)counter_get(&s->stood) : -1;
+    if (f->hub.stood <= 0)
+        return;
+    f->hub.stood_ms = gauge_get(&s->stood_ms);
+    f->hub.stood_ago_ms = mono_diff_ms(mono_now(), (struct mono){gauge_get(&s->stood_at_ns)});
+}
+
 static void hub_facts(struct http_req *r, bool asked, struct diag_facts *f)
 {
     const struct api_config *c = &r->api->conf;
     f->hub.lag_ms = c->hub_lag_ms ? c->hub_lag_ms(c->hub_arg) : -1;
     f->hub.silent_ms = hub_silent_ms(c);
+    f->hub.overloaded = c->overloaded && c->overloaded(c->hub_arg);
+    stood_facts(c->core_stats, f);
     f->hub.sessions = c->core_stats ? gauge_get(&c->core_stats->sessions) : -1;
     f->hub.sessions_max = c->max_agents;
     f->has_core = asked && r->core_ok && r->creq->found;

@@ -10,6 +10,7 @@
 #include <sys/timex.h>
 #include <unistd.h>
 #include "common/hostinfo.h"
+#include "common/log.h"
 #include "common/sockdiag.h"
 
 #define PROC_TEXT_MAX 256
@@ -194,5 +195,7 @@ void host_facts(struct api *a, const struct host_sample *before, struct diag_fac
     process_facts(f);
     socket_facts(a, f);
     clock_facts(a, f);
+    f->host.log_unwritten = (int64_t)log_unwritten();
+    f->host.log_untold = (int64_t)log_untold();
     store_facts(a, before, &now, f);
 }

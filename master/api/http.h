@@ -92,7 +92,8 @@ struct api {
     struct list idempotent; /* of the api thread alone: uploads with a key, under way */
     struct {
         struct counter requests, replies_2xx, replies_4xx, replies_5xx, uploads, upload_lines,
-            upload_rejected, upload_waits, unauthorized, streams, streams_refused, stream_events;
+            upload_rejected, upload_waits, shed, unauthorized, streams, streams_refused,
+            stream_events;
         struct histogram request_ms;
     } stats;
 };
@@ -116,6 +117,9 @@ enum MHD_Result reply_send(struct http_req *r);
 /* For readers: hands out what waits in `out` from *off on, and empties it when all has gone. */
 ssize_t reply_copy(struct http_req *r, struct strbuf *out, size_t *off, char *buf, size_t max);
 void reply_fini(struct reply *p);
+
+/* Is there a reason to take no new work at all? True: it is the reply. */
+bool reply_no_new_work(struct http_req *r);
 
 /* ---- waiting */
 /* After it the handler returns STEP_WAIT, whatever happens: somebody will resume. */

@@ -64,6 +64,10 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         COUNTER("disconnects_total", "Sessions ended since start", s->disconnects),
         COUNTER("bulk_losses_total", "Times that many agents were lost at once since start",
                 s->bulk_losses),
+        COUNTER("hub_stood_still_total", "Times that the hub's loop stood for over a second",
+                s->stood),
+        GAUGE("hub_stood_still_milliseconds", "The longest of these in the last minutes",
+              s->stood_ms),
         COUNTER("agents_dead_total", "Agents declared dead since start", s->agents_dead),
         COUNTER("agents_port_pushed_out_total",
                 "Connections without HELLO that made room for others", s->pushed_out),
@@ -141,6 +145,8 @@ static void put_api(struct strbuf *b, struct api *a)
         COUNTER("api_upload_rejected_total", "Bad lines", a->stats.upload_rejected),
         COUNTER("api_upload_waits_total", "Uploads suspended by a full store",
                 a->stats.upload_waits),
+        COUNTER("api_shed_total", "Submissions refused because the master cannot keep up",
+                a->stats.shed),
         COUNTER("api_cut_no_head_total", "Connections cut: no whole request in 8 s",
                 a->guard.no_head),
         COUNTER("api_cut_no_progress_total", "Connections cut: less than 1 KiB in 30 s",
@@ -175,6 +181,11 @@ enum step metrics_page(struct http_req *r)
     if (a->conf.hub_lag_ms) {
         metrics_head(b, "sonde_hub_lag_ms", "gauge", "How late the hub's loop is");
         metrics_sample(b, "sonde_hub_lag_ms", NULL, a->conf.hub_lag_ms(a->conf.hub_arg));
+    }
+    if (a->conf.overloaded) {
+        metrics_head(b, "sonde_overloaded", "gauge",
+                     "1 while the master cannot keep up and takes no new work");
+        metrics_sample(b, "sonde_overloaded", NULL, a->conf.overloaded(a->conf.hub_arg));
     }
     return STEP_DONE;
 }

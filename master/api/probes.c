@@ -49,9 +49,8 @@ static enum step take_options(struct http_req *r, struct probe *p)
 
 enum step probes_begin(struct http_req *r)
 {
-    if (atomic_load(&r->api->draining))
-        return reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
-                             "the master is shutting down and takes no new work; try again");
+    if (reply_no_new_work(r))
+        return STEP_DONE;
     struct probe *p = mem_zalloc(sizeof(*p));
     r->state = p;
     r->state_free = probe_free;

@@ -93,6 +93,23 @@ enum step reply_store_error(struct http_req *r, enum err e, const char *why)
     }
 }
 
+bool reply_no_new_work(struct http_req *r)
+{
+    struct api *a = r->api;
+    if (atomic_load(&a->draining)) {
+        reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
+                      "the master is shutting down and takes no new work; try again");
+        return true;
+    }
+    if (!a->conf.overloaded || !a->conf.overloaded(a->conf.hub_arg))
+        return false;
+    counter_add(&a->stats.shed, 1);
+    reply_problem(r, MHD_HTTP_TOO_MANY_REQUESTS, "overloaded",
+                  "the master cannot keep up and takes no new work, so that its agents do not "
+                  "suffer; wait as Retry-After says and try again (GET /diagnosis says why)");
+    return true;
+}
+
 void reply_accepted(struct http_req *r, const char *uuid)
 {
     char location[sizeof("/api/v1/batches/") + UUID_TEXT_MAX];

@@ -49,11 +49,8 @@ bool upload_may_begin(struct http_req *r)
     struct core_stats *s = r->api->conf.core_stats;
     int64_t length = 0;
     const char *h = http_header(r, "Content-Length");
-    if (atomic_load(&r->api->draining)) {
-        reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
-                      "the master is shutting down and takes no new work; try again");
+    if (reply_no_new_work(r))
         return false;
-    }
     if (s && gauge_get(&s->open_tasks) > r->api->conf.open_tasks_max) {
         reply_problem(r, MHD_HTTP_TOO_MANY_REQUESTS, "too_many_open_tasks",
                       "more than %" PRId64 " tasks are open; wait until some have ended",

@@ -365,6 +365,7 @@ struct core_stuck {
 /* Into out[CORE_STUCK_MAX]; *more: how many others there are. Returns how many are told. */
 unsigned core_stuck(struct core *c, struct mono now, struct core_stuck *out, unsigned *more);
 
+#define CORE_STOOD_MS 600000 /* an operator who comes in a hurry still sees it */
 struct core_stats {
     struct gauge bulk_loss; /* 1 while one lasts: see bulk.h */
     struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open,
@@ -375,5 +376,9 @@ struct core_stats {
         unknown_messages, sessions_total, disconnects, agents_dead, agent_clones, bulk_losses,
         pushed_out, strangers_cut, sockets_refused; /* at the agents' port */
     struct counter ends[END_COUNT];                 /* of sessions, by cause */
+    /* How often the loop stood still, and the worst of the last CORE_STOOD_MS: how long, and when
+     * it ended (of struct mono). */
+    struct counter stood;
+    struct gauge stood_ms, stood_at_ns;
 };
 struct core_stats *core_stats(struct core *c); /* atomics: any thread may read */

@@ -213,12 +213,26 @@ static void gauges(struct core *c)
     gauge_set(&c->stats.agents_orphaned, (int64_t)c->orphans.count);
 }
 
+/* For people: the worst of some minutes. */
+static void note_stood(struct core *c, int64_t ms, struct mono now)
+{
+    struct core_stats *s = &c->stats;
+    struct mono last = {gauge_get(&s->stood_at_ns)};
+    bool old = counter_get(&s->stood) == 0 || mono_diff_ms(now, last) > CORE_STOOD_MS;
+    counter_add(&s->stood, 1);
+    if (!old && ms < gauge_get(&s->stood_ms))
+        return;
+    gauge_set(&s->stood_ms, ms);
+    gauge_set(&s->stood_at_ns, now.ns);
+}
+
 void liveness_notice_sleep(struct core *c, struct mono now)
 {
     int64_t overslept = mono_diff_ms(now, c->last_tick);
     if (overslept <= OWN_LAG_MS)
         return;
     forgive(c, overslept, now);
+    note_stood(c, overslept, now);
     char detail[128];
     snprintf(detail, sizeof(detail),
              "master_overload: its loop stood for %lld ms; that time is nobody's silence",

@@ -157,3 +157,16 @@ void check_clock(const struct diag_facts *f, struct diag_finding *out)
         [SYNC_YES] = "disciplined by a service, no jump since the start"};
     diag_say(out, f->host.sync == SYNC_NO ? DIAG_UNKNOWN : DIAG_OK, "%s", how[f->host.sync]);
 }
+
+void check_log(const struct diag_facts *f, struct diag_finding *out)
+{
+    char a[HUMAN_MAX];
+    diag_figure(out, "lost", (double)f->host.log_unwritten);
+    diag_figure(out, "lost_now", (double)f->host.log_untold);
+    if (f->host.log_untold > 0)
+        diag_say(out, DIAG_WARN, "it cannot be written: %s lines were lost up to now",
+                 count(f->host.log_untold, a));
+    else
+        diag_say(out, DIAG_OK, "it is written; %s lines were lost since the start",
+                 count(f->host.log_unwritten, a));
+}

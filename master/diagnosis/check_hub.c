@@ -6,6 +6,7 @@
 #define LAG_WARN_MS   250
 #define LAG_BAD_MS    1000 /* from here on the core takes its own lateness into account */
 #define SILENT_BAD_MS 5000 /* as /healthz */
+#define STOOD_WARN_MS 5000 /* half of what makes an agent suspect */
 #define USED_WARN     80   /* percent of the most agents */
 #define NO_HELLO_WARN 32   /* agents that come back in a storm are past it in a moment */
 
@@ -21,6 +22,32 @@ void check_loop_lag(const struct diag_facts *f, struct diag_finding *out)
     else
         diag_say(out, diag_over(f->hub.lag_ms, LAG_WARN_MS, LAG_BAD_MS),
                  "the hub was at most %.0f ms late in the last 5 s", f->hub.lag_ms);
+}
+
+void check_stood_still(const struct diag_facts *f, struct diag_finding *out)
+{
+    char stood[HUMAN_MAX], ago[HUMAN_MAX];
+    bool lately = f->hub.stood > 0 && f->hub.stood_ago_ms <= CORE_STOOD_MS;
+    diag_figure(out, "times", (double)f->hub.stood);
+    diag_figure(out, "stood_ms", lately ? (double)f->hub.stood_ms : -1);
+    diag_figure(out, "ago_ms", lately ? (double)f->hub.stood_ago_ms : -1);
+    if (f->hub.stood < 0)
+        diag_say(out, DIAG_UNKNOWN, "the hub does not say whether it stood still");
+    else if (!lately)
+        diag_say(out, DIAG_OK, "not for a second in the last 10 min");
+    else
+        diag_say(out, f->hub.stood_ms >= STOOD_WARN_MS ? DIAG_WARN : DIAG_OK,
+                 "it stood still for %s, %s ago", human_took(f->hub.stood_ms, stood),
+                 human_duration(f->hub.stood_ago_ms / 1000, ago));
+}
+
+void check_overload(const struct diag_facts *f, struct diag_finding *out)
+{
+    diag_figure(out, "lag_ms", f->hub.lag_ms);
+    if (f->hub.overloaded)
+        diag_say(out, DIAG_BAD, "it cannot keep up: new work is refused");
+    else
+        diag_say(out, DIAG_OK, "it keeps up, and takes new work");
 }
 
 static bool has_session(const struct agent_view *v)

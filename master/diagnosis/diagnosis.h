@@ -42,6 +42,7 @@ struct diag_facts {
         int64_t time_wait, ephemeral_ports, close_wait; /* close_wait: at the master's ports */
         int64_t clock_step_ms;                          /* how far it was set since the start */
         enum diag_sync sync;
+        int64_t log_unwritten, log_untold; /* lines; untold: it cannot be written still */
     } host;
     struct {
         bool writable;
@@ -52,6 +53,9 @@ struct diag_facts {
     struct {
         double lag_ms;
         int64_t silent_ms; /* since its last tick */
+        bool overloaded;
+        /* How often it stood still; the worst of the last minutes, and how long ago. */
+        int64_t stood, stood_ms, stood_ago_ms;
         int64_t sessions, sessions_max;
     } hub;
     bool has_core; /* false: the hub could not be asked; all below is empty */

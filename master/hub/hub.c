@@ -266,12 +266,35 @@ static void note_cpu(struct hub *h, struct mono now)
     h->cpu_at = now;
 }
 
+/* Before the loop is so late that an agent could seem silent, no new work is taken. */
+static void judge_load(struct hub *h, double lag_ms, struct mono now)
+{
+    char detail[EVENT_DETAIL_MAX];
+    double late_ms = mono_is_set(h->ticked_at) ? mono_diff_ms_f(now, h->ticked_at) - TICK_MS : 0;
+    struct mono since = h->load.since;
+    h->ticked_at = now;
+    if (!load_tick(&h->load, late_ms, now))
+        return;
+    atomic_store(&h->overloaded, h->load.overloaded);
+    if (h->load.overloaded)
+        snprintf(detail, sizeof(detail),
+                 "its loop is late again and again, by up to %.0f ms: uploads and probes are "
+                 "answered 429 until it keeps up",
+                 lag_ms);
+    else
+        snprintf(detail, sizeof(detail), "it keeps up again, after %lld s",
+                 (long long)mono_diff_ms(now, since) / 1000);
+    journal_event(h->journal, h->load.overloaded ? "master_overloaded" : "master_overload_over",
+                  NULL, detail);
+}
+
 static void on_tick(void *arg, struct mono now)
 {
     struct hub *h = arg;
     double lag_ms = ws_loop_lag_ms(h->loop);
     atomic_store_explicit(&h->lag_us, (int64_t)(lag_ms * 1000), memory_order_relaxed);
     note_descriptors(h);
+    judge_load(h, lag_ms, now);
     courier_retry(&h->courier);
     on_wake(h);
     core_tick(h->core, lag_ms, now);
@@ -470,6 +493,11 @@ struct core_stats *hub_core_stats(struct hub *h)
 double hub_lag_ms(struct hub *h)
 {
     return (double)atomic_load_explicit(&h->lag_us, memory_order_relaxed) / 1000.0;
+}
+
+bool hub_overloaded(struct hub *h)
+{
+    return atomic_load(&h->overloaded);
 }
 
 struct mono hub_last_tick(struct hub *h)

@@ -37,5 +37,6 @@ void hub_destroy(struct hub **hp);
 
 struct core_stats *hub_core_stats(struct hub *h); /* atomics: any thread */
 double hub_lag_ms(struct hub *h);                 /* any thread */
+bool hub_overloaded(struct hub *h);               /* any thread: no new work is to be taken */
 struct mono hub_last_tick(struct hub *h);         /* any thread: /healthz */
 int hub_port(struct hub *h); /* bound port (0.0.0.0:0 in tests), −1 for unix */

@@ -11,6 +11,7 @@
 #include "master/hub/gate.h"
 #include "master/hub/hub.h"
 #include "master/hub/journal.h"
+#include "master/hub/load.h"
 
 /* hub_impl - what hub.c (thread, core, life) and conn.c (sockets) share; nobody else. */
 
@@ -75,6 +76,9 @@ struct hub {
     struct mono cpu_at;
     bool out_of_descriptors; /* the loop takes a breath after each turn */
     _Atomic bool stop_asked;
+    struct load load;
+    struct mono ticked_at; /* unset: not yet */
+    _Atomic bool overloaded;
     _Atomic int64_t lag_us;
     pthread_t thread;
 };

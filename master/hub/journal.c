@@ -63,10 +63,20 @@ static void add(struct journal *j, const char *kind, const char *agent, enum end
     j->fresh = true;
 }
 
+/* Trouble of the whole, and not of one agent. */
+static bool is_of_all(const char *kind)
+{
+    static const char *const kinds[] = {"bulk_loss", "master_overslept", "master_overloaded"};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            return true;
+    return false;
+}
+
 void journal_event(struct journal *j, const char *kind, const char *agent, const char *detail)
 {
-    if (strcmp(kind, "bulk_loss") == 0) /* a place of its own: it comes amid many others */
-        LOG(LOG_WARN, "core", "bulk_loss", LS("detail", detail));
+    if (is_of_all(kind)) /* a place of its own: it comes amid many others */
+        LOG(LOG_WARN, "core", kind, LS("detail", detail));
     else
         LOG(LOG_INFO, "core", kind, LS("agent", agent), LS("detail", or_null(detail)));
     add(j, kind, agent, END_NONE, or_null(detail), NULL);
