@@ -23,3 +23,7 @@ void hostinfo_read(struct hostinfo *h);
 
 /* Only these two, which cost little: the host's TIME_WAITs and the size of its local port range. */
 void hostinfo_ports(int64_t *time_wait, int64_t *range);
+
+/* How long the calling thread has wanted a CPU and got none since it began, by the kernel's count:
+ * other programs, or the quota of its cgroup. −1: not known. */
+int64_t hostinfo_thread_waited_ns(void);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "common/hostinfo.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/random.h"
@@ -266,20 +267,30 @@ static void note_cpu(struct hub *h, struct mono now)
     h->cpu_at = now;
 }
 
+/* What the loop lost since the last tick: it came late, or waited for a CPU again and again. */
+static double lost_ms(struct hub *h, struct mono now)
+{
+    bool first = !mono_is_set(h->ticked_at);
+    double late_ms = first ? 0 : mono_diff_ms_f(now, h->ticked_at) - TICK_MS;
+    int64_t waited_ns = hostinfo_thread_waited_ns();
+    double waited_ms = first ? 0 : (double)(waited_ns - h->waited_ns) / (double)NS_PER_MS;
+    h->ticked_at = now;
+    h->waited_ns = waited_ns;
+    return late_ms > waited_ms ? late_ms : waited_ms;
+}
+
 /* Before the loop is so late that an agent could seem silent, no new work is taken. */
 static void judge_load(struct hub *h, double lag_ms, struct mono now)
 {
     char detail[EVENT_DETAIL_MAX];
-    double late_ms = mono_is_set(h->ticked_at) ? mono_diff_ms_f(now, h->ticked_at) - TICK_MS : 0;
     struct mono since = h->load.since;
-    h->ticked_at = now;
-    if (!load_tick(&h->load, late_ms, now))
+    if (!load_tick(&h->load, lost_ms(h, now), now))
         return;
     atomic_store(&h->overloaded, h->load.overloaded);
     if (h->load.overloaded)
         snprintf(detail, sizeof(detail),
-                 "its loop is late again and again, by up to %.0f ms: uploads and probes are "
-                 "answered 429 until it keeps up",
+                 "for seconds its loop has waited for a CPU more than half of the time, or was "
+                 "late (by up to %.0f ms): uploads and probes are answered 429",
                  lag_ms);
     else
         snprintf(detail, sizeof(detail), "it keeps up again, after %lld s",

@@ -78,6 +78,7 @@ struct hub {
     _Atomic bool stop_asked;
     struct load load;
     struct mono ticked_at; /* unset: not yet */
+    int64_t waited_ns;     /* for a CPU, then */
     _Atomic bool overloaded;
     _Atomic int64_t lag_us;
     pthread_t thread;

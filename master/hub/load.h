@@ -4,19 +4,20 @@
 #include "common/clock.h"
 
 /*
- * load - can the master keep up? By how late its loop's ticks come, again and again.
+ * load - can the master keep up? By the time that its loop loses: ticks that come late, and waiting
+ * for a CPU.
  *
- * Pure. Lateness is a debt that is paid off at LOAD_PAID of the time: so one long stall (a SIGSTOP,
- * a suspended machine) is no overload, and a loop that is late for more than that part of the time
- * is one within seconds. Shedding begins long before an agent could be suspected.
+ * Pure. Lost time is a debt that is paid off at LOAD_PAID of the time: so one long stall (a
+ * SIGSTOP, a suspended machine) is no overload, and a loop that loses more than that part of the
+ * time is one within seconds. Shedding begins long before an agent could be suspected.
  *
  *   FINE ──debt ≥ LOAD_ON_MS──► OVERLOADED ──debt ≤ LOAD_OFF_MS──► FINE
  */
-#define LOAD_PAID     0.25
+#define LOAD_PAID     0.5  /* a host that is merely busy costs less */
 #define LOAD_STALL_MS 1000 /* a tick adds this at most … */
 #define LOAD_ON_MS    1500 /* … so it takes two stalls */
 #define LOAD_OFF_MS   300
-#define LOAD_MAX_MS   4000 /* 15 s of a loop that keeps up pay it off */
+#define LOAD_MAX_MS   4000 /* 8 s of a loop that keeps up pay it off */
 
 struct load {
     double debt_ms;
@@ -24,5 +25,5 @@ struct load {
     struct mono at;    /* the last tick; unset: there was none */
     struct mono since; /* when overloaded last changed */
 };
-/* late_ms: by how much this tick came late. True: overloaded has changed. */
-bool load_tick(struct load *l, double late_ms, struct mono now);
+/* lost_ms: since the last tick. True: overloaded has changed. */
+bool load_tick(struct load *l, double lost_ms, struct mono now);

@@ -105,6 +105,70 @@ class SmallDisk:
         os.unlink(os.path.join(self.path, "ballast"))
 
 
+# --- little CPU
+
+
+class Starved:
+    """The program gets that part of one CPU until the block ends: by a cgroup of either version, else by SIGSTOP in turns."""
+
+    PERIOD_US = 100000
+    TURN_S = 0.5
+
+    def __init__(self, proc, part):
+        self.proc, self.part = proc, part
+        self.group = self.turns = None
+        self.stopping = threading.Event()
+
+    def _write(self, file, text):
+        with open(os.path.join(self.group, file), "w", encoding="ascii") as f:
+            f.write(text)
+
+    def _cgroup(self, top, quota):
+        """False: it is not to be had there."""
+        self.group = os.path.join(top, f"sonde-test-{self.proc.pid}")
+        try:
+            os.mkdir(self.group)
+            for file, text in quota:
+                self._write(file, text)
+            self._write("cgroup.procs", str(self.proc.pid))
+            return True
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.rmdir(self.group)
+            self.group = None
+            return False
+
+    def _turns(self):
+        while not self.stopping.is_set():
+            self.proc.signal(signal.SIGCONT)
+            time.sleep(self.TURN_S * self.part)
+            self.proc.signal(signal.SIGSTOP)
+            self.stopping.wait(self.TURN_S * (1 - self.part))
+        self.proc.signal(signal.SIGCONT)
+
+    def __enter__(self):
+        us = int(self.PERIOD_US * self.part)
+        v1 = [("cpu.cfs_period_us", str(self.PERIOD_US)), ("cpu.cfs_quota_us", str(us))]
+        if self._cgroup("/sys/fs/cgroup/cpu", v1):
+            self.how = "cgroup v1"
+        elif self._cgroup("/sys/fs/cgroup", [("cpu.max", f"{us} {self.PERIOD_US}")]):
+            self.how = "cgroup v2"
+        else:
+            self.how = "SIGSTOP in turns"
+            self.turns = threading.Thread(target=self._turns, daemon=True)
+            self.turns.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        if self.turns:
+            self.turns.join()
+        if self.group:
+            with open(os.path.join(os.path.dirname(self.group), "cgroup.procs"), "w", encoding="ascii") as f:
+                f.write(str(self.proc.pid))
+            os.rmdir(self.group)
+
+
 # --- tests that mostly wait
 
 
