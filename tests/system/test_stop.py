@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An agent, the master or its disk stands still: the work goes to others or waits, and what comes later counts once."""
+import collections
+import re
 import signal
 import time
 
@@ -13,10 +15,10 @@ DEAD_S = 15
 TASKS = 600  # of a second each: more than the slots hold, done by one agent within the time the other stands still
 
 
-def fleet(w):
+def fleet(w, names=("a1", "a2")):
     w.world()
     w.master()
-    return [w.agent(name, *SMALL) for name in ("a1", "a2")]
+    return [w.agent(name, *SMALL) for name in names]
 
 
 def slow_batch(w, count, ms):
@@ -33,6 +35,14 @@ def all_ok_once(w, batch, count):
             proc.stop()
     w.master_proc.stop()
     w.check_store()
+
+
+def events(w):
+    """Their sentences by kind."""
+    found = collections.defaultdict(list)
+    for e in w.api.must("GET", "events?limit=1000").json["events"]:
+        found[e["kind"]].append(e["detail"])
+    return found
 
 
 class Still:
@@ -76,17 +86,27 @@ def agent_stops(w, seconds):
 
 
 def master_stops(w, seconds):
-    """The agents give it up and come again; it gives up nobody, and nothing is run twice."""
-    agents = fleet(w)
+    """The agents give it up and come again; it gives up nobody, says that it was itself, and nothing is run twice."""
+    agents = fleet(w, ("a1", "a2", "a3"))  # so many that their loss would be one of many
     batch = slow_batch(w, TASKS, 1000)
     with Still(w.master_proc):
         time.sleep(seconds)
-    for name in ("a1", "a2"):
-        w.wait_agent(name)
+    for a in agents:
+        w.wait_agent(a.name)
+    told = events(w)
+    expect(len(told["master_overslept"]) == 1, "how it stood is told", told["master_overslept"])
+    stood_ms = int(re.search(r"stood for (\d+) ms", told["master_overslept"][0]).group(1))
+    expect(seconds * 1000 - 500 < stood_ms < seconds * 1000 + 2000 * w.slower, "it says that it stood for", stood_ms, "ms")
+    finding = next(f for f in w.api.must("GET", "diagnosis").json["findings"] if f["check"] == "stood_still")
+    equal((finding["state"], finding["figures"]["stood_ms"]), ("warn" if seconds > 5 else "ok", stood_ms), "the diagnosis")
+    equal(metric(w, "hub_stood_still_total"), 1, "times that it stood still, by its metrics")
     if seconds > DEAD_S:
         for a in agents:
             # It heard nothing, or its last heartbeat was never acknowledged: whichever is 15 s old first.
             expect("code=4409" in a.log(), f"{a.name} has not given up a master that is silent for {seconds} s:", a.log()[-1000:])
+    # They wait at its port already when it wakes up, so it need not miss any; if it does, it blames itself.
+    expect(all(x.startswith("master_overload") for x in told["bulk_loss"]), "bulk losses:", told["bulk_loss"])
+    equal(told["master_overloaded"], [], "one stall is no overload")
     equal(w.wait_batch(batch, 60)["ok"], TASKS, "ok")
     equal(metric(w, "agents_dead_total"), 0, "agents declared dead")
     expect("agent_suspect" not in w.master_proc.log(), "an agent was suspected")

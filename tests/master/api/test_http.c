@@ -35,6 +35,22 @@ START_TEST(test_draining_is_not_ready_and_takes_no_batch)
 }
 END_TEST
 
+START_TEST(test_overloaded_takes_no_new_work_and_is_read)
+{
+    world_start();
+    w.overloaded = true;
+    expect_head(post("/api/v1/batches", "text/plain", "http://a.test/\n"), 429, "Retry-After");
+    expect(post("/api/v1/batches", "text/plain", "http://a.test/\n"), 429, "\"overloaded\"");
+    expect(post("/api/v1/probes", "application/json", "\"http://a.test/\""), 429, "overloaded");
+    expect(get("/api/v1/batches"), 200, "\"batches\":[]");
+    expect(get("/metrics"), 200, "sonde_api_shed_total 3\n");
+    expect(get("/metrics"), 200, "sonde_overloaded 1\n");
+    w.overloaded = false;
+    expect(post("/api/v1/batches", "text/plain", "http://a.test/\n"), 202, "accepted");
+    world_stop();
+}
+END_TEST
+
 START_TEST(test_every_reply_has_the_common_headers)
 {
     world_start();
@@ -194,9 +210,9 @@ START_TEST(test_bad_trusted_proxies_are_named)
 }
 END_TEST
 
-TESTS(replies, test_health_needs_no_token, test_draining_is_not_ready_and_takes_no_batch,
-      test_every_reply_has_the_common_headers, test_a_callers_trace_is_kept, test_head_has_no_body,
-      test_metrics_are_prometheus_text)
+TESTS(replies, test_overloaded_takes_no_new_work_and_is_read, test_health_needs_no_token,
+      test_draining_is_not_ready_and_takes_no_batch, test_every_reply_has_the_common_headers,
+      test_a_callers_trace_is_kept, test_head_has_no_body, test_metrics_are_prometheus_text)
 TESTS(refusals, test_no_token_is_401_and_says_how, test_a_wrong_token_is_401,
       test_a_read_token_may_not_submit, test_unknown_path_is_404,
       test_wrong_method_is_405_with_allow, test_unknown_query_parameter_is_named,

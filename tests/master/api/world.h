@@ -27,7 +27,8 @@ struct world {
     struct api *api;
     struct mailbox *box;
     pthread_t core;
-    bool hub_hangs;          /* its last tick was long ago */
+    bool hub_hangs; /* its last tick was long ago */
+    bool overloaded;
     int64_t retention_bytes; /* set before world_start() */
     unsigned n_open;
     struct {
@@ -139,6 +140,11 @@ static struct mono last_tick(void *arg)
     return mono_add_ms(mono_now(), w.hub_hangs ? -20000 : 0);
 }
 
+static bool overloaded(void *arg)
+{
+    return w.overloaded;
+}
+
 /* ---- start and stop */
 
 static void on_swept(void *arg, uint32_t b, enum outcome o, uint64_t n, bool finished)
@@ -174,6 +180,7 @@ static void world_start_with(int64_t body_max, const char *proxies)
                            .ask_core = ask_core,
                            .ask_arg = w.box,
                            .hub_last_tick = last_tick,
+                           .overloaded = overloaded,
                            .body_max_bytes = body_max,
                            .trusted_proxies = proxies};
     ck_assert_msg(api_create(&c, &w.api, why, sizeof(why)) == 0, "%s", why);

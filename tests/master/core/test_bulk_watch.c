@@ -154,6 +154,8 @@ START_TEST(a_master_that_slept_blames_itself_for_those_who_left)
     }
     world_tick(w, 1000, false);
     ck_assert(told("master_overload"));
+    ck_assert_uint_eq(counter_get(&core_stats(w->core)->stood), 1);
+    ck_assert_int_eq(gauge_get(&core_stats(w->core)->stood_ms), 20000);
     for (unsigned i = 0; i < AGENTS; i++) {
         char name[16];
         snprintf(name, sizeof(name), "a%u", i);

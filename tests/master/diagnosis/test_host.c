@@ -127,7 +127,18 @@ START_TEST(a_clock_that_jumped_either_way)
 }
 END_TEST
 
-TESTS(host, disk_by_what_is_free, inodes_by_what_is_free, cpu_names_the_thread_that_never_rests,
-      memory_by_what_is_available, descriptors_by_their_limit, ports_by_their_range,
+START_TEST(a_log_that_cannot_be_written)
+{
+    well();
+    facts.host.log_unwritten = 1500;
+    says(only(DIAG_log, DIAG_OK)->evidence, "1,500 lines were lost");
+    facts.host.log_untold = 40;
+    says(only(DIAG_log, DIAG_WARN)->evidence, "40 lines");
+}
+END_TEST
+
+TESTS(host, a_log_that_cannot_be_written, disk_by_what_is_free, inodes_by_what_is_free,
+      cpu_names_the_thread_that_never_rests, memory_by_what_is_available,
+      descriptors_by_their_limit, ports_by_their_range,
       some_close_waits_are_normal_and_many_are_not, a_clock_that_jumped_either_way)
 CHECK_MAIN("diagnosis of the host", host)

@@ -93,5 +93,35 @@ END_TEST
 
 TESTS(store, a_store_that_takes_no_writes, commits_by_their_limit,
       a_full_queue_is_named_with_what_fills_it, open_tasks_by_their_limit)
-TESTS(hub, the_hub_is_late, sessions_by_their_limit_and_those_that_say_nothing)
+START_TEST(the_master_stood_still)
+{
+    static const struct {
+        int64_t ms, ago_ms;
+        enum diag_state state;
+        const char *words;
+    } cases[] = {{20000, 35000, DIAG_WARN, "stood still for 20s, 35s ago"},
+                 {1200, 35000, DIAG_OK, "for 1.2s, 35s ago"},
+                 {20000, 601000, DIAG_OK, "not for a second in the last 10 min"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        well();
+        facts.hub.stood = 1;
+        facts.hub.stood_ms = cases[i].ms;
+        facts.hub.stood_ago_ms = cases[i].ago_ms;
+        says(only(DIAG_stood_still, cases[i].state)->evidence, cases[i].words);
+    }
+    facts.hub.stood = -1;
+    only(DIAG_stood_still, DIAG_UNKNOWN);
+}
+END_TEST
+
+START_TEST(the_master_cannot_keep_up)
+{
+    well();
+    facts.hub.overloaded = true;
+    says(only(DIAG_overload, DIAG_BAD)->evidence, "new work is refused");
+}
+END_TEST
+
+TESTS(hub, the_master_stood_still, the_master_cannot_keep_up, the_hub_is_late,
+      sessions_by_their_limit_and_those_that_say_nothing)
 CHECK_MAIN("diagnosis of store and hub", store, hub)
