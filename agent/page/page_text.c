@@ -49,14 +49,16 @@ static void put_process(struct strbuf *b, const struct page_process *p,
         {"process_cpu_seconds_total", "User and system time", COUNTER, p->cpu_s},
         {"process_start_time_seconds", "When the process began, in Unix time", GAUGE,
          p->started_at_s},
-        {PREFIX "log_lines_lost_total", "Log lines that were rate-limited or not written", COUNTER,
-         (double)p->log_lost},
         {"process_resident_memory_bytes", "Resident memory", GAUGE,
          hb ? (double)hb->rss_bytes : -1},
         {"process_open_fds", "File descriptors in use", GAUGE, hb ? (double)hb->fds_used : -1},
         {"process_max_fds", "File descriptors allowed", GAUGE, hb ? (double)hb->fds_max : -1},
     };
     put_rows(b, rows, ARRAY_LEN(rows));
+    static const char dropped[] = PREFIX "log_dropped_total";
+    metrics_head(b, dropped, "counter", "Lines of the log that were not written");
+    put_labelled(b, dropped, (double)p->log_suppressed, "reason", "rate", NULL, NULL);
+    put_labelled(b, dropped, (double)p->log_unwritten, "reason", "write", NULL, NULL);
 }
 
 static void put_session(struct strbuf *b, const struct page_figures *f)

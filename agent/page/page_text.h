@@ -9,7 +9,7 @@
 
 struct page_process { /* what the process knows of itself; negative = not known */
     double cpu_s, started_at_s;
-    uint64_t log_lost;
+    uint64_t log_suppressed, log_unwritten;
 };
 
 /* age_ms: of the figures; < 0 = there are none yet, and then only what the process knows is told.

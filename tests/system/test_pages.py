@@ -35,7 +35,7 @@ def test_metrics_of_both_programs(w):
         w.wait_for(lambda: promtext.parse(page.must("GET", "/metrics").text)["sonde_agent_outbox_results", ()] == 0, 10, "the outbox is empty")
         for name in ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds",
                      "process_start_time_seconds", "sonde_agent_spool_bytes", "sonde_agent_host_sockets_time_wait", "sonde_agent_credit_left",
-                     "sonde_agent_log_lines_lost_total"):
+                     "sonde_agent_log_dropped_total"):
             expect((name, ()) in m, name, "is missing")
         for loop in ("link", "worker"):
             expect(("sonde_agent_loop_lag_ms", (("loop", loop),)) in m, loop, "has no lag")
@@ -43,7 +43,7 @@ def test_metrics_of_both_programs(w):
     with w.case("the master's are well-formed too"):
         m = promtext.parse(w.api.must("GET", "/metrics").text)
         equal(m["sonde_results_stored_total", ()], 4, "results")
-        expect(("sonde_log_lines_lost_total", ()) in m, "no lost lines")
+        expect(("sonde_log_dropped_total", (("reason", "rate"),)) in m, "no lost lines")
     with w.case("what an agent does not answer"):
         equal(page.get("/").status, 404, "/")
         equal(page.get("/metrics/").status, 404, "/metrics/")

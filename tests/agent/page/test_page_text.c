@@ -26,7 +26,7 @@ static void teardown(void)
 
 static const char *metrics(const char *agent, int64_t age_ms)
 {
-    struct page_process p = {.cpu_s = 1.25, .started_at_s = 1764300000, .log_lost = 5};
+    struct page_process p = {.cpu_s = 1.25, .started_at_s = 1764300000, .log_suppressed = 5, .log_unwritten = 2};
     page_text_metrics(&out, agent, &f, &p, age_ms);
     ck_assert(!out.overflow);
     return out.data;
@@ -49,7 +49,8 @@ START_TEST(test_figures_have_their_samples)
     has(s, "sonde_agent_probes_total{outcome=\"undetermined\",cause=\"agent_fd_exhausted\"} 1\n");
     has(s, "sonde_agent_probes_total{outcome=\"failed\",cause=\"tls_expired\"} 0\n");
     has(s, "sonde_agent_loop_lag_ms{loop=\"worker\"} 1.5\n");
-    has(s, "sonde_agent_log_lines_lost_total 5\n");
+    has(s, "sonde_agent_log_dropped_total{reason=\"rate\"} 5\n");
+    has(s, "sonde_agent_log_dropped_total{reason=\"write\"} 2\n");
     has(s, "process_cpu_seconds_total 1.25\n");
 }
 END_TEST
