@@ -241,82 +241,6 @@ static int on_established(struct hub *h, struct conn *c)
     return 0;
 }
 
-/* ---- frames out */
-
-/*
- * lws takes a -1 from WRITEABLE for a dead socket and sends no close frame; from a timer it does,
- * and waits for the peer's.
- */
-static int finish_close(struct conn *c, struct mono now)
-{
-    lws_close_reason(c->wsi, (enum lws_close_status)c->close_code, (unsigned char *)c->close_reason,
-                     strlen(c->close_reason));
-    end_given_up(c, now);
-    lws_set_timer_usecs(c->wsi, 1);
-    return 0;
-}
-
-static int write_frame(struct hub *h, struct conn *c)
-{
-    static const char pre[LWS_PRE];
-    struct mono now = mono_now();
-    strbuf_reset(&h->frame);
-    strbuf_append(&h->frame, pre, LWS_PRE);
-    bool more = core_produce(h->core, c->sid, &h->frame, LWS_PRE + FRAME_COALESCE_BYTES, now);
-    REQUIRE(!h->frame.overflow);
-    size_t n = h->frame.len - LWS_PRE;
-    if (n == 0)
-        return c->closing ? finish_close(c, now) : 0;
-    errno = 0; /* lws does not always get as far as the socket */
-    if (lws_write(c->wsi, (unsigned char *)h->frame.data + LWS_PRE, n, LWS_WRITE_TEXT) < 0) {
-        c->write_errno = errno;
-        return -1;
-    }
-    if (more || c->closing)
-        lws_callback_on_writable(c->wsi);
-    return 0;
-}
-
-static int on_writeable(struct hub *h, struct conn *c)
-{
-    return c == NULL || c->sid == 0 ? 0 : write_frame(h, c);
-}
-
-/*
- * What a whole message asked for goes out at once, while the socket takes it. By way of WRITEABLE a
- * heartbeat costs twice as much: on libuv, lws takes the socket out of epoll and puts it in again,
- * once to ask and once when it is told.
- */
-static int answer(struct conn *c, bool ends)
-{
-    if (!c->answers)
-        return 0;
-    c->answers = false;
-    if (ends && !c->closing && !lws_send_pipe_choked(c->wsi))
-        return write_frame(c->hub, c);
-    lws_callback_on_writable(c->wsi);
-    return 0;
-}
-
-void conn_want_write(struct hub *h, session_id s)
-{
-    struct conn *c = conn_find(h, s);
-    if (c != NULL && c == h->reading)
-        c->answers = true;
-    else if (c != NULL)
-        lws_callback_on_writable(c->wsi);
-}
-
-int64_t conn_unread_bytes(struct hub *h, session_id s)
-{
-    struct conn *c = conn_find(h, s);
-    struct sockinfo info;
-    if (c == NULL || c->closing)
-        return 0;
-    sockinfo_read(lws_get_socket_fd(c->wsi), &info);
-    return info.recvq_bytes > 0 ? info.recvq_bytes : 0;
-}
-
 /* ---- frames in */
 
 static bool feed(struct conn *c, const char *p, size_t n, struct mono now)
@@ -351,13 +275,11 @@ static int on_receive(struct hub *h, struct conn *c, const char *in, size_t len)
         conn_close(c, CLOSE_TOO_BIG, "a message is at most 1 MiB", now);
         return 0;
     }
-    h->reading = c;
     if (feed(c, in, len, now) && ends && (len == 0 || in[len - 1] != '\n'))
         feed(c, "\n", 1, now);
-    h->reading = NULL;
     if (ends)
         c->message_bytes = 0;
-    return answer(c, ends);
+    return 0;
 }
 
 static int on_pong(struct hub *h, struct conn *c)
@@ -365,6 +287,61 @@ static int on_pong(struct hub *h, struct conn *c)
     if (c != NULL && c->sid != 0)
         core_session_alive(h->core, c->sid, mono_now());
     return 0;
+}
+
+/* ---- frames out */
+
+/*
+ * lws takes a -1 from WRITEABLE for a dead socket and sends no close frame; from a timer it does,
+ * and waits for the peer's.
+ */
+static int finish_close(struct conn *c, struct mono now)
+{
+    lws_close_reason(c->wsi, (enum lws_close_status)c->close_code, (unsigned char *)c->close_reason,
+                     strlen(c->close_reason));
+    end_given_up(c, now);
+    lws_set_timer_usecs(c->wsi, 1);
+    return 0;
+}
+
+static int on_writeable(struct hub *h, struct conn *c)
+{
+    static const char pre[LWS_PRE];
+    struct mono now = mono_now();
+    if (c == NULL || c->sid == 0)
+        return 0;
+    strbuf_reset(&h->frame);
+    strbuf_append(&h->frame, pre, LWS_PRE);
+    bool more = core_produce(h->core, c->sid, &h->frame, LWS_PRE + FRAME_COALESCE_BYTES, now);
+    REQUIRE(!h->frame.overflow);
+    size_t n = h->frame.len - LWS_PRE;
+    if (n == 0)
+        return c->closing ? finish_close(c, now) : 0;
+    errno = 0; /* lws does not always get as far as the socket */
+    if (lws_write(c->wsi, (unsigned char *)h->frame.data + LWS_PRE, n, LWS_WRITE_TEXT) < 0) {
+        c->write_errno = errno;
+        return -1;
+    }
+    if (more || c->closing)
+        lws_callback_on_writable(c->wsi);
+    return 0;
+}
+
+void conn_want_write(struct hub *h, session_id s)
+{
+    struct conn *c = conn_find(h, s);
+    if (c != NULL)
+        lws_callback_on_writable(c->wsi);
+}
+
+int64_t conn_unread_bytes(struct hub *h, session_id s)
+{
+    struct conn *c = conn_find(h, s);
+    struct sockinfo info;
+    if (c == NULL || c->closing)
+        return 0;
+    sockinfo_read(lws_get_socket_fd(c->wsi), &info);
+    return info.recvq_bytes > 0 ? info.recvq_bytes : 0;
 }
 
 /* ---- the end */

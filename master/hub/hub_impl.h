@@ -38,7 +38,6 @@ struct conn {
     char peer[PEER_TEXT_MAX];
     struct line_buf in;
     size_t message_bytes;          /* of the WebSocket message that is coming in */
-    bool answers;                  /* the core wants to write because of what it reads from it */
     struct list_node closing_node; /* in hub->closing from conn_close() on */
     bool closing, killed;
     int close_code;
@@ -60,7 +59,6 @@ struct hub {
     struct courier courier;
     struct desk desk;
     struct journal *journal;
-    struct conn *reading;      /* whose frame the core reads at the moment */
     const struct conn *ending; /* whose end the core is told of at the moment */
     enum hub_state state;
     int64_t max_agents;
