@@ -125,6 +125,7 @@ struct core_session_end {
     int64_t heartbeat_gap_max_ms;
     double rtt_ms;                       /* −1 = not known */
     uint64_t sent_tasks, received_tasks; /* received: by the agent's last word */
+    int64_t untaken_ms;                  /* how long the oldest of the others waited then */
     uint64_t leases;                     /* that it held */
 };
 

@@ -220,6 +220,7 @@ static void send_task(struct core *c, struct session *s, struct task *t, struct 
     REQUIRE(!frame->overflow);
     s->sent.count++;
     s->sent.bytes += frame->len - before;
+    liveness_sent(s, now);
     s->agent->sent_tasks++;
     counter_add(&c->stats.dispatched, 1);
     if (tells(c, b, t->attempts > 0 || t->twin))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/core/state.h"
 #include <string.h>
+#include "common/human.h"
 #include "common/utf8.h"
 
 /*
@@ -18,6 +19,30 @@ void ending_note(struct session *s, enum end cause, const char *detail)
     char *clean = utf8_sanitized(detail, strlen(detail), sizeof(s->end_detail) - 1);
     snprintf(s->end_detail, sizeof(s->end_detail), "%s", clean);
     free(clean);
+}
+
+/* A proxy that cannot write to the agent gives up, and so does the kernel: the network's word for
+ * it is an echo of the agent's. What it had not taken at its own last word tells them apart. */
+void ending_note_socket(struct session *s, enum end cause, const char *detail)
+{
+    char said[END_DETAIL_MAX], unread[HUMAN_MAX], queue[HUMAN_MAX] = "not known";
+    bool cut = end_may_be_proxy(cause) || cause == END_connection_timeout;
+    if (s->end != END_NONE || !cut || !s->agent || s->untaken_ms < SLOW_CUT_MS) {
+        ending_note(s, cause, detail);
+        return;
+    }
+    const struct msg_heartbeat *h = &s->agent->hb;
+    if (h->recvq_bytes >= 0)
+        human_bytes((uint64_t)h->recvq_bytes, queue);
+    uint64_t bytes = s->sent.bytes > h->received.bytes ? s->sent.bytes - h->received.bytes : 0;
+    snprintf(said, sizeof(said),
+             "%llu of %llu tasks received, %s not; at its last heartbeat the oldest of them waited "
+             "for %.1f s, its Recv-Q was %s; heartbeats %.1f s apart; %s%s%s",
+             (unsigned long long)s->taken, (unsigned long long)s->sent.count,
+             human_bytes(bytes, unread), (double)s->untaken_ms / 1000, queue,
+             (double)s->agent->hb_gap_max_ms / 1000, end_word(cause), detail[0] ? ": " : "",
+             detail);
+    ending_note(s, END_slow_consumer, said);
 }
 
 static void remember(struct agent *a, const struct session *s, struct mono now)
@@ -50,7 +75,8 @@ void ending_tell(struct core *c, struct session *s, struct mono now)
         e.agent = a->name;
         e.rtt_ms = a->rtt_ms;
         e.heartbeat_gap_max_ms = a->hb_gap_max_ms;
-        e.received_tasks = a->has_hb ? a->hb.received.count : 0;
+        e.received_tasks = s->taken;
+        e.untaken_ms = s->untaken_ms;
         e.leases = a->leases.count;
     }
     counter_add(&c->stats.ends[s->end], 1);

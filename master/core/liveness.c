@@ -16,22 +16,47 @@
 static void tell_slow(struct core *c, const struct session *s, bool slow, uint64_t received,
                       int64_t stuck_ms)
 {
-    char detail[128];
-    snprintf(detail, sizeof(detail), "%llu tasks sent, %llu received, unmoved for %lld s",
+    char detail[160];
+    snprintf(detail, sizeof(detail),
+             "%llu tasks sent, %llu received, unmoved for %lld s, the oldest of the rest waits for "
+             "%lld s",
              (unsigned long long)s->sent.count, (unsigned long long)received,
-             (long long)stuck_ms / 1000);
+             (long long)stuck_ms / 1000, (long long)s->untaken_ms / 1000);
     c->ops.event(c->arg, slow ? "agent_slow" : "agent_not_slow", s->agent->name, detail);
 }
 
-/* By the agent's own count: what it has received does not grow although more was sent. */
+void liveness_sent(struct session *s, struct mono now)
+{
+    if (s->mark <= s->taken)
+        s->marked_at = now;
+    else if (mono_diff_ms(now, s->marked_at) > BURST_MS)
+        return;
+    s->mark = s->sent.count;
+}
+
+/* How long the oldest task that it has not received waits: one that reads a little now and then
+ * moves, and is late all the same. */
+static void note_taken(struct session *s, uint64_t received, struct mono now)
+{
+    s->taken = received;
+    s->untaken_ms = received < s->mark ? mono_diff_ms(now, s->marked_at) : 0;
+    if (received < s->mark)
+        return;
+    s->mark = s->sent.count;
+    s->marked_at = now;
+}
+
+/* By the agent's own count: what it has received does not grow although more was sent, or is long
+ * behind. */
 static void judge_slow(struct core *c, struct session *s, uint64_t received, struct mono now)
 {
     struct agent *a = s->agent;
+    note_taken(s, received, now);
     bool overslept = mono_diff_ms(now, c->last_tick) > OWN_LAG_MS; /* we, not the agent */
     if (received != a->hb.received.count || received >= s->sent.count || !a->has_hb || overslept)
         s->moved_at = now;
     int64_t stuck_ms = mono_diff_ms(now, s->moved_at);
-    bool slow = stuck_ms >= SLOW_MS;
+    bool slow = stuck_ms >= SLOW_MS || s->untaken_ms >= SLOW_MS;
     if (slow != a->slow)
         tell_slow(c, s, slow, received, stuck_ms);
     a->slow = slow;
@@ -196,6 +221,7 @@ static void forgive(struct core *c, int64_t ms, struct mono now)
         s->last_rx = forgiven(s->last_rx, ms, now);
         s->opened_at = forgiven(s->opened_at, ms, now);
         s->moved_at = forgiven(s->moved_at, ms, now);
+        s->marked_at = forgiven(s->marked_at, ms, now);
     }
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)

@@ -40,9 +40,11 @@
 #define OWN_LAG_MS         1000 /* a later tick than this: the master overslept, and convicts no one */
 #define CONTROL_MAX_BYTES                                                                          \
     (16u << 20)            /* control lines waiting for one session: over it, it is closed */
-#define END_DETAIL_MAX 160 /* what is kept of why a session ended; close reasons fit */
+#define END_DETAIL_MAX 240 /* what is kept of why a session ended; close reasons fit */
 #define SLOW_MS        15000
 #define STALLED_MS     45000 /* before nginx's 60 s */
+#define BURST_MS       500   /* tasks sent within it count as sent at its beginning */
+#define SLOW_CUT_MS    3000 /* unread for longer than a slow link's window holds (BYTE_WINDOW_MS) */
 #define RATE_TAU_S     5.0
 #define RUN_SLOTS      16 /* of times from lease to result: powers of two of milliseconds */
 
@@ -221,8 +223,14 @@ struct session {
     struct strbuf control;
     struct msg_ack *acks; /* results to acknowledge, in order */
     size_t n_acks, acks_cap;
-    struct mono
-        moved_at;       /* when what the agent has received last grew, or nothing was on its way */
+    /* When what the agent has received last grew, or nothing was on its way. */
+    struct mono moved_at;
+    /* Tasks up to `mark` were sent by marked_at. While the agent has taken fewer, by its own count,
+     * the oldest that it has not is at least so old; that age at its last heartbeat is untaken_ms.
+     */
+    uint64_t mark, taken;
+    struct mono marked_at;
+    int64_t untaken_ms;
     uint64_t *reported; /* SESSION_INFLIGHT: tasks the agent said it holds */
     size_t n_reported, reported_cap;
     struct strbuf verdicts;
@@ -323,6 +331,8 @@ bool clone_quarantined(const struct agent *a, struct mono now);
 
 /* ending.c: why a session ends */
 void ending_note(struct session *s, enum end cause, const char *detail); /* the first one counts */
+/* What its socket says. */
+void ending_note_socket(struct session *s, enum end cause, const char *detail);
 /* Once for each session: what is kept of it, and told. */
 void ending_tell(struct core *c, struct session *s, struct mono now);
 
@@ -336,6 +346,7 @@ void liveness_unsuspect(struct core *c, struct session *s); /* nothing is said o
 /* The agent is suspect or lost: since now, unless it has been in trouble before. */
 void liveness_trouble(struct core *c, struct agent *a, struct mono now);
 void liveness_trouble_over(struct core *c, struct agent *a);
+void liveness_sent(struct session *s, struct mono now); /* a task more */
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
                         struct mono now);
 /* The time that a master overslept is nobody's silence: before each scan. */

@@ -6,6 +6,7 @@
 
 #define LATE_MS          (HEARTBEAT_MS * 3 / 2) /* without a heartbeat; suspect comes later */
 #define LOST_MS          3600000                /* who is away for longer is no news */
+#define CUT_NEWS_MS      600000                 /* who was cut for being slow is news for so long */
 #define BULK_LEAST       3                      /* so many at once, and … */
 #define BULK_PERCENT     30    /* … this share of all: one cause, and not theirs */
 #define RECVQ_WARN_BYTES 65536 /* unread: an agent that reads never has so much */
@@ -123,20 +124,36 @@ static void slow_consumer(const struct agent_view *v, struct diag_finding *out)
                   h->recvq_bytes < 0 ? "not known" : "empty");
 }
 
+/* It may be back, and read well for the moment: the cause is not gone by that. */
+static bool cut_while_slow(const struct agent_view *v, struct diag_finding *out)
+{
+    char age[HUMAN_MAX];
+    bool slow = v->last_end.cause == END_slow_consumer || v->last_end.cause == END_write_stalled;
+    if (!slow || v->last_end.ago_ms > CUT_NEWS_MS)
+        return false;
+    diag_item(out, DIAG_WARN, v->name, "cut %s ago as %s: %s",
+              human_duration(v->last_end.ago_ms / 1000, age), end_word(v->last_end.cause),
+              v->last_end.detail ? v->last_end.detail : "");
+    return true;
+}
+
 void check_slow_consumers(const struct diag_facts *f, struct diag_finding *out)
 {
-    unsigned full = 0;
+    unsigned full = 0, cut = 0;
     if (!can_ask(f, out))
         return;
     for (unsigned i = 0; i < f->n_agents; i++) {
         slow_consumer(&f->agents[i], out);
+        cut += cut_while_slow(&f->agents[i], out);
         const struct msg_heartbeat *h = &f->agents[i].hb;
         full += tells(&f->agents[i]) && h->slots > 0 && h->running >= h->slots;
     }
-    diag_figure(out, "slow", diag_items(out));
+    unsigned slow = diag_items(out) - cut;
+    diag_figure(out, "slow", slow);
+    diag_figure(out, "cut_while_slow", cut);
     diag_figure(out, "full_pools", full);
-    diag_say(out, DIAG_OK, "%u of %u connected; %u with all slots in use", diag_items(out),
-             count_connected(f), full);
+    diag_say(out, DIAG_OK, "%u of %u connected%s; %u with all slots in use", slow,
+             count_connected(f), cut > 0 ? ", others were cut for it" : "", full);
 }
 
 void check_stuck_probes(const struct diag_facts *f, struct diag_finding *out)

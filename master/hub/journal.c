@@ -107,6 +107,7 @@ static void put_end(struct json_out *w, const struct core_session_end *e,
         json_ms(w, "rtt_ms", e->rtt_ms);
     json_u64(w, "sent_tasks", e->sent_tasks);
     json_u64(w, "received_tasks", e->received_tasks);
+    json_int(w, "untaken_ms", e->untaken_ms);
     json_u64(w, "leases", e->leases);
     put_link(w, link);
     json_obj_end(w);

@@ -117,7 +117,7 @@ struct world {
     unsigned events, ended_calls, ends;
     enum end last_end;
     int64_t last_end_age_ms;
-    char last_end_detail[160];
+    char last_end_detail[END_DETAIL_MAX];
     struct core_history told; /* of the last result */
     bool tell_steps;
     char steps[256]; /* the newest steps that were told, "leased(a) result(a:ok) …" */

@@ -124,10 +124,93 @@ START_TEST(the_view_tells_the_last_end_and_reconnects_of_a_day)
 }
 END_TEST
 
+/* An agent that was sent a hundred tasks and says every two seconds how many it has taken. */
+static void takes(uint64_t each, unsigned beats)
+{
+    struct strbuf b;
+    begin();
+    world_batch(w, 1, 100, 0, 0);
+    world_open(w, 1);
+    world_credit(w, a, 200); /* more than the share that bulk is never given */
+    uint64_t sent = a->received;
+    ck_assert_uint_eq(sent, 100);
+    for (unsigned i = 0; i < beats; i++) {
+        uint64_t taken = (i + 1) * each < sent ? (i + 1) * each : sent;
+        world_tick(w, 2000, false);
+        strbuf_init(&b, LINE_MAX_BYTES);
+        msg_put_heartbeat(&b, &(struct msg_heartbeat){.seq = i,
+                                                      .received = {taken, taken * 100},
+                                                      .credit = a->granted,
+                                                      .recvq_bytes = 4096,
+                                                      .trouble = ""});
+        w_say(w, a, &b);
+    }
+}
+
+static void cut(enum end cause)
+{
+    core_session_closed(w->core, a->id, cause, "by peer", w->now);
+    a->id = 0;
+}
+
+START_TEST(who_had_not_taken_what_was_sent_was_cut_for_it)
+{
+    takes(1, 2);
+    cut(END_connection_reset);
+    ck_assert_ptr_nonnull(strstr(w->last_end_detail, "2 of 100 tasks received, "));
+    ck_assert_ptr_nonnull(strstr(w->last_end_detail, "waited for 4.0 s, its Recv-Q was 4.0 KiB"));
+    ck_assert_ptr_nonnull(strstr(w->last_end_detail, "connection_reset: by peer"));
+    expect_end(END_slow_consumer);
+}
+END_TEST
+
+START_TEST(who_is_behind_by_no_more_than_a_slow_link_is_not)
+{
+    takes(1, 1);
+    cut(END_connection_reset);
+    expect_end(END_connection_reset);
+}
+END_TEST
+
+START_TEST(who_has_taken_all_is_not)
+{
+    takes(50, 10);
+    cut(END_connection_timeout);
+    expect_end(END_connection_timeout);
+}
+END_TEST
+
+START_TEST(a_network_that_is_gone_says_nothing_of_the_agent)
+{
+    takes(1, 4);
+    cut(END_unreachable);
+    expect_end(END_unreachable);
+}
+END_TEST
+
+START_TEST(who_reads_a_little_now_and_then_is_slow)
+{
+    struct agent_view *v;
+    takes(1, 7);
+    ck_assert_uint_eq(core_agents(w->core, "a", w->now, &v), 1);
+    ck_assert(!v[0].slow);
+    core_views_free(v, 1);
+    done();
+    takes(1, 8);
+    ck_assert_uint_eq(core_agents(w->core, "a", w->now, &v), 1);
+    ck_assert(v[0].slow);
+    core_views_free(v, 1);
+    done();
+}
+END_TEST
+
+TESTS(slow, who_had_not_taken_what_was_sent_was_cut_for_it,
+      who_is_behind_by_no_more_than_a_slow_link_is_not, who_has_taken_all_is_not,
+      a_network_that_is_gone_says_nothing_of_the_agent, who_reads_a_little_now_and_then_is_slow)
 TESTS(all, the_socket_tells_when_nobody_else_has,
       silence_is_the_cause_although_the_socket_is_closed_later,
       a_connection_without_hello_names_its_deadline, bye_keeps_the_agents_own_words,
       a_take_over_ends_the_old_session_once, a_malformed_line_is_a_protocol_error,
       a_name_that_the_token_may_not_speak_for_is_refused,
       the_view_tells_the_last_end_and_reconnects_of_a_day)
-CHECK_MAIN("ending", all)
+CHECK_MAIN("ending", all, slow)

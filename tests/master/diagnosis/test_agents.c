@@ -112,6 +112,24 @@ START_TEST(a_slow_consumer_and_the_side_that_is_slow)
 }
 END_TEST
 
+START_TEST(who_was_cut_while_slow_is_named_though_it_is_back)
+{
+    well();
+    fleet[1].last_end.cause = END_slow_consumer;
+    fleet[1].last_end.detail = (char *)"3 of 900 tasks received";
+    fleet[1].last_end.ago_ms = 61000;
+    const struct diag_finding *f = only(DIAG_slow_consumers, DIAG_WARN);
+    names(f, "a2", "cut 1m01s ago as slow_consumer: 3 of 900 tasks received");
+    says(f->evidence, "0 of 3 connected, others were cut for it");
+    ck_assert_double_eq(figure(f, "cut_while_slow"), 1);
+    fleet[1].last_end.ago_ms = 601000;
+    only(DIAG_slow_consumers, DIAG_OK);
+    fleet[1].last_end.ago_ms = 1000;
+    fleet[1].last_end.cause = END_connection_reset;
+    only(DIAG_slow_consumers, DIAG_OK);
+}
+END_TEST
+
 START_TEST(full_pools_are_counted_and_are_no_fault)
 {
     well();
@@ -196,7 +214,8 @@ END_TEST
 
 TESTS(away, without_agents_what_waits_decides, who_went_without_a_bye_is_named_with_the_cause,
       many_lost_at_once_are_bad, who_says_nothing_is_named)
-TESTS(ill, a_slow_consumer_and_the_side_that_is_slow, full_pools_are_counted_and_are_no_fault,
+TESTS(ill, a_slow_consumer_and_the_side_that_is_slow,
+      who_was_cut_while_slow_is_named_though_it_is_back, full_pools_are_counted_and_are_no_fault,
       a_probe_beyond_every_time_out, what_agents_say_of_themselves, an_agent_that_is_late,
       limits_of_the_agents_hosts, so_many_are_named_and_the_rest_is_counted)
 CHECK_MAIN("diagnosis of the fleet", away, ill)
