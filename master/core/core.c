@@ -227,8 +227,10 @@ bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t ma
     if (!s)
         return false;
     s->asked = false;
-    if (produce(c, s, frame, max, now))
+    if (produce(c, s, frame, max, now)) {
         s->asked = true;
+        s->asked_at = now;
+    }
     return s->asked;
 }
 

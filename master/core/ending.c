@@ -21,29 +21,61 @@ void ending_note(struct session *s, enum end cause, const char *detail)
     free(clean);
 }
 
-/* A proxy that cannot write to the agent gives up, and so does the kernel: the network's word for
- * it is an echo of the agent's. What it had not taken at its own last word tells them apart. */
-void ending_note_socket(struct session *s, enum end cause, const char *detail)
+/* ---- slow consumers */
+
+/* For how long its socket has taken nothing of what is to be written. */
+static int64_t blocked_ms(const struct session *s, struct mono now)
+{
+    return s->asked ? mono_diff_ms(now, s->asked_at) : 0;
+}
+
+/* By its own last word, or because bytes are left over at this end already. */
+static bool cut_while_slow(const struct session *s, enum end cause, struct mono now)
+{
+    if (s->end != END_NONE || s->agent == NULL)
+        return false;
+    if (end_may_be_proxy(cause))
+        return s->untaken_ms >= SLOW_CUT_MS || blocked_ms(s, now) >= SLOW_CUT_MS;
+    return cause == END_connection_timeout && s->untaken_ms >= SLOW_CUT_MS;
+}
+
+/* An empty Recv-Q says something only of what was on its way for a while then. */
+static const char *slow_side(const struct session *s)
+{
+    const struct agent *a = s->agent;
+    if (a->has_hb && a->hb.recvq_bytes > 0)
+        return "it does not read";
+    if (a->has_hb && a->hb.recvq_bytes == 0 && s->untaken_ms >= SLOW_CUT_MS)
+        return "the way to it";
+    return "it or the way to it";
+}
+
+/* A proxy that cannot write to the agent gives up, and so does the kernel: then the network's word
+ * for the end is an echo of the agent's doing. */
+void ending_note_socket(struct session *s, enum end cause, const char *detail, struct mono now)
 {
     char said[END_DETAIL_MAX], unread[HUMAN_MAX], queue[HUMAN_MAX] = "not known";
-    bool cut = end_may_be_proxy(cause) || cause == END_connection_timeout;
-    if (s->end != END_NONE || !cut || !s->agent || s->untaken_ms < SLOW_CUT_MS) {
+    if (!cut_while_slow(s, cause, now)) {
         ending_note(s, cause, detail);
         return;
     }
-    const struct msg_heartbeat *h = &s->agent->hb;
-    if (h->recvq_bytes >= 0)
-        human_bytes((uint64_t)h->recvq_bytes, queue);
-    uint64_t bytes = s->sent.bytes > h->received.bytes ? s->sent.bytes - h->received.bytes : 0;
-    snprintf(said, sizeof(said),
-             "%llu of %llu tasks received, %s not; at its last heartbeat the oldest of them waited "
-             "for %.1f s, its Recv-Q was %s; heartbeats %.1f s apart; %s%s%s",
-             (unsigned long long)s->taken, (unsigned long long)s->sent.count,
-             human_bytes(bytes, unread), (double)s->untaken_ms / 1000, queue,
-             (double)s->agent->hb_gap_max_ms / 1000, end_word(cause), detail[0] ? ": " : "",
-             detail);
+    const struct agent *a = s->agent;
+    uint64_t taken = a->has_hb ? a->hb.received.bytes : 0;
+    if (a->has_hb && a->hb.recvq_bytes >= 0)
+        human_bytes((uint64_t)a->hb.recvq_bytes, queue);
+    snprintf(
+        said, sizeof(said),
+        "%s: %llu of %llu tasks received, %s not, for %.1f s by its last heartbeat, its Recv-Q "
+        "then %s; the socket took nothing for %.1f s; silent for %.1f s; %s%s%s",
+        slow_side(s), (unsigned long long)s->taken, (unsigned long long)s->sent.count,
+        human_bytes(s->sent.bytes > taken ? s->sent.bytes - taken : 0, unread),
+        (double)s->untaken_ms / 1000, queue, (double)blocked_ms(s, now) / 1000,
+        (double)mono_diff_ms(now, s->last_rx) / 1000, end_word(cause), detail[0] ? ": " : "",
+        detail);
     ending_note(s, END_slow_consumer, said);
 }
+
+/* ---- what is told */
 
 static void remember(struct agent *a, const struct session *s, struct mono now)
 {

@@ -36,6 +36,7 @@ void fleet_want_write(struct core *c, struct session *s)
     if (s->asked)
         return;
     s->asked = true;
+    s->asked_at = c->last_tick;
     c->ops.want_write(c->arg, s->id);
 }
 
@@ -125,7 +126,7 @@ void core_session_closed(struct core *c, session_id id, enum end cause, const ch
     struct session *s = fleet_session(c, id);
     if (!s)
         return;
-    ending_note_socket(s, cause, detail);
+    ending_note_socket(s, cause, detail, now);
     if (s->agent && s->agent->session == s)
         agent_detach(c, s->agent, s, now);
     ending_tell(c, s, now);

@@ -222,6 +222,7 @@ static void forgive(struct core *c, int64_t ms, struct mono now)
         s->opened_at = forgiven(s->opened_at, ms, now);
         s->moved_at = forgiven(s->moved_at, ms, now);
         s->marked_at = forgiven(s->marked_at, ms, now);
+        s->asked_at = forgiven(s->asked_at, ms, now);
     }
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)

@@ -234,7 +234,8 @@ struct session {
     uint64_t *reported; /* SESSION_INFLIGHT: tasks the agent said it holds */
     size_t n_reported, reported_cap;
     struct strbuf verdicts;
-    bool asked; /* to write, and core_produce() has not come yet */
+    bool asked;           /* to write, and core_produce() has not come yet, … */
+    struct mono asked_at; /* … for so long: its socket takes nothing. To a tick. */
     struct list_node hungry_node;
     struct list_node suspect_node;  /* in core->suspects: silent, and its agent is told to be so */
     struct list_node arriving_node; /* in core->arriving until it is READY or CLOSING */
@@ -332,7 +333,7 @@ bool clone_quarantined(const struct agent *a, struct mono now);
 /* ending.c: why a session ends */
 void ending_note(struct session *s, enum end cause, const char *detail); /* the first one counts */
 /* What its socket says. */
-void ending_note_socket(struct session *s, enum end cause, const char *detail);
+void ending_note_socket(struct session *s, enum end cause, const char *detail, struct mono now);
 /* Once for each session: what is kept of it, and told. */
 void ending_tell(struct core *c, struct session *s, struct mono now);
 

@@ -268,6 +268,7 @@ class World:
         self.procs, self.cases_failed, self.cases = [], 0, 0
         self.api = self.targets = None
         self.port = self.nginx_proc = self.master_proc = None
+        self.nginx_changes = ()
         self.agents_host = "127.0.0.1"  # where the master awaits agents that come without nginx
 
     # --- the programs
@@ -332,8 +333,10 @@ class World:
             with open(self.path("data", "admin.token"), encoding="ascii") as f:
                 self.api = Api(self.port["api"], f.read().strip())
 
-    def nginx(self):
-        """nginx in front of both ports; from then on the API is called through it."""
+    def nginx(self, *changes):
+        """nginx in front of both ports; from then on the API is called through it. changes: (text, other text) of its
+        configuration, which stay for its next starts."""
+        self.nginx_changes = changes or self.nginx_changes
         prefix = self.path("nginx")
         os.makedirs(prefix, exist_ok=True)
         with open(os.path.join(TOP, "deploy", "nginx", "quickstart.conf.in"), encoding="utf-8") as f:
@@ -346,6 +349,9 @@ class World:
             "@AGENTS@": f"127.0.0.1:{self.port['agents']}",
         }.items():
             text = text.replace(key, str(value))
+        for old, new in self.nginx_changes:
+            expect(old in text, "the configuration of nginx does not say:", old)
+            text = text.replace(old, new)
         conf = os.path.join(prefix, "nginx.conf")
         with open(conf, "w", encoding="utf-8") as f:
             f.write(text)
@@ -356,6 +362,17 @@ class World:
         if self.api:
             self.api.port = self.port["nginx"]
         return self.nginx_proc
+
+    def reload_nginx(self):
+        """kill -HUP; returns when its new worker accepts. The old one has gone its way, or goes within worker_shutdown_timeout."""
+        before = set(self.nginx_workers())
+        self.nginx_proc.signal(signal.SIGHUP)
+        self.wait_for(lambda: set(self.nginx_workers()) - before, 10, "nginx has a new worker")
+
+    def nginx_workers(self):
+        pid = self.nginx_proc.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            return [int(child) for child in f.read().split()]
 
     def kill_nginx(self):
         """kill -9 of the whole of nginx: the master process leads a session of its own.

@@ -133,9 +133,13 @@ class End:
         return self.closed and self.closed[0]
 
 
-def connect(world, token, port=None):
+def connect(world, token, port=None, recv_buffer=None):
     """An upgraded connection to the agents' port that has said nothing yet; the status if it was refused."""
-    s = socket.create_connection(("127.0.0.1", port or world.port["agents"]), PATIENCE * world.slower)
+    s = socket.socket()
+    if recv_buffer:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, recv_buffer)  # before the window is agreed on
+    s.settimeout(PATIENCE * world.slower)
+    s.connect(("127.0.0.1", port or world.port["agents"]))
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     key = base64.b64encode(os.urandom(16)).decode()
     s.sendall(

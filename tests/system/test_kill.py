@@ -99,14 +99,9 @@ def test_flapping_connection_keeps_its_leases(w):
     equal(w.requests() - requests, 200, "requests that the target saw")
 
 
-def workers_of(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
-        return [int(child) for child in f.read().split()]
-
-
 def kill_workers(w):
     """kill -9 of nginx's workers: the kernel resets what they held, and nginx starts others."""
-    for pid in workers_of(w.nginx_proc.pid):
+    for pid in w.nginx_workers():
         os.kill(pid, signal.SIGKILL)
 
 

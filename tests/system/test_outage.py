@@ -5,6 +5,7 @@ import math
 import time
 
 from harness import LinkQueues, Sampler, Tap, equal, expect, long
+from naive import NaiveAgent
 
 RECV_QUEUE_MAX = 64 * 1024
 HEARTBEAT_S = 5
@@ -128,3 +129,92 @@ def test_500_tarpits_then_5000_good_targets(w):
 @long
 def test_three_minutes_of_tarpits(w):
     outage(w, 2300, 5000, 10)
+
+
+# --- the story told again: the agent that it was about, and then ours, behind the same nginx
+
+# The time-outs do not matter for whether it dies, only for when; short ones make a short test. nginx's buffer to the agents is
+# small so that it stands full soon, as it did in the story after minutes.
+STORY_NGINX = (("send_timeout           30s", "send_timeout           5s"), ("backlog=4096", "backlog=4096 sndbuf=16k"))
+STORY_TARGETS = 6000
+
+
+def diagnosed(w, name):
+    """What the diagnosis says of that agent as a slow consumer, or None."""
+    found = next(f for f in w.api.must("GET", "diagnosis").json["findings"] if f["check"] == "slow_consumers")
+    return next((i["evidence"] for i in found["items"] if i["name"] == name), None)
+
+
+def tarpits(w, count):
+    return [f"http://t{i}.ok.test:{w.targets['tarpit']}/{'x' * 60}" for i in range(count)]
+
+
+def ends_of(w, name):
+    return w.api.must("GET", f"events?kind=agent_disconnected&agent={name}&limit=100").json["events"]
+
+
+def test_the_story_with_its_own_agent(w):
+    """Probes on the thread that reads: nginx cuts it off, and the diagnosis says why in that moment, with figures."""
+    w.world()
+    w.master()
+    w.nginx(*STORY_NGINX)
+    with NaiveAgent(w, "naive", probe_s=10) as naive, NaiveAgent(w, "drip", probe_s=2):
+        for name in ("naive", "drip"):
+            w.wait_agent(name)
+        batch = w.api.submit(tarpits(w, STORY_TARGETS), per_host=0)
+        end = w.wait_for(lambda: ends_of(w, "naive"), 30, "nginx has cut the naive agent off")[0]
+        said = diagnosed(w, "naive")
+        print("    event:", end["detail"], "\n    diagnosis:", said)
+        with w.case("it dies as in the story: nginx could not write to it"):
+            w.wait_for(lambda: naive.ends, 20, "the naive agent has seen its end")
+            with open(w.path("nginx", "error.log"), encoding="utf-8") as f:
+                log = f.read()
+            expect("client timed out (110: Connection timed out) while proxying upgraded connection" in log, log[-2000:])
+        with w.case("the event names the cause, and not what the socket said"):
+            equal((end["cause"], end["who"]), ("slow_consumer", "agent"), "cause and whose")
+            seen = end["evidence"]
+            expect(seen["sent_tasks"] > 100 and seen["received_tasks"] < 10, seen)
+        with w.case("the diagnosis names the agent, the side and the figures in that moment"):
+            expect(said and "cut" in said and "slow_consumer: it does not read: " in said, said)
+            expect(f" of {seen['sent_tasks']} tasks received" in said and "took nothing for" in said, said)
+            r = w.cli("diagnose")
+            words = " ".join(r.stdout.split())
+            expect(r.returncode in (1, 2) and "slow_consumers" in words and "naive" in words, r.stdout, r.stderr)
+        with w.case("the agent's own page tells it, with what to do"):
+            last = w.api.agent("naive")["last_disconnect"]
+            equal(last["cause"], "slow_consumer", "cause")
+            expect("thread that reads" in last["fix"], last)
+        with w.case("one that reads a little between its probes is named while it is connected"):
+            said = w.wait_for(lambda: diagnosed(w, "drip"), 40, "the diagnosis names it")
+            print("    drip:", said)
+            expect("in its Recv-Q: " in said, said)
+            expect(w.api.agent("drip")["slow"], "the API does not say that it is slow")
+        w.api.must("POST", f"batches/{batch}/cancel", status=202)
+        w.wait_batch(batch, 60)
+    w.one_result_each(batch, STORY_TARGETS)
+    w.master_proc.stop()
+    w.check_store()
+
+
+def test_the_story_with_our_agent(w):
+    """The same nginx, the same flood, more tarpits than slots for longer than any time-out: nothing happens."""
+    w.world()
+    w.master()
+    w.nginx(*STORY_NGINX)
+    options = ("--workers", "1", "--slots", "64")
+    agents = [w.agent(name, *options) for name in ("a1", "a2")]
+    bad = w.api.submit(tarpits(w, 300), defaults={"timeout_ms": 8000}, per_host=0)
+    good = w.api.submit([f"http://g{i}.ok.test:{w.targets['http']}/ok" for i in range(3000)], per_host=0)
+    w.wait_batch(bad, 90)
+    w.wait_batch(good, 90)
+    with w.case("every task has its one result"):
+        equal({r["cause"] for r in w.one_result_each(bad, 300)}, {"response_timeout"}, "causes of the tarpits")
+        equal({r["outcome"] for r in w.one_result_each(good, 3000)}, {"ok"}, "outcomes of the good ones")
+    with w.case("nobody was cut off, and nobody was slow"):
+        equal([ends_of(w, a.name) for a in agents], [[], []], "ends of sessions")
+        slow = w.api.must("GET", "events?kind=agent_slow").json["events"]
+        equal(slow, [], "slow agents")
+        text = w.api.must("GET", "/metrics").text
+        expect("sonde_results_duplicate_total 0\n" in text, [x for x in text.splitlines() if "duplicate" in x])
+    w.master_proc.stop()
+    w.check_store()

@@ -157,9 +157,24 @@ START_TEST(who_had_not_taken_what_was_sent_was_cut_for_it)
 {
     takes(1, 2);
     cut(END_connection_reset);
-    ck_assert_ptr_nonnull(strstr(w->last_end_detail, "2 of 100 tasks received, "));
-    ck_assert_ptr_nonnull(strstr(w->last_end_detail, "waited for 4.0 s, its Recv-Q was 4.0 KiB"));
+    ck_assert_ptr_nonnull(
+        strstr(w->last_end_detail, "it does not read: 2 of 100 tasks received, "));
+    ck_assert_ptr_nonnull(strstr(w->last_end_detail,
+                                 "not, for 4.0 s by its last heartbeat, its Recv-Q then 4.0 KiB"));
     ck_assert_ptr_nonnull(strstr(w->last_end_detail, "connection_reset: by peer"));
+    expect_end(END_slow_consumer);
+}
+END_TEST
+
+START_TEST(whose_socket_takes_nothing_was_cut_for_it)
+{
+    begin();
+    world_tick(w, 1000, true);
+    fleet_want_write(w->core, fleet_session(w->core, a->id));
+    a->wants = false; /* it is not writable */
+    world_tick(w, 4000, false);
+    cut(END_connection_reset);
+    ck_assert_ptr_nonnull(strstr(w->last_end_detail, "the socket took nothing for 4.0 s; silent"));
     expect_end(END_slow_consumer);
 }
 END_TEST
@@ -205,8 +220,9 @@ START_TEST(who_reads_a_little_now_and_then_is_slow)
 END_TEST
 
 TESTS(slow, who_had_not_taken_what_was_sent_was_cut_for_it,
-      who_is_behind_by_no_more_than_a_slow_link_is_not, who_has_taken_all_is_not,
-      a_network_that_is_gone_says_nothing_of_the_agent, who_reads_a_little_now_and_then_is_slow)
+      whose_socket_takes_nothing_was_cut_for_it, who_is_behind_by_no_more_than_a_slow_link_is_not,
+      who_has_taken_all_is_not, a_network_that_is_gone_says_nothing_of_the_agent,
+      who_reads_a_little_now_and_then_is_slow)
 TESTS(all, the_socket_tells_when_nobody_else_has,
       silence_is_the_cause_although_the_socket_is_closed_later,
       a_connection_without_hello_names_its_deadline, bye_keeps_the_agents_own_words,
