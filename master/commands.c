@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "master/auth/tokens.h"
+#include "master/check_nginx.h"
 #include "master/store/store.h"
 
 #define WHY_MAX 512
@@ -87,6 +88,17 @@ static int run_check(const struct master_options *o, size_t n)
     return EXIT_SUCCESS;
 }
 
+static int run_check_nginx(const struct master_options *o, const char *const *words, size_t n)
+{
+    char why[WHY_MAX];
+    bool well = false;
+    if (n != 2)
+        return usage("'check-nginx' takes one argument: a file, or - for what 'nginx -T' prints");
+    if (!check_nginx(o, words[1], stdout, &well, why, sizeof(why)))
+        return usage(why);
+    return well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static bool run_flag(const struct master_options *o)
 {
     if (o->help)
@@ -104,7 +116,10 @@ static bool run_flag(const struct master_options *o)
 
 static int unknown(const char *word)
 {
-    fprintf(stderr, "sonde-master: unknown command '%s'; there are serve, token and check\n", word);
+    fprintf(stderr,
+            "sonde-master: unknown command '%s'; there are serve, token, check and "
+            "check-nginx\n",
+            word);
     return EXIT_USAGE;
 }
 
@@ -120,6 +135,8 @@ bool command_run(const struct master_options *o, const char *const *words, size_
         *rc = run_token(o, words, n);
     else if (strcmp(word, "check") == 0)
         *rc = run_check(o, n);
+    else if (strcmp(word, "check-nginx") == 0)
+        *rc = run_check_nginx(o, words, n);
     else if (strcmp(word, "serve") == 0)
         *rc = usage("'serve' takes no argument, only flags");
     else

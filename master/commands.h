@@ -3,8 +3,8 @@
 #include "master/master_options.h"
 
 /*
- * commands - what sonde-master does besides serving: token add|list|revoke, check, --check-config,
- * --print-config, --version, --help.
+ * commands - what sonde-master does besides serving: token add|list|revoke, check, check-nginx,
+ * --check-config, --print-config, --version, --help.
  *
  * Main thread of a process that does nothing else; works beside a running master. Answers go to
  * stdout, one sentence on what is wrong to stderr.

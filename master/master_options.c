@@ -251,6 +251,7 @@ void master_options_help(const struct master_options *o, FILE *to)
                  "[--name N]\n"
                  "       sonde-master token list --data DIR\n"
                  "       sonde-master token revoke ID --data DIR\n"
-                 "       sonde-master check --data DIR",
+                 "       sonde-master check --data DIR\n"
+                 "       sonde-master check-nginx FILE|-",
                  to);
 }

@@ -24,6 +24,7 @@ master/schedule/  common/ proto/ master/schedule/
 master/store/  common/ proto/ master/store/
 master/auth/   common/ proto/ master/auth/
 master/diagnosis/  common/ proto/ master/core/core.h master/diagnosis/
+master/nginxconf/  common/ proto/ master/nginxconf/
 master/hub/    common/ proto/ master/auth/ master/core/ master/store/ master/hub/
 master/api/    common/ proto/ master/auth/ master/core/ master/diagnosis/ master/store/ master/api/ master/web/
 master/ctl/    common/ proto/ master/ctl/
@@ -59,6 +60,7 @@ agent/outbox/spool.    pthread.h fcntl.h unistd.h common/mailbox.h agent/outbox/
 master/core/  pthread.h threads.h sys/socket.h sys/epoll.h common/mailbox.h common/ws/ master/core/core_req.h
 master/schedule/  pthread.h threads.h time.h sys/ fcntl.h unistd.h common/mailbox.h common/ws/
 master/diagnosis/  pthread.h threads.h fcntl.h unistd.h dirent.h sys/ common/mailbox.h common/hostinfo.h common/ws/
+master/nginxconf/  pthread.h threads.h fcntl.h unistd.h dirent.h glob.h sys/ common/file_text.h common/mailbox.h common/ws/
 TABLE
 }
 
