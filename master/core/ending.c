@@ -29,10 +29,13 @@ static int64_t blocked_ms(const struct session *s, struct mono now)
     return s->asked ? mono_diff_ms(now, s->asked_at) : 0;
 }
 
-/* By its own last word, or because bytes are left over at this end already. */
-static bool cut_while_slow(const struct session *s, enum end cause, struct mono now)
+/* By its own last word, or because bytes are left over at this end already. A master that overslept
+ * wrote nothing itself. */
+static bool cut_while_slow(const struct core *c, const struct session *s, enum end cause,
+                           struct mono now)
 {
-    if (s->end != END_NONE || s->agent == NULL)
+    bool overslept = mono_diff_ms(now, c->last_tick) > OWN_LAG_MS;
+    if (s->end != END_NONE || s->agent == NULL || overslept)
         return false;
     if (end_may_be_proxy(cause))
         return s->untaken_ms >= SLOW_CUT_MS || blocked_ms(s, now) >= SLOW_CUT_MS;
@@ -52,10 +55,11 @@ static const char *slow_side(const struct session *s)
 
 /* A proxy that cannot write to the agent gives up, and so does the kernel: then the network's word
  * for the end is an echo of the agent's doing. */
-void ending_note_socket(struct session *s, enum end cause, const char *detail, struct mono now)
+void ending_note_socket(struct core *c, struct session *s, enum end cause, const char *detail,
+                        struct mono now)
 {
     char said[END_DETAIL_MAX], unread[HUMAN_MAX], queue[HUMAN_MAX] = "not known";
-    if (!cut_while_slow(s, cause, now)) {
+    if (!cut_while_slow(c, s, cause, now)) {
         ending_note(s, cause, detail);
         return;
     }

@@ -126,7 +126,7 @@ void core_session_closed(struct core *c, session_id id, enum end cause, const ch
     struct session *s = fleet_session(c, id);
     if (!s)
         return;
-    ending_note_socket(s, cause, detail, now);
+    ending_note_socket(c, s, cause, detail, now);
     if (s->agent && s->agent->session == s)
         agent_detach(c, s->agent, s, now);
     ending_tell(c, s, now);

@@ -36,11 +36,12 @@ void liveness_sent(struct session *s, struct mono now)
 
 /* How long the oldest task that it has not received waits: one that reads a little now and then
  * moves, and is late all the same. */
-static void note_taken(struct session *s, uint64_t received, struct mono now)
+static void note_taken(struct session *s, uint64_t received, bool overslept, struct mono now)
 {
+    bool behind = received < s->mark && !overslept;
     s->taken = received;
-    s->untaken_ms = received < s->mark ? mono_diff_ms(now, s->marked_at) : 0;
-    if (received < s->mark)
+    s->untaken_ms = behind ? mono_diff_ms(now, s->marked_at) : 0;
+    if (behind)
         return;
     s->mark = s->sent.count;
     s->marked_at = now;
@@ -51,8 +52,8 @@ static void note_taken(struct session *s, uint64_t received, struct mono now)
 static void judge_slow(struct core *c, struct session *s, uint64_t received, struct mono now)
 {
     struct agent *a = s->agent;
-    note_taken(s, received, now);
     bool overslept = mono_diff_ms(now, c->last_tick) > OWN_LAG_MS; /* we, not the agent */
+    note_taken(s, received, overslept, now);
     if (received != a->hb.received.count || received >= s->sent.count || !a->has_hb || overslept)
         s->moved_at = now;
     int64_t stuck_ms = mono_diff_ms(now, s->moved_at);

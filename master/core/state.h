@@ -333,7 +333,8 @@ bool clone_quarantined(const struct agent *a, struct mono now);
 /* ending.c: why a session ends */
 void ending_note(struct session *s, enum end cause, const char *detail); /* the first one counts */
 /* What its socket says. */
-void ending_note_socket(struct session *s, enum end cause, const char *detail, struct mono now);
+void ending_note_socket(struct core *c, struct session *s, enum end cause, const char *detail,
+                        struct mono now);
 /* Once for each session: what is kept of it, and told. */
 void ending_tell(struct core *c, struct session *s, struct mono now);
 

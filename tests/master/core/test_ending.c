@@ -219,10 +219,27 @@ START_TEST(who_reads_a_little_now_and_then_is_slow)
 }
 END_TEST
 
-TESTS(slow, who_had_not_taken_what_was_sent_was_cut_for_it,
-      whose_socket_takes_nothing_was_cut_for_it, who_is_behind_by_no_more_than_a_slow_link_is_not,
-      who_has_taken_all_is_not, a_network_that_is_gone_says_nothing_of_the_agent,
-      who_reads_a_little_now_and_then_is_slow)
+/* What the master did not hear, or did not write, while it stood is not the agent's. */
+START_TEST(a_master_that_overslept_calls_nobody_slow)
+{
+    struct agent_view *v;
+    takes(1, 1);
+    w->now = mono_add_ms(w->now, SLOW_MS + 5000);
+    a->received = 2;
+    world_heartbeat(w, a);
+    ck_assert_uint_eq(core_agents(w->core, "a", w->now, &v), 1);
+    ck_assert(!v[0].slow);
+    core_views_free(v, 1);
+    fleet_want_write(w->core, fleet_session(w->core, a->id));
+    cut(END_connection_reset);
+    expect_end(END_connection_reset);
+}
+END_TEST
+
+TESTS(slow, a_master_that_overslept_calls_nobody_slow,
+      who_had_not_taken_what_was_sent_was_cut_for_it, whose_socket_takes_nothing_was_cut_for_it,
+      who_is_behind_by_no_more_than_a_slow_link_is_not, who_has_taken_all_is_not,
+      a_network_that_is_gone_says_nothing_of_the_agent, who_reads_a_little_now_and_then_is_slow)
 TESTS(all, the_socket_tells_when_nobody_else_has,
       silence_is_the_cause_although_the_socket_is_closed_later,
       a_connection_without_hello_names_its_deadline, bye_keeps_the_agents_own_words,
