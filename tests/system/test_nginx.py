@@ -148,6 +148,14 @@ STORM_SECOND_SHARE = 0.4
 RELOAD_TENTH_SHARE = 0.35
 
 
+# As deploy/nginx/sonde.conf bounds the joins of one address, with numbers for a short test.
+JOINS_RATE, JOINS_BURST = 100, 100
+JOINS_LIMITED = (
+    ("    map $http_upgrade", f"    limit_req_zone $binary_remote_addr zone=joins:1m rate={JOINS_RATE}r/s;\n    map $http_upgrade"),
+    ("        location = /ws {", f"        location = /ws {{\n limit_req zone=joins burst={JOINS_BURST} nodelay; limit_req_status 429;"),
+)
+
+
 class Many:
     """A thousand agents in one process, each with a session and a backoff of its own (tests/bench/instant_agent.c)."""
 
@@ -227,6 +235,16 @@ def test_a_thousand_agents_lose_nginx_at_once(w):
         w.wait_for(lambda: len(events_after(w, cursor, "agent_connected")) > STORM, 20, "the real one is back, too")
         times = came_back(w, cursor, "tenth of a second", BACKOFF_BASE_S / 10, RELOAD_TENTH_SHARE)
         expect(times[-1] - times[0] >= BACKOFF_BASE_S * 0.8, "they came back within", times[-1] - times[0], "s")
+    with w.case("where nginx bounds the joins they come no faster, and all of them come"):
+        cursor = newest_cursor(w)
+        w.kill_nginx()
+        w.nginx(*JOINS_LIMITED)
+        direct(w)
+        print("    the agents say:", many.back(3, STORM_BACK_S))
+        w.wait_for(lambda: len(events_after(w, cursor, "agent_connected")) > STORM, 40, "the real one is back, too")
+        most = (JOINS_BURST + JOINS_RATE) * 1.1 / STORM
+        times = came_back(w, cursor, "second", 1, most)
+        expect(times[-1] - times[0] >= (STORM - JOINS_BURST) / JOINS_RATE * 0.9, "faster than nginx lets them")
     w.master_proc.stop()
 
 
