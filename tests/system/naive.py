@@ -80,7 +80,7 @@ class NaiveAgent:
     def _let_more_come(self, link, lines):
         """While it takes the message apart. So its heartbeat tells what the kernel holds for it, as far as there is more."""
         until = time.monotonic() + 1
-        while len(lines) > 100 and not self._unread(link) and time.monotonic() < until:
+        while any('"type":"task"' in line for line in lines) and not self._unread(link) and time.monotonic() < until:
             self.stopping.wait(0.005)
 
     @staticmethod
