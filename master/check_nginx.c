@@ -42,8 +42,8 @@ static void put_sum(struct strbuf *out, const struct nginx_report *r)
     unsigned ill = r->count[NGINX_BAD] + r->count[NGINX_WARN];
     if (r->left_out > 0)
         strbuf_printf(out, "%u more are not shown\n", r->left_out);
-    strbuf_printf(out, "%u places for agents, %u for the API, %d rules: ", r->agents, r->api,
-                  (int)NGINX_RULES);
+    strbuf_printf(out, "places judged: %u for agents, %u for the API; %d rules: ", r->agents,
+                  r->api, (int)NGINX_RULES);
     if (ill == 0)
         strbuf_puts(out, "all is well\n");
     else

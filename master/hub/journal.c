@@ -119,11 +119,12 @@ static void tell_pile(struct journal *j, const struct ages_pile *p)
     struct strbuf b;
     struct json_out w;
     char text[EVENT_DETAIL_MAX];
-    snprintf(text, sizeof(text),
-             "%u of %u sessions ended at %" PRId64 " ± %" PRId64
-             " s: check proxy_read_timeout and proxy_send_timeout, or what else limits the life of "
-             "a connection on the way to the agents",
-             p->n, p->of, (p->age_ms + 500) / 1000, (p->near_ms + 500) / 1000);
+    snprintf(
+        text, sizeof(text),
+        "%u of %u sessions ended at %" PRId64 " ± %" PRId64
+        " s: check proxy_read_timeout and proxy_send_timeout (nginx -T | sonde-master "
+        "check-nginx -), or what else limits the life of a connection on the way to the agents",
+        p->n, p->of, (p->age_ms + 500) / 1000, (p->near_ms + 500) / 1000);
     strbuf_init(&b, EVENT_EVIDENCE_MAX);
     json_out_init(&w, &b);
     json_obj_begin(&w);

@@ -83,10 +83,11 @@ const struct nginx_node *place_upstream(const struct judge *j, const struct ngin
 {
     const char *target = place_target(place);
     size_t len = host_len(target);
-    for (const struct nginx_node *n = nginx_conf_root(j->conf); n; n = nginx_node_after(n))
-        if (nginx_node_is(n, "upstream") && n->is_block && n->n_words == 2 &&
-            strlen(n->words[1]) == len && memcmp(n->words[1], target, len) == 0)
-            return n;
+    for (unsigned i = 0; i < j->n_upstreams; i++) {
+        const char *name = j->upstreams[i]->words[1];
+        if (strlen(name) == len && memcmp(name, target, len) == 0)
+            return j->upstreams[i];
+    }
     return NULL;
 }
 
@@ -161,6 +162,23 @@ void judge_say(struct judge *j, enum nginx_grade g, const struct nginx_node *whe
     va_end(ap);
 }
 
+/* Room for one more in an array that grows by doubling. */
+static void *room_for(void *array, unsigned n, size_t size)
+{
+    bool full = (n & (n - 1)) == 0;
+    return full ? mem_realloc(array, (n ? 2 * (size_t)n : 1) * size) : array;
+}
+
+static void find_upstreams(struct judge *j)
+{
+    for (const struct nginx_node *n = nginx_conf_root(j->conf); n; n = nginx_node_after(n)) {
+        if (!nginx_node_is(n, "upstream") || !n->is_block || n->n_words != 2)
+            continue;
+        j->upstreams = room_for(j->upstreams, j->n_upstreams, sizeof(struct nginx_node *));
+        j->upstreams[j->n_upstreams++] = n;
+    }
+}
+
 struct places {
     struct {
         const struct nginx_node *block;
@@ -178,8 +196,7 @@ static void find_places(const struct judge *j, struct places *out)
         bool agents = place_is_agents(j, n), api = place_is_api(j, n);
         if (!agents && !api)
             continue;
-        if ((out->n & (out->n - 1)) == 0)
-            out->list = mem_realloc(out->list, (out->n ? 2 * out->n : 1) * sizeof(*out->list));
+        out->list = room_for(out->list, out->n, sizeof(*out->list));
         out->list[out->n].block = n;
         out->list[out->n].agents = agents;
         out->list[out->n++].api = api;
@@ -195,6 +212,7 @@ void nginx_judge(const struct nginx_conf *c, const struct nginx_master *m, struc
     REQUIRE(m->api != NULL && m->agents != NULL);
     *out = (struct nginx_report){0};
     out->findings = mem_array(NGINX_FINDINGS_MAX, sizeof(*out->findings));
+    find_upstreams(&j);
     find_places(&j, &places);
     for (unsigned r = 0; r < NGINX_RULES; r++) {
         j.rule = (enum nginx_rule)r;
@@ -208,6 +226,7 @@ void nginx_judge(const struct nginx_conf *c, const struct nginx_master *m, struc
         }
     }
     free(places.list);
+    free(j.upstreams);
 }
 
 void nginx_report_fini(struct nginx_report *r)

@@ -8,6 +8,8 @@ struct judge {
     const struct nginx_conf *conf;
     const struct nginx_master *master;
     struct nginx_report *report;
+    const struct nginx_node **upstreams; /* all of them: there are few, and many places */
+    unsigned n_upstreams;
     enum nginx_rule rule; /* that judges now */
 };
 
