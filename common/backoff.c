@@ -25,9 +25,15 @@ static int64_t ceiling_ms(const struct backoff *b)
 
 int64_t backoff_next_ms(struct backoff *b, uint64_t random)
 {
-    REQUIRE(b->base_ms > 0);
-    /* The high word of the product spreads the random bits evenly over 0..ceiling. */
-    uint64_t span = (uint64_t)ceiling_ms(b) + 1;
+    return backoff_next_within_ms(b, b->cap_ms, random);
+}
+
+int64_t backoff_next_within_ms(struct backoff *b, int64_t most_ms, uint64_t random)
+{
+    int64_t ceiling = ceiling_ms(b);
+    REQUIRE(b->base_ms > 0 && most_ms > 0);
+    /* The high word of the product spreads the random bits evenly over 0..window. */
+    uint64_t span = (uint64_t)(ceiling < most_ms ? ceiling : most_ms) + 1;
     int64_t delay = (int64_t)(((unsigned __int128)random * span) >> 64);
     if (b->failures < UINT32_MAX)
         b->failures++;

@@ -18,3 +18,6 @@ void backoff_reset(struct backoff *b);
 
 /* Counts one more failure and returns the delay before the next try. random: 64 uniform bits. */
 int64_t backoff_next_ms(struct backoff *b, uint64_t random);
+/* The same for one that shall not wait longer than most_ms: drawn from that window, and not cut to
+ * its end, where all who are cut would meet. */
+int64_t backoff_next_within_ms(struct backoff *b, int64_t most_ms, uint64_t random);

@@ -127,12 +127,13 @@ static bool holds_something(const struct link *l)
 static int64_t retry_delay_ms(struct link *l)
 {
     int64_t asked = session_take_reconnect_ms(l->work.session);
-    int64_t ms = backoff_next_ms(&l->backoff, random_u64());
+    int64_t most_ms = holds_something(l) ? BACKOFF_HOLDING_MS : BACKOFF_CAP_MS;
+    int64_t ms = backoff_next_within_ms(&l->backoff, most_ms, random_u64());
     if (asked >= 0)
         return asked + (int64_t)(random_u64() % BACKOFF_BASE_MS);
     if (l->peer_code == CLOSE_CLONE)
         return CLONE_WAIT_MS;
-    return ms > BACKOFF_HOLDING_MS && holds_something(l) ? BACKOFF_HOLDING_MS : ms;
+    return ms;
 }
 
 static void rest(struct link *l, int64_t ms, const char *why)

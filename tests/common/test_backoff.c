@@ -59,7 +59,20 @@ START_TEST(test_a_thousand_failures_stay_at_the_cap)
 }
 END_TEST
 
-TESTS(delays, test_largest_random_gives_doubling_delays_up_to_the_cap,
+START_TEST(test_a_narrower_window_is_drawn_from_as_a_whole)
+{
+    backoff_init(&b, 100, 1000, 10);
+    fail_times(5);
+    ck_assert_int_eq(backoff_next_within_ms(&b, 500, UINT64_MAX), 500);
+    ck_assert_int_eq(backoff_next_within_ms(&b, 500, UINT64_MAX / 2 + 1), 250);
+    ck_assert_int_eq(backoff_next_within_ms(&b, 500, 0), 10);
+    backoff_reset(&b);
+    ck_assert_int_eq(backoff_next_within_ms(&b, 500, UINT64_MAX), 100);
+}
+END_TEST
+
+TESTS(delays, test_a_narrower_window_is_drawn_from_as_a_whole,
+      test_largest_random_gives_doubling_delays_up_to_the_cap,
       test_smallest_random_gives_zero_without_floor, test_middle_random_gives_half,
       test_never_under_the_floor, test_reset_starts_again_at_the_base,
       test_a_thousand_failures_stay_at_the_cap)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The proxy between: reloaded, stopped, killed under a thousand agents, or with a time-out below the heartbeat."""
+import collections
 import datetime
 import http.client
 import os
+import re
 import resource
 import time
 
@@ -55,6 +57,8 @@ def direct(w):
 
 # Faster than agents take a link for lasting (5 s), so that their backoff grows: with tasks in hand to 5 s at most.
 RELOAD_EVERY_S = 3
+# Of the delays that are drawn at most this share may be one and the same; a tenth of the first ones are its floor.
+ONE_DELAY_SHARE = 0.25
 
 
 def test_twenty_reloads_under_load(w):
@@ -63,8 +67,7 @@ def test_twenty_reloads_under_load(w):
     w.master()
     w.nginx(*FAST_RELOAD)
     names = ("a1", "a2", "a3")
-    for name in names:
-        w.agent(name, *SMALL)
+    agents = [w.agent(name, *SMALL) for name in names]
     direct(w)  # the test's own questions shall not be what is cut
     cursor = newest_cursor(w)
     batch, causes = slow_mix(w, 26000)
@@ -90,6 +93,11 @@ def test_twenty_reloads_under_load(w):
         waits = [b - max(c for c in cut if c <= b) for b in back]
         print(f"    {len(cut)} cuts; back {min(waits):.2f} to {max(waits):.2f} s after the last one before")
         expect(max(waits) - min(waits) >= BACKOFF_BASE_S, "all of them wait alike:", waits)
+    with w.case("no two of them draw the same delay, also while they hold tasks"):
+        drawn = [d for a in agents for d in re.findall(r"retry_in_ms=(\d+)", a.log())]
+        often = collections.Counter(drawn).most_common(1)[0]
+        print(f"    {len(drawn)} delays drawn, of which {often[1]} were {often[0]} ms")
+        expect(len(drawn) >= 20 and often[1] <= len(drawn) * ONE_DELAY_SHARE, often, "of", len(drawn))
     w.master_proc.stop()
     w.check_store()
 
