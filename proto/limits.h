@@ -48,6 +48,11 @@
 #define ORPHAN_GRACE_MS   15000
 #define DRAIN_MS          35000
 
+/* Work that stands still, whatever the link does */
+#define STALLED_OVERDUE_MS 5000 /* a started probe is beyond its own time-out by so much */
+#define STALLED_STILL_MS                                                                           \
+    35000 /* tasks wait and none starts or ends: the longest time-out, and that much more */
+
 /* Flow control */
 #define BYTE_WINDOW_MIN  (16 * 1024)
 #define BYTE_WINDOW_MAX  (256 * 1024)

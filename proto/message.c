@@ -294,6 +294,8 @@ static void read_heartbeat(struct json_cur *c, struct message *out)
     m->running = get_figure(c, "running");
     m->slots = get_figure(c, "slots");
     m->oldest_ms = get_figure(c, "oldest_ms");
+    m->overdue_ms = get_figure(c, "overdue_ms");
+    m->still_ms = get_figure(c, "still_ms");
     m->outbox_results = get_figure(c, "outbox_results");
     m->outbox_bytes = get_figure(c, "outbox_bytes");
     m->spool_bytes = get_figure(c, "spool_bytes");

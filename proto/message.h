@@ -78,6 +78,9 @@ struct msg_heartbeat { /* figures that cannot be had are −1 */
     double lag_ms, rtt_ms; /* of the link's loop; of the last HEARTBEAT and its ACK */
     int64_t queue, running, slots, oldest_ms, outbox_results, outbox_bytes, spool_bytes,
         log_lost; /* lines of its log that could not be written since it began */
+    int64_t
+        overdue_ms;   /* by how much the most overdue of the started probes is over its time-out */
+    int64_t still_ms; /* tasks wait, and for so long none has started or ended */
     double cpu_percent, load1;
     int64_t rss_bytes, mem_available_bytes, fds_used, fds_max, established, time_wait, close_wait,
         ephemeral_ports, recvq_bytes, sendq_bytes;

@@ -185,6 +185,8 @@ void msg_put_heartbeat(struct strbuf *b, const struct msg_heartbeat *m)
     put_figure(&w, "running", m->running);
     put_figure(&w, "slots", m->slots);
     put_figure(&w, "oldest_ms", m->oldest_ms);
+    put_figure(&w, "overdue_ms", m->overdue_ms);
+    put_figure(&w, "still_ms", m->still_ms);
     put_figure(&w, "outbox_results", m->outbox_results);
     put_figure(&w, "outbox_bytes", m->outbox_bytes);
     put_figure(&w, "spool_bytes", m->spool_bytes);

@@ -13,6 +13,7 @@
 #include "common/ws/ws_loop.h"
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,11 @@
 #define PAGE_EVERY_MS    1000
 #define CLOSE_PATIENCE_S 3 /* a peer that does not take our close frame is cut off */
 #define RX_BUFFER_BYTES  FRAME_COALESCE_BYTES /* a frame of tasks in one piece */
-#define REASON_MAX       123 /* RFC 6455 §5.5: a control frame has at most 125 bytes */
+/* The loop that watches the workers is watched, too, by the thread that waits for its end. Longer
+ * than they are given; the join of a worker that stands is in it. */
+#define LINK_STANDS_MS 60000
+#define LINK_LOOK_MS   500
+#define REASON_MAX     123 /* RFC 6455 §5.5: a control frame has at most 125 bytes */
 
 /*
  * RESTING ──retry_at──► LOOKING ──address──► CONNECTING ──upgraded──► UP
@@ -74,6 +79,7 @@ struct link {
     uint16_t close_code, peer_code;
     char close_reason[REASON_MAX + 1], peer_reason[REASON_MAX + 1];
 
+    _Atomic int64_t ticked_ns; /* for the main thread; 0: not yet */
     uv_poll_t signals;
     int signal_fd;
     bool signalled;
@@ -423,6 +429,11 @@ static void link_close(void *arg, uint16_t code, const char *reason)
     lws_callback_on_writable(l->wsi);
 }
 
+static void link_hopeless(void *arg)
+{
+    _exit(LINK_EXIT_STALLED); /* no orderly end: it would wait for the worker */
+}
+
 /* ---- the loop */
 
 static void end(struct link *l)
@@ -456,6 +467,7 @@ static void tell_page(struct link *l, struct mono now)
 static void on_tick(void *arg, struct mono now)
 {
     struct link *l = arg;
+    atomic_store_explicit(&l->ticked_ns, now.ns, memory_order_relaxed);
     if (l->state == LINK_ENDED)
         return;
     tell_page(l, now);
@@ -531,8 +543,11 @@ static void wake_from_worker(void *arg)
 static enum err open_work(struct link *l)
 {
     struct work_config c = l->config->work;
-    struct work_link wl = {
-        .lag_ms = link_lag_ms, .socket = link_socket, .close = link_close, .arg = l};
+    struct work_link wl = {.lag_ms = link_lag_ms,
+                           .socket = link_socket,
+                           .close = link_close,
+                           .hopeless = link_hopeless,
+                           .arg = l};
     c.pool.on_done = c.spool.wake = wake_from_worker;
     c.pool.on_done_arg = c.spool.arg = l;
     return work_init(&l->work, &c, &wl);
@@ -564,6 +579,28 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* The main thread: until the link's thread has ended, or stands for good. */
+static void wait_for_link(struct link *l, pthread_t thread)
+{
+    struct watchdog d;
+    struct watch_loop seen = {0};
+    struct timespec until;
+    watchdog_init(&d, mono_now());
+    while (seen.stood_ms < LINK_STANDS_MS) {
+        int64_t ns = mono_add_ms(mono_now(), LINK_LOOK_MS).ns;
+        until = (struct timespec){.tv_sec = ns / NS_PER_SEC, .tv_nsec = ns % NS_PER_SEC};
+        int e = pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until);
+        if (e == 0)
+            return;
+        REQUIRE(e == ETIMEDOUT);
+        struct mono ticked = {atomic_load_explicit(&l->ticked_ns, memory_order_relaxed)};
+        watch_loop_seen(&seen, ticked, watchdog_step(&d, mono_now()));
+    }
+    LOG(LOG_ERROR, "link", "hopeless", LI("stood_ms", seen.stood_ms),
+        LS("effect", "the process ends to be started anew; its results are in the spool"));
+    _exit(LINK_EXIT_STALLED);
+}
+
 int link_run(const struct link_config *c)
 {
     struct link l = {.config = c, .result = EXIT_FAILURE};
@@ -575,7 +612,7 @@ int link_run(const struct link_config *c)
     strbuf_init(&l.frame, SESSION_FRAME_MAX);
     l.out = mem_alloc(LWS_PRE + SESSION_FRAME_MAX);
     PTOK(pthread_create(&thread, NULL, run, &l));
-    PTOK(pthread_join(thread, NULL));
+    wait_for_link(&l, thread);
     strbuf_fini(&l.frame);
     free(l.out);
     explicit_bzero(l.token, sizeof(l.token));

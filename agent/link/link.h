@@ -17,9 +17,14 @@ struct link_config {         /* borrowed during link_run() */
     struct work_config work; /* what the pool and the spool call is the link's own */
 };
 
+/* Of a process that its watchdog has ended: EX_SOFTWARE of sysexits.h, which nothing else here
+ * gives. */
+#define LINK_EXIT_STALLED 70
+
 /*
  * Runs until SIGTERM or SIGINT (blocked in all threads before) and the drain that follows; a second
- * signal ends the process at once. 0, or 1 when it could not start (logged).
+ * signal ends the process at once. 0, or 1 when it could not start (logged). When the pool, or the
+ * link's own loop, stands for good, the process ends from here with LINK_EXIT_STALLED.
  */
 int link_run(const struct link_config *c);
 

@@ -32,7 +32,7 @@ static unsigned in_hand(struct work *w)
 /* The pool keeps places for the canaries. */
 static unsigned free_places(struct work *w)
 {
-    unsigned used = in_hand(w), most = health_places(w->health);
+    unsigned used = in_hand(w), most = w->watch == WATCH_WELL ? health_places(w->health) : 0;
     return used < most ? most - used : 0;
 }
 
@@ -40,9 +40,11 @@ static enum err op_admit(void *arg, const struct session_task *t)
 {
     struct work *w = arg;
     REQUIRE(t->target != NULL);
-    if (health_places(w->health) == 0)
+    if (health_places(w->health) == 0 || w->watch != WATCH_WELL)
         return ERR_FULL; /* promised before the agent fell ill */
     struct job *j = job_create(t->task, t->ticket, t->cls, t->target, t->now, t->deadline_at);
+    if (t->trace)
+        snprintf(j->trace, sizeof(j->trace), "%s", t->trace);
     enum err e = pool_submit(w->pool, j, t->now);
     if (e != ERR_NONE) {
         j->target = NULL; /* the caller's again */
@@ -112,7 +114,9 @@ static void put_trouble(struct work *w, struct msg_heartbeat *hb, const struct p
 {
     const char *ill = health_trouble(w->health, now);
     w->trouble[0] = '\0';
-    if (ill[0])
+    if (w->stall[0])
+        snprintf(w->trouble, sizeof(w->trouble), "%s", w->stall);
+    else if (ill[0])
         snprintf(w->trouble, sizeof(w->trouble), "%s", ill);
     else if (hb->fds_max > 0 && hb->fds_used * 100 >= hb->fds_max * FDS_HIGH_PERCENT)
         snprintf(w->trouble, sizeof(w->trouble), "%ld of %ld file descriptors are in use",
@@ -136,6 +140,8 @@ static void op_figures(void *arg, struct msg_heartbeat *hb, struct mono now)
     hb->running = p.running;
     hb->slots = p.slots;
     hb->oldest_ms = p.oldest_ms;
+    hb->overdue_ms = p.overdue_ms;
+    hb->still_ms = p.still_ms;
     hb->probes = p.ended;
     hb->log_lost = (int64_t)log_unwritten();
     put_host(w, hb, now);
@@ -202,7 +208,7 @@ void work_spool(struct work *w, struct mono now)
 
 enum err work_init(struct work *w, const struct work_config *c, const struct work_link *link)
 {
-    REQUIRE(c->pool.policy != NULL && link->close != NULL);
+    REQUIRE(c->pool.policy != NULL && link->close != NULL && link->hopeless != NULL);
     *w = (struct work){.policy = c->pool.policy, .link = *link};
     enum err e = pool_create(&c->pool, &w->pool);
     if (e != ERR_NONE)
@@ -394,8 +400,63 @@ static void look_at_ports(struct work *w, struct mono now)
     health_ports(w->health, ports_used(ports), range);
 }
 
+/* ---- does the work go on? */
+
+static void tell_stall(struct work *w, const struct pool_fault *f)
+{
+    static const char fix[] = "it is started anew if it does not go on within half a minute";
+    long long s = (long long)f->ms / 1000;
+    if (f->kind == FAULT_LOOP)
+        snprintf(w->stall, sizeof(w->stall), "worker-%u stands for %lld s (%s): %s", f->worker, s,
+                 f->phase, fix);
+    else if (f->kind == FAULT_PROBE)
+        snprintf(w->stall, sizeof(w->stall), "a probe is %lld s over its time-out: %s", s, fix);
+    else
+        snprintf(w->stall, sizeof(w->stall), "tasks wait, and for %lld s none started or ended: %s",
+                 s, fix);
+}
+
+static void log_stall(enum log_level level, const char *event, const struct pool_fault *f,
+                      const char *effect)
+{
+    static const char *const what[] = {[FAULT_LOOP] = "a worker's loop stands",
+                                       [FAULT_PROBE] = "a probe is over its time-out",
+                                       [FAULT_QUEUE] = "tasks wait and none starts or ends"};
+    char task[24] = "";
+    REQUIRE(f->kind != FAULT_NONE);
+    if (f->task)
+        snprintf(task, sizeof(task), "%llu", (unsigned long long)f->task);
+    LOG(level, "pool", event, LS("what", what[f->kind]), LI("ms", f->ms), LU("worker", f->worker),
+        LU("jobs", f->jobs), LS("phase", f->phase[0] ? f->phase : NULL),
+        LS("task", f->task ? task : NULL), LS("trace", f->trace[0] ? f->trace : NULL),
+        LS("effect", effect));
+}
+
+/* What waits goes back; what runs ends if it can, and its results are sent. */
+static void watch(struct work *w, struct mono now)
+{
+    struct pool_fault f;
+    enum watch_verdict before = w->watch;
+    w->watch = pool_watch(w->pool, now, &f);
+    w->stall[0] = '\0';
+    if (w->watch != WATCH_WELL)
+        tell_stall(w, &f);
+    if (before == WATCH_WELL && w->watch != WATCH_WELL) {
+        log_stall(LOG_ERROR, "stalled", &f, "no new tasks; the master gives them to others");
+        pool_release_waiting(w->pool);
+    } else if (before != WATCH_WELL && w->watch == WATCH_WELL) {
+        LOG(LOG_WARN, "pool", "goes_on", LS("effect", "tasks are taken again"));
+    }
+    if (w->watch == WATCH_END) {
+        log_stall(LOG_ERROR, "hopeless", &f,
+                  "the process ends to be started anew; its results are in the spool");
+        w->link.hopeless(w->link.arg);
+    }
+}
+
 void work_tick(struct work *w, struct mono now)
 {
+    watch(w, now);
     look_at_ports(w, now);
     if (mono_diff_ms(now, w->ticked_at) >= TICK_MS) {
         w->ticked_at = now;

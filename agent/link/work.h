@@ -18,6 +18,7 @@ struct work_link {
     double (*lag_ms)(void *arg);
     int (*socket)(void *arg); /* −1: none */
     void (*close)(void *arg, uint16_t code, const char *reason);
+    void (*hopeless)(void *arg); /* the pool stands and will not go on: end the process */
     void *arg;
 };
 struct work_spool {
@@ -35,13 +36,14 @@ struct work {
     struct policy *policy; /* borrowed */
     struct work_link link;
     struct health *health;
+    enum watch_verdict watch; /* of the pool; while it is ill no task is taken */
     struct canaries canaries;
     struct mono ticked_at;
     struct hostinfo host;
     struct mono host_at;
     struct strbuf record;
-    char trouble[160];
-    uint64_t ended[CAUSE_COUNT]; /* probes, by cause; those that are no result among them */
+    uint64_t ended[CAUSE_COUNT];   /* probes, by cause; those that are no result among them */
+    char trouble[160], stall[160]; /* stall: "" while the pool's work goes on */
 };
 struct work_config { /* borrowed during work_init() */
     struct session_config session;

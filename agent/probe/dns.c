@@ -342,6 +342,7 @@ static void answered(struct probe *p, const uint8_t *msg, size_t len)
     struct dns_message m;
     char why[120];
     p->r->dns->size_bytes = (int64_t)len;
+    loop_at(p->env->loop, "answer", p->r->task);
     enter(p, DNS_OVER);
     if (dns_message_parse(msg, len, p->query.type, &m, why, sizeof(why)) != ERR_NONE) {
         conclude(p, CAUSE_dns_malformed, why);

@@ -168,6 +168,7 @@ static void on_transfer(CURL *easy, CURLcode rc, void *arg)
     struct probe *p = arg;
     char detail[256] = "";
     REQUIRE(p->carrier != NULL && p->carrier->easy == easy);
+    loop_at(p->env->loop, "answer", p->r->task);
     timer_disarm(loop_timers(p->env->loop), &p->deadline_timer);
     p->at.ended = loop_now_fresh(p->env->loop);
     enum cause c = http_transfer_cause(p, rc, detail, sizeof(detail));

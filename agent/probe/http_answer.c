@@ -269,6 +269,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
     struct probe *p = arg;
     struct http_answer *a = &p->answer;
     size_t n = size * count, text = n;
+    loop_at(p->env->loop, "headers", p->r->task);
     if (!mono_is_set(p->at.first_byte)) {
         p->at.first_byte = loop_now_fresh(p->env->loop);
         p->tls.received_max = http_wire_max(p);
@@ -299,6 +300,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     struct probe *p = arg;
     struct http_answer *a = &p->answer;
     size_t n = size * count;
+    loop_at(p->env->loop, "body", p->r->task);
     if (over_asked_limit(p))
         return 0;
     if (n > (uint64_t)(p->target->http.body_limit - a->body_bytes)) {

@@ -42,6 +42,7 @@ static void finish_transfers(struct curl_loop *c)
 static void act(struct curl_loop *c, curl_socket_t fd, int flags)
 {
     int running;
+    loop_at(c->loop, "libcurl", 0);
     CURLMcode rc = curl_multi_socket_action(c->multi, fd, flags, &running);
     REQUIRE(rc == CURLM_OK);
     finish_transfers(c);

@@ -25,8 +25,10 @@ struct loop {
     void (*on_wake)(void *arg);
     void *arg;
     _Atomic bool wake_pending;
-    _Atomic int64_t turn_since_ns;       /* 0 = waiting */
-    _Atomic int64_t seen_ns;             /* when it last began or ended a turn */
+    _Atomic int64_t turn_since_ns; /* 0 = waiting */
+    _Atomic int64_t seen_ns;       /* when it last began or ended a turn */
+    _Atomic(const char *) phase;
+    _Atomic uint64_t task;
     _Atomic int64_t lag_ns[LAG_SECONDS]; /* the longest turn of each of the last seconds */
     _Atomic int64_t lag_second[LAG_SECONDS];
 };
@@ -49,6 +51,7 @@ struct loop *loop_create(void (*on_wake)(void *arg), void *arg)
     l->now = mono_now();
     l->seen_ns = l->now.ns;
     timers_init(&l->timers);
+    loop_at(l, "", 0);
     if (l->epfd < 0 || l->wakefd < 0 || !wake_init(l))
         loop_destroy(&l);
     return l;
@@ -178,6 +181,19 @@ double loop_lag_ms(const struct loop *l)
     return (double)worst / 1e6;
 }
 
+void loop_at(struct loop *l, const char *phase, uint64_t task)
+{
+    atomic_store_explicit(&l->phase, phase, memory_order_relaxed);
+    atomic_store_explicit(&l->task, task, memory_order_relaxed);
+}
+
+void loop_doing(const struct loop *l, struct loop_doing *out)
+{
+    out->turn.ns = atomic_load_explicit(&l->turn_since_ns, memory_order_relaxed);
+    out->phase = atomic_load_explicit(&l->phase, memory_order_relaxed);
+    out->task = atomic_load_explicit(&l->task, memory_order_relaxed);
+}
+
 static void take_wake(struct loop *l)
 {
     uint64_t n;
@@ -185,6 +201,7 @@ static void take_wake(struct loop *l)
         REQUIRE(errno == EAGAIN || errno == EINTR);
     /* Cleared before the call: what is posted while on_wake runs wakes again. */
     atomic_store_explicit(&l->wake_pending, false, memory_order_seq_cst);
+    loop_at(l, "orders", 0);
     if (l->on_wake)
         l->on_wake(l->arg);
 }
@@ -201,6 +218,7 @@ static void dispatch(struct loop *l)
         }
         struct loop_fd *f = p;
         REQUIRE(f->added && f->on_event != NULL);
+        loop_at(l, "socket event", 0);
         f->on_event(f, l->events[i].events);
     }
     l->n_events = 0;
@@ -225,7 +243,9 @@ static void turn(struct loop *l)
     atomic_store_explicit(&l->seen_ns, l->now.ns, memory_order_relaxed);
     l->n_events = n > 0 ? n : 0;
     dispatch(l);
+    loop_at(l, "timers", 0);
     timers_run(&l->timers, l->now);
+    loop_at(l, "", 0);
     turn_end(l);
 }
 

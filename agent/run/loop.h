@@ -8,9 +8,9 @@
 /*
  * loop - one worker's epoll loop: descriptors, timers, one wake, and `now`, read once per turn.
  *
- * Belongs to its worker thread; only loop_wake() and loop_lag_ms() may be called from others. A
- * callback may add, change and remove any descriptor, its own included: what was removed gets no
- * event any more, even from the same epoll_wait.
+ * Belongs to its worker thread; only loop_wake(), loop_lag_ms() and loop_doing() may be called from
+ * others. A callback may add, change and remove any descriptor, its own included: what was removed
+ * gets no event any more, even from the same epoll_wait.
  */
 struct loop;
 struct loop_fd;
@@ -48,6 +48,15 @@ double loop_lag_ms(const struct loop *l);
 
 /* Since it last began or ended a turn: idle loops turn once a second. Any thread. */
 int64_t loop_silent_ms(const struct loop *l, struct mono now);
+/* What its thread is at, for whoever finds it standing; phase: static text. Good until the loop
+ * turns to the next event. */
+void loop_at(struct loop *l, const char *phase, uint64_t task);
+struct loop_doing {
+    struct mono turn;  /* when this turn began; unset: it waits */
+    const char *phase; /* "" = it waits */
+    uint64_t task;     /* 0: of no task, or not known */
+};
+void loop_doing(const struct loop *l, struct loop_doing *out); /* any thread */
 
 void loop_run(struct loop *l);  /* until loop_stop() */
 void loop_stop(struct loop *l); /* own thread */

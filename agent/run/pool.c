@@ -24,7 +24,10 @@ struct pool {
     struct list returned;       /* job.letter.node: ended without a worker */
     struct mailbox *ended;      /* from the workers */
     uint64_t n_ended;
-    struct vitals vitals; /* stamped by the workers */
+    struct watchdog watchdog;
+    struct watch_loop *watched; /* of each worker */
+    struct mono moved_at;       /* a job last started or ended, or began to wait alone */
+    struct vitals vitals;       /* stamped by the workers */
     struct ports ports;
 };
 
@@ -90,6 +93,9 @@ enum err pool_create(const struct pool_config *c, struct pool **out)
     p->reserve = admission_reserve(p->slots);
     p->workers = mem_array(c->workers, sizeof(*p->workers));
     p->load = mem_array(c->workers, sizeof(*p->load));
+    p->watched = mem_array(c->workers, sizeof(*p->watched));
+    p->moved_at = mono_now();
+    watchdog_init(&p->watchdog, p->moved_at);
     admission_init(&p->admission);
     list_init(&p->running);
     list_init(&p->returned);
@@ -162,28 +168,34 @@ void pool_destroy(struct pool **pp)
     mailbox_destroy(&p->ended);
     free(p->workers);
     free(p->load);
+    free(p->watched);
     free(p);
     *pp = NULL;
 }
 
-static unsigned least_loaded(const struct pool *p)
+/* Of those that turn. What a standing one is given would wait there for nothing, and be taken for
+ * what made it stand. NULL: none has a free slot. */
+static struct worker *least_loaded(const struct pool *p)
 {
-    unsigned best = 0;
-    for (unsigned i = 1; i < p->c.workers; i++)
-        if (p->load[i] < p->load[best])
-            best = i;
-    return best;
+    unsigned best = p->c.workers, least = p->c.slots;
+    for (unsigned i = 0; i < p->c.workers; i++) {
+        if (p->load[i] >= least || p->watched[i].stood_ms >= WATCHDOG_LATE_MS)
+            continue;
+        best = i;
+        least = p->load[i];
+    }
+    return best < p->c.workers ? p->workers[best] : NULL;
 }
 
-static void give_to_worker(struct pool *p, struct job *j, struct mono now)
+static void give_to_worker(struct pool *p, struct worker *w, struct job *j, struct mono now)
 {
-    unsigned i = least_loaded(p);
+    unsigned i = worker_index(w);
     REQUIRE(p->load[i] < p->c.slots);
     p->load[i]++;
-    j->worker = p->workers[i];
-    j->started_at = now;
+    j->worker = w;
+    j->started_at = p->moved_at = now;
     list_push_back(&p->running, &j->queue_node);
-    worker_run_job(p->workers[i], j);
+    worker_run_job(w, j);
 }
 
 /* Free slots go to waiting jobs; the last ones never to bulk. */
@@ -191,10 +203,13 @@ static void pump(struct pool *p, struct mono now)
 {
     while (p->running.count < p->slots && p->admission.n_waiting > 0) {
         bool bulk = p->slots - p->running.count > p->reserve;
+        struct worker *w = least_loaded(p);
+        if (!w)
+            return;
         struct list_node *n = admission_pop(&p->admission, bulk ? ADMIT_ALL : ADMIT_NOT_BULK);
         if (!n)
             return;
-        give_to_worker(p, CONTAINER_OF(n, struct job, queue_node), now);
+        give_to_worker(p, w, CONTAINER_OF(n, struct job, queue_node), now);
     }
 }
 
@@ -204,6 +219,8 @@ enum err pool_submit(struct pool *p, struct job *j, struct mono now)
     REQUIRE(p->c.kinds[j->target->kind] != NULL);
     if (pool_free_places(p) == 0)
         return ERR_FULL;
+    if (p->admission.n_waiting == 0)
+        p->moved_at = now;
     admission_push(&p->admission, &j->queue_node, j->cls);
     pump(p, now);
     return ERR_NONE;
@@ -212,6 +229,8 @@ enum err pool_submit(struct pool *p, struct job *j, struct mono now)
 size_t pool_take_done(struct pool *p, struct list *out, struct mono now)
 {
     size_t n = take_ended(p, out);
+    if (n > 0)
+        p->moved_at = now;
     pump(p, now);
     return n;
 }
@@ -262,6 +281,87 @@ void pool_release_waiting(struct pool *p)
         p->c.on_done(p->c.on_done_arg);
 }
 
+/* ---- does it go on? */
+
+static struct mono due_at(const struct job *j)
+{
+    struct mono own = mono_add_ms(j->started_at, j->target->timeout_ms);
+    return mono_before(j->deadline_at, own) ? j->deadline_at : own;
+}
+
+/* job: the most overdue one; it may be NULL. */
+static int64_t overdue_ms(const struct pool *p, struct mono now, struct job **job)
+{
+    int64_t worst = -1;
+    LIST_EACH (&p->running, n) {
+        struct job *j = CONTAINER_OF(n, struct job, queue_node);
+        int64_t ms = watchdog_age_ms(&p->watchdog, due_at(j), now);
+        if (ms <= worst)
+            continue;
+        worst = ms;
+        if (job)
+            *job = j;
+    }
+    return worst;
+}
+
+static int64_t still_ms(const struct pool *p, struct mono now)
+{
+    if (p->admission.n_waiting == 0)
+        return -1;
+    return watchdog_age_ms(&p->watchdog, p->moved_at, now);
+}
+
+/* The one that stands longest. */
+static unsigned look_at_loops(struct pool *p, int64_t step_ms)
+{
+    unsigned worst = 0;
+    for (unsigned i = 0; i < p->c.workers; i++) {
+        struct loop_doing d;
+        worker_doing(p->workers[i], &d);
+        watch_loop_seen(&p->watched[i], d.turn, step_ms);
+        if (p->watched[i].stood_ms > p->watched[worst].stood_ms)
+            worst = i;
+    }
+    return worst;
+}
+
+/* The workers' mailbox may hold what has ended; what is told of a job is of one that has not. */
+static void tell_fault(const struct pool *p, const struct watch_figures *f, unsigned standing,
+                       struct job *overdue, struct pool_fault *out)
+{
+    struct loop_doing d = {.phase = ""};
+    struct job *j = overdue;
+    out->ms = out->kind == FAULT_LOOP    ? f->stood_ms
+              : out->kind == FAULT_PROBE ? f->overdue_ms
+                                         : f->still_ms;
+    if (out->kind == FAULT_QUEUE)
+        return;
+    out->worker = out->kind == FAULT_LOOP ? standing : worker_index(overdue->worker);
+    out->jobs = p->load[out->worker];
+    worker_doing(p->workers[out->worker], &d);
+    out->phase = d.phase;
+    if (out->kind == FAULT_LOOP)
+        j = d.task ? find(&p->running, d.task) : NULL;
+    out->task = j ? j->task : d.task;
+    out->trace = j ? j->trace : "";
+}
+
+enum watch_verdict pool_watch(struct pool *p, struct mono now, struct pool_fault *out)
+{
+    unsigned standing = look_at_loops(p, watchdog_step(&p->watchdog, now));
+    struct job *overdue = NULL;
+    struct watch_figures f = {.stood_ms = p->watched[standing].stood_ms,
+                              .overdue_ms = overdue_ms(p, now, &overdue),
+                              .still_ms = still_ms(p, now)};
+    *out = (struct pool_fault){.phase = "", .trace = ""};
+    enum watch_verdict v = watchdog_judge(&f, &out->kind);
+    if (v != WATCH_WELL)
+        tell_fault(p, &f, standing, overdue, out);
+    pump(p, now);
+    return v;
+}
+
 void pool_stats(struct pool *p, struct mono now, struct pool_stats *out)
 {
     const struct list_node *oldest = list_first(&p->running);
@@ -272,6 +372,8 @@ void pool_stats(struct pool *p, struct mono now, struct pool_stats *out)
         .queued = p->admission.n_waiting,
         .ended = p->n_ended,
         .oldest_ms = -1,
+        .overdue_ms = overdue_ms(p, now, NULL),
+        .still_ms = still_ms(p, now),
     };
     if (oldest)
         out->oldest_ms =

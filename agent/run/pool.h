@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "agent/run/probe_kind.h"
+#include "agent/run/watchdog.h"
+#include "common/ids.h"
 #include "common/mailbox.h"
 #include "proto/message.h"
 #include "proto/result.h"
@@ -36,6 +38,7 @@ struct job {
     struct result *result;                /* owned; created by job_create with the ticket */
     struct mono admitted_at, deadline_at; /* deadline_at caps the target's own timeout */
     enum job_end end;
+    char trace[TRACE_TEXT_MAX]; /* "" by job_create: for logs */
     /* private to pool and worker */
     struct list_node queue_node;
     struct job_order start;
@@ -79,11 +82,25 @@ struct pool_stats {
     unsigned slots, queue_max; /* totals */
     unsigned running, queued;
     uint64_t ended;
-    int64_t oldest_ms; /* age of the oldest started probe, −1 = none */
-    double lag_ms;     /* the worst worker's */
-    int64_t silent_ms; /* since the loop of the most silent worker last turned */
+    int64_t oldest_ms;            /* age of the oldest started probe, −1 = none */
+    double lag_ms;                /* the worst worker's */
+    int64_t silent_ms;            /* since the loop of the most silent worker last turned */
+    int64_t overdue_ms, still_ms; /* see watch_figures; −1 = none */
 };
 void pool_stats(struct pool *p, struct mono now, struct pool_stats *out);
+
+/* Does the work go on? To be called ten times a second: waiting jobs get what became free, and a
+ * worker that stands gets none. */
+struct pool_fault {
+    enum watch_fault kind;
+    int64_t ms;      /* how long the loop stands, the probe is overdue, or the queue still */
+    unsigned worker; /* of a loop or a probe */
+    unsigned jobs;   /* that worker has in hand */
+    const char *phase;
+    uint64_t task;     /* 0: not known */
+    const char *trace; /* "" = none; lives as the job does */
+};
+enum watch_verdict pool_watch(struct pool *p, struct mono now, struct pool_fault *out);
 /* Places free for new jobs, in slots and queue together. */
 unsigned pool_free_places(const struct pool *p);
 /* What the workers have heard, and the ports that they left behind; the pool's own. */

@@ -118,6 +118,7 @@ static void slot_start(struct slot *s)
         return;
     }
     s->kind = w->c.pool->kinds[j->target->kind];
+    loop_at(w->env.loop, "start", j->task);
     s->probe = s->kind->start(&w->env, j->target, j->result, s->capped ? j->deadline_at : own,
                               on_probe_done, s);
     REQUIRE(s->probe != NULL);
@@ -128,6 +129,7 @@ static void slot_cancel(struct slot *s)
     if (s->cancelled || !s->probe)
         return;
     s->cancelled = true;
+    loop_at(s->w->env.loop, "cancel", s->job->task);
     s->kind->cancel(s->probe);
 }
 
@@ -356,4 +358,9 @@ double worker_lag_ms(const struct worker *w)
 int64_t worker_silent_ms(const struct worker *w, struct mono now)
 {
     return loop_silent_ms(w->env.loop, now);
+}
+
+void worker_doing(const struct worker *w, struct loop_doing *out)
+{
+    loop_doing(w->env.loop, out);
 }

@@ -28,3 +28,4 @@ void worker_cancel(struct worker *w, uint64_t task);
 unsigned worker_index(const struct worker *w);
 double worker_lag_ms(const struct worker *w);
 int64_t worker_silent_ms(const struct worker *w, struct mono now);
+void worker_doing(const struct worker *w, struct loop_doing *out);

@@ -29,6 +29,8 @@ static void put_heartbeat(struct json_out *w, const struct msg_heartbeat *h)
         {"running", h->running},
         {"slots", h->slots},
         {"oldest_ms", h->oldest_ms},
+        {"overdue_ms", h->overdue_ms},
+        {"still_ms", h->still_ms},
         {"outbox_results", h->outbox_results},
         {"outbox_bytes", h->outbox_bytes},
         {"spool_bytes", h->spool_bytes},

@@ -36,6 +36,8 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         GAUGE("bulk_loss", "1 while many agents are in trouble at once and verdicts are withheld",
               s->bulk_loss),
         GAUGE("agents_suspect", "Agents silent for over 10 s", s->agents_suspect),
+        GAUGE("agents_stalled", "Agents whose link lives and whose work stands still",
+              s->agents_stalled),
         GAUGE("agents_orphaned", "Agents lost whose leases wait for the grace", s->agents_orphaned),
         GAUGE("sessions", "Open sessions of agents", s->sessions),
         GAUGE("batches_open", "Batches that have not ended", s->batches_open),
@@ -75,6 +77,8 @@ static void put_core(struct strbuf *b, struct core_stats *s)
                 s->strangers_cut),
         COUNTER("agents_port_refused_total", "Connections refused because all places were taken",
                 s->sockets_refused),
+        COUNTER("agents_stalled_total", "Times that an agent's work was found standing still",
+                s->agent_stalls),
         COUNTER("agents_cloned_total", "Names refused for a while: two processes fought over them",
                 s->agent_clones),
     };

@@ -28,6 +28,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     list_init(&c->session_list);
     list_init(&c->arriving);
     list_init(&c->suspects);
+    list_init(&c->stalled);
     list_init(&c->troubled);
     list_init(&c->orphans);
     list_init(&c->hungry);

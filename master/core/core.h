@@ -49,7 +49,8 @@ enum attempt_end {
     ATTEMPT_NACK,     /* the agent could not */
     ATTEMPT_RELEASED, /* the agent handed it back unstarted, or never had it */
     ATTEMPT_LOST,     /* the agent was away for longer than the grace */
-    ATTEMPT_DIED      /* the agent's process ended */
+    ATTEMPT_DIED,     /* the agent's process ended */
+    ATTEMPT_STALLED   /* its work stood still: the process is about to end itself */
 };
 const char *attempt_end_word(enum attempt_end e);
 struct core_attempt {
@@ -72,6 +73,7 @@ enum core_step {
     STEP_NACK,
     STEP_LOST,
     STEP_DIED,
+    STEP_STALLED,
     STEP_RESULT,    /* of an agent, on its way to the store */
     STEP_VERDICT,   /* the master's own, likewise */
     STEP_STORED,    /* committed: its acknowledgement goes out with the next frame */
@@ -176,7 +178,7 @@ struct core_config {
     uint64_t seed;     /* for session ids and GOAWAY jitter */
     struct cidr *deny; /* sent to agents in WELCOME */
     unsigned n_deny;
-    bool tell_steps; /* of all tasks: somebody reads them */
+    bool tell_steps;     /* of all tasks: somebody reads them */
     unsigned max_agents; /* connected at the same time; 0 = as many as come */
 };
 struct core;
@@ -245,7 +247,7 @@ enum waits_for {
     WAITS_HOSTS, /* per host budgets and rates */
     WAITS_GRACE,
     WAITS_NO_AGENT,
-    WAITS_UNABLE, /* agents match, and all are silent, slow or draining */
+    WAITS_UNABLE, /* agents match, and all are silent, slow, stalled or draining */
     WAITS_MORE_AGENTS,
     WAITS_CREDIT,
     WAITS_STORE
@@ -314,6 +316,7 @@ void core_goodbye(struct core *c, int64_t reconnect_in_ms, struct mono now);
 enum agent_state {
     AGENT_ALIVE,
     AGENT_SUSPECT,
+    AGENT_STALLED, /* its link lives, its work stands: no new tasks, its leases went to others */
     AGENT_ORPHANED,
     AGENT_GONE,
     AGENT_DRAINING,
@@ -369,14 +372,15 @@ unsigned core_stuck(struct core *c, struct mono now, struct core_stuck *out, uns
 #define CORE_STOOD_MS 600000 /* an operator who comes in a hurry still sees it */
 struct core_stats {
     struct gauge bulk_loss; /* 1 while one lasts: see bulk.h */
-    struct gauge agents_alive, agents_suspect, agents_orphaned, sessions, batches_open,
-        batches_paused, queued_tasks, running_tasks, window_tasks, waiting_store,
+    struct gauge agents_alive, agents_suspect, agents_stalled, agents_orphaned, sessions,
+        batches_open, batches_paused, queued_tasks, running_tasks, window_tasks, waiting_store,
         open_tasks; /* in open batches, and not ended */
     struct counter dispatched, requeued, results_stored, results_duplicate, results_rejected,
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
         unknown_messages, sessions_total, disconnects, agents_dead, agent_clones, bulk_losses,
-        pushed_out, strangers_cut, sockets_refused; /* at the agents' port */
-    struct counter ends[END_COUNT];                 /* of sessions, by cause */
+        agent_stalls, pushed_out, strangers_cut,
+        sockets_refused;            /* the last three: at the agents' port */
+    struct counter ends[END_COUNT]; /* of sessions, by cause */
     /* How often the loop stood still, and the worst of the last CORE_STOOD_MS: how long, and when
      * it ended (of struct mono). */
     struct counter stood;

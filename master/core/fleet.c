@@ -170,6 +170,7 @@ static void agent_free(struct core *c, struct agent *a)
         c->alone_agent = NULL;
     fleet_adopted(c, a);
     liveness_trouble_over(c, a);
+    liveness_unstall(c, a);
     HASH_DEL(c->agents, a);
     free_tags(a);
     free(a);
@@ -334,6 +335,8 @@ static void agent_take_over(struct core *c, struct agent *a, const struct sessio
                             const struct msg_hello *m, struct mono now)
 {
     bool another = a->run_id[0] && strcmp(a->run_id, m->run_id) != 0;
+    if (strcmp(a->run_id, m->run_id) != 0)
+        liveness_unstall(c, a);
     char why[END_DETAIL_MAX];
     a->usurped |= another && a->session;
     a->reborn |= another;

@@ -7,8 +7,10 @@
 const char *agent_state_word(enum agent_state s)
 {
     static const char *const words[] = {
-        [AGENT_ALIVE] = "alive", [AGENT_SUSPECT] = "suspect",   [AGENT_ORPHANED] = "orphaned",
-        [AGENT_GONE] = "gone",   [AGENT_DRAINING] = "draining", [AGENT_QUARANTINED] = "quarantined",
+        [AGENT_ALIVE] = "alive",       [AGENT_SUSPECT] = "suspect",
+        [AGENT_ORPHANED] = "orphaned", [AGENT_GONE] = "gone",
+        [AGENT_DRAINING] = "draining", [AGENT_QUARANTINED] = "quarantined",
+        [AGENT_STALLED] = "stalled",
     };
     return words[s];
 }
@@ -21,6 +23,8 @@ static enum agent_state view_state(const struct agent *a, struct mono now)
         return list_empty(&a->leases) ? AGENT_GONE : AGENT_ORPHANED;
     if (session_suspect(a->session))
         return AGENT_SUSPECT;
+    if (agent_stalled(a))
+        return AGENT_STALLED;
     return a->draining ? AGENT_DRAINING : AGENT_ALIVE;
 }
 

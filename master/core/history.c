@@ -10,7 +10,8 @@ const char *attempt_end_word(enum attempt_end e)
 {
     static const char *const words[] = {
         [ATTEMPT_RUNNING] = "running",   [ATTEMPT_RESULT] = "result", [ATTEMPT_NACK] = "nack",
-        [ATTEMPT_RELEASED] = "released", [ATTEMPT_LOST] = "lost",     [ATTEMPT_DIED] = "died"};
+        [ATTEMPT_RELEASED] = "released", [ATTEMPT_LOST] = "lost",     [ATTEMPT_DIED] = "died",
+        [ATTEMPT_STALLED] = "stalled"};
     REQUIRE((size_t)e < ARRAY_LEN(words));
     return words[e];
 }

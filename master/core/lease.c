@@ -126,7 +126,8 @@ static const struct {
 } losses[] = {[LOSS_RELEASED] = {ATTEMPT_RELEASED, STEP_RELEASED},
               [LOSS_NACK] = {ATTEMPT_NACK, STEP_NACK},
               [LOSS_GRACE] = {ATTEMPT_LOST, STEP_LOST},
-              [LOSS_DEATH] = {ATTEMPT_DIED, STEP_DIED}};
+              [LOSS_DEATH] = {ATTEMPT_DIED, STEP_DIED},
+              [LOSS_STALL] = {ATTEMPT_STALLED, STEP_STALLED}};
 
 void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause cause,
                 struct mono now)
@@ -136,7 +137,7 @@ void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause 
     history_add(t, a->name, losses[why].end, cause, now);
     if (why != LOSS_RELEASED)
         t->attempts++;
-    if (why == LOSS_DEATH)
+    if (why == LOSS_DEATH || why == LOSS_STALL)
         t->deaths++;
     if (tells(c, t->batch, why != LOSS_RELEASED))
         tell_step(c, t->batch,
@@ -381,10 +382,12 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* A process cannot run what another one was given; a result it may have of it. */
+/* A process cannot run what another one was given, nor one that stalled what went to others; a
+ * result it may have of it. */
 static bool kept(struct core *c, struct session *s, const struct msg_inflight *m)
 {
-    return (m->state == INFLIGHT_DONE || !s->agent->reborn) && take_up(c, s, m);
+    bool runs = !s->agent->reborn && !agent_stalled(s->agent);
+    return (m->state == INFLIGHT_DONE || runs) && take_up(c, s, m);
 }
 
 void lease_inflight(struct core *c, struct session *s, const struct msg_inflight *m,

@@ -4,9 +4,10 @@
 #include <string.h>
 
 /*
- * Alive, slow or dead. Any frame is life of the link: its session goes to the end of the list, so
- * that one look a second at the front finds all that are silent, however many are there. What an
- * agent says it has received tells whether it reads. A master that overslept convicts no one, nor
+ * Alive, slow, stalled or dead. Any frame is life of the link: its session goes to the end of the
+ * list, so that one look a second at the front finds all that are silent, however many are there.
+ * What an agent says it has received tells whether it reads, and what it says of its probes and its
+ * queue whether it works. A master that overslept convicts no one, nor
  * one with unread bytes of the accused; when many are silent at once, bulk.c says what is withheld.
  *
  *   alive ──10 s silent──► suspect (no new tasks) ──15 s──► closed (dead)
@@ -77,6 +78,52 @@ static void note_trouble(struct agent *a, const char *text)
     free(cut);
 }
 
+/* Its work stands: a probe is far over its time-out, or tasks wait while nothing moves; as it says
+ * itself, and measured by its own clock. */
+static bool stands(const struct msg_heartbeat *m, char *why, size_t max)
+{
+    snprintf(why, max, "its work goes on");
+    if (m->overdue_ms >= STALLED_OVERDUE_MS)
+        snprintf(why, max, "a probe is %lld s over its time-out", (long long)m->overdue_ms / 1000);
+    else if (m->still_ms >= STALLED_STILL_MS)
+        snprintf(why, max, "%lld tasks wait, and for %lld s none started or ended",
+                 (long long)m->queue, (long long)m->still_ms / 1000);
+    else
+        return false;
+    return true;
+}
+
+void liveness_unstall(struct core *c, struct agent *a)
+{
+    if (agent_stalled(a))
+        list_remove(&c->stalled, &a->stalled_node);
+}
+
+/* Its link may be well: work is judged apart. Its tasks go to others at once; what it sends of them
+ * all the same is as good as ever. */
+static void judge_stalled(struct core *c, struct session *s, const struct msg_heartbeat *m,
+                          struct mono now)
+{
+    struct agent *a = s->agent;
+    char why[128], detail[384];
+    bool stalled = stands(m, why, sizeof(why));
+    if (stalled == agent_stalled(a))
+        return;
+    if (!stalled) {
+        liveness_unstall(c, a);
+        c->ops.event(c->arg, "agent_not_stalled", a->name, why);
+        return;
+    }
+    snprintf(detail, sizeof(detail), "%s; %lld run there; %zu tasks go to others%s%s", why,
+             (long long)m->running, a->leases.count, a->trouble[0] ? "; it says: " : "",
+             a->trouble);
+    list_push_back(&c->stalled, &a->stalled_node);
+    counter_add(&c->stats.agent_stalls, 1);
+    c->ops.event(c->arg, "agent_stalled", a->name, detail);
+    straggle_agent_gone(c, a);
+    fleet_agent_lost(c, a, LOSS_STALL, now);
+}
+
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
                         struct mono now)
 {
@@ -91,6 +138,7 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
     a->rtt_ms = m->rtt_ms;
     a->has_hb = true;
     a->hb_at = now;
+    judge_stalled(c, s, m, now);
     msg_put_heartbeat_ack(&s->control,
                           &(struct msg_heartbeat_ack){.seq = m->seq,
                                                       .lag_ms = c->own_lag_ms,
@@ -235,9 +283,12 @@ static void forgive(struct core *c, int64_t ms, struct mono now)
 
 static void gauges(struct core *c)
 {
-    int64_t suspect = (int64_t)c->suspects.count;
+    int64_t suspect = (int64_t)c->suspects.count, stalled = 0;
+    LIST_EACH (&c->stalled, n)
+        stalled += CONTAINER_OF(n, struct agent, stalled_node)->session != NULL;
     gauge_set(&c->stats.agents_alive, (int64_t)c->connected - suspect);
     gauge_set(&c->stats.agents_suspect, suspect);
+    gauge_set(&c->stats.agents_stalled, stalled);
     gauge_set(&c->stats.agents_orphaned, (int64_t)c->orphans.count);
 }
 

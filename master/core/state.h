@@ -183,6 +183,9 @@ struct agent {
     unsigned next_former;
     struct mono quarantine_until; /* clone.c */
     bool draining, slow;
+    /* In core->stalled: this process, over its sessions, of which the last heartbeat says that its
+     * work stands. */
+    struct list_node stalled_node;
     struct mono orphan_until, connected_at, left_at;
     struct mono troubled_at; /* suspect, or lost without a word: since when; unset = it is fine */
     struct list_node troubled_node; /* in core->troubled while that is set */
@@ -259,6 +262,7 @@ struct core {
     struct list session_list; /* who was heard last is last: silence is looked for in front */
     struct list arriving;     /* in the order of opened_at */
     struct list suspects;     /* with those who were heard since the last scan */
+    struct list stalled;      /* agents, connected or not */
     struct list troubled;     /* agents; whose trouble is the newest is first */
     struct list orphans;      /* agents; who holds nothing any more goes with the next scan */
     struct list hungry, stuck_hosts, rated_hosts, stragglers;
@@ -298,7 +302,9 @@ void fleet_stop_awaiting(struct core *c, struct mono now);
 struct session *fleet_session(struct core *c, session_id id); /* NULL: closed */
 void fleet_close(struct core *c, struct session *s, int code, const char *reason);
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now);
-enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH };
+/* A stall is the death that it is about to become: what the process had is blamed then and there,
+ * and holds nothing any more when it dies. */
+enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH, LOSS_STALL };
 void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why,
                       struct mono now);              /* its leases end now */
 void fleet_adopted(struct core *c, struct agent *a); /* no orphan any more */
@@ -348,6 +354,11 @@ void liveness_unsuspect(struct core *c, struct session *s); /* nothing is said o
 /* The agent is suspect or lost: since now, unless it has been in trouble before. */
 void liveness_trouble(struct core *c, struct agent *a, struct mono now);
 void liveness_trouble_over(struct core *c, struct agent *a);
+static inline bool agent_stalled(const struct agent *a)
+{
+    return list_linked(&a->stalled_node);
+}
+void liveness_unstall(struct core *c, struct agent *a); /* nothing is said of it */
 void liveness_sent(struct session *s, struct mono now); /* a task more */
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
                         struct mono now);

@@ -9,7 +9,8 @@
 static bool is_able(const struct agent *a)
 {
     const struct session *s = a->session;
-    return s && s->state == SESSION_READY && !session_suspect(s) && !a->draining && !a->slow;
+    return s && s->state == SESSION_READY && !session_suspect(s) && !a->draining && !a->slow &&
+           !agent_stalled(a);
 }
 
 /* Ends with the first one: of most batches that is near. */
@@ -57,7 +58,7 @@ const char *batch_wait_text(const struct core *c, const struct batch *b, enum wa
         [WAITS_HOSTS] = "its hosts: all are at their per_host budget",
         [WAITS_GRACE] = "the grace after a restart: agents report what they still run",
         [WAITS_NO_AGENT] = "an agent that matches its selection: none is connected",
-        [WAITS_UNABLE] = "agents: those that match are silent, slow or draining",
+        [WAITS_UNABLE] = "agents: those that match are silent, slow, stalled or draining",
         [WAITS_MORE_AGENTS] = "agents: its targets ask for more than are connected",
         [WAITS_CREDIT] = "credit: all matching agents are full",
         [WAITS_STORE] = "the store: its tasks are being read",

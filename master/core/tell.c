@@ -10,10 +10,10 @@
 const char *core_step_word(enum core_step s)
 {
     static const char *const words[] = {
-        [STEP_LEASED] = "leased", [STEP_TAKEN_UP] = "taken_up",   [STEP_RELEASED] = "released",
-        [STEP_NACK] = "nack",     [STEP_LOST] = "lost",           [STEP_DIED] = "died",
-        [STEP_RESULT] = "result", [STEP_VERDICT] = "verdict",     [STEP_STORED] = "stored",
-        [STEP_ENDING] = "ending", [STEP_DUPLICATE] = "duplicate",
+        [STEP_LEASED] = "leased",   [STEP_TAKEN_UP] = "taken_up", [STEP_RELEASED] = "released",
+        [STEP_NACK] = "nack",       [STEP_LOST] = "lost",         [STEP_DIED] = "died",
+        [STEP_RESULT] = "result",   [STEP_VERDICT] = "verdict",   [STEP_STORED] = "stored",
+        [STEP_STALLED] = "stalled", [STEP_ENDING] = "ending",     [STEP_DUPLICATE] = "duplicate",
     };
     _Static_assert(ARRAY_LEN(words) == STEP_COUNT, "each step has a word");
     REQUIRE((unsigned)s < ARRAY_LEN(words));

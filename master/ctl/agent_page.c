@@ -4,6 +4,7 @@
 #include <string.h>
 #include "common/human.h"
 #include "common/text.h"
+#include "master/ctl/agents.h"
 
 #define LABEL 12
 #define WIDTH 80 /* sentences are wrapped as for the narrowest terminal */
@@ -96,6 +97,10 @@ static void put_head(struct strbuf *out, const struct json_node *agent)
 {
     put_text(out, "agent", node_str(agent, "name"));
     put_text(out, "state", node_str(agent, "state"));
+    if (agents_is_stalled(agent)) {
+        put_text(out, "stalled", AGENTS_STALLED_TEXT);
+        put_text(out, "what to do", AGENTS_STALLED_FIX);
+    }
     if (node_true(agent, "slow"))
         put_text(out, "slow", "it does not take what is sent to it");
     put_text(out, "trouble", node_str(agent, "trouble"));
@@ -137,6 +142,8 @@ static void put_work(struct strbuf *out, const struct json_node *agent)
             {"slots", "heartbeat.slots", COUNT});
     FIGURES("", {"sent", "sent_tasks", COUNT}, {"received", "heartbeat.received_tasks", COUNT},
             {"results", "results", COUNT}, {"oldest", "heartbeat.oldest_ms", AGE});
+    FIGURES("stands still", {"a probe over its time-out", "heartbeat.overdue_ms", AGE},
+            {"tasks wait, nothing moves", "heartbeat.still_ms", AGE});
     FIGURES("outbox", {"results", "heartbeat.outbox_results", COUNT},
             {"in memory", "heartbeat.outbox_bytes", BYTES},
             {"on disk", "heartbeat.spool_bytes", BYTES}, {"dropped", "heartbeat.drops", COUNT});

@@ -36,20 +36,28 @@ bool agents_is_alive(const struct json_node *agent)
     return state && strcmp(state, "alive") == 0;
 }
 
+bool agents_is_stalled(const struct json_node *agent)
+{
+    const char *state = node_str(agent, "state");
+    return state && strcmp(state, "stalled") == 0;
+}
+
 static enum table_tone tone(const struct json_node *row)
 {
     const char *state = node_str(row, "state");
     if (agents_is_alive(row))
         return node_true(row, "slow") ? TONE_WARN : TONE_GOOD;
-    return state && strcmp(state, "gone") == 0 ? TONE_BAD : TONE_WARN;
+    return agents_is_stalled(row) || (state && strcmp(state, "gone") == 0) ? TONE_BAD : TONE_WARN;
 }
 
 /* What it complains of; and of one that is away, how it went. */
 static void note(const struct json_node *row, struct strbuf *out)
 {
     const char *trouble = node_str(row, "trouble"), *left = node_str(row, "last_disconnect.text");
+    if (agents_is_stalled(row))
+        strbuf_puts(out, "stalled: " AGENTS_STALLED_TEXT);
     if (node_true(row, "slow"))
-        strbuf_puts(out, "slow: it does not take what is sent to it");
+        strbuf_printf(out, "%sslow: it does not take what is sent to it", out->len > 0 ? "; " : "");
     if (trouble && *trouble)
         strbuf_printf(out, "%s%s", out->len > 0 ? "; " : "", trouble);
     if (left && *left && !agents_is_alive(row))

@@ -24,7 +24,11 @@ static const struct list_column columns[] = {
 static const struct {
     const char *step;
     enum table_tone tone;
-} tones[] = {{"nack", TONE_WARN}, {"lost", TONE_WARN}, {"died", TONE_BAD}, {"stored", TONE_GOOD}};
+} tones[] = {{"nack", TONE_WARN},
+             {"lost", TONE_WARN},
+             {"died", TONE_BAD},
+             {"stalled", TONE_BAD},
+             {"stored", TONE_GOOD}};
 
 static enum table_tone tone(const struct json_node *row)
 {

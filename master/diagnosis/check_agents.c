@@ -156,6 +156,30 @@ void check_slow_consumers(const struct diag_facts *f, struct diag_finding *out)
              count_connected(f), cut > 0 ? ", others were cut for it" : "", full);
 }
 
+static void stalled(const struct agent_view *v, struct diag_finding *out)
+{
+    char age[HUMAN_MAX];
+    if (v->state != AGENT_STALLED)
+        return;
+    if (v->hb.overdue_ms >= STALLED_OVERDUE_MS)
+        diag_item(out, DIAG_WARN, v->name, "a probe is %s over its time-out",
+                  human_duration(v->hb.overdue_ms / 1000, age));
+    else
+        diag_item(out, DIAG_WARN, v->name, "%lld tasks wait, and for %s none started or ended",
+                  (long long)v->hb.queue, human_duration(v->hb.still_ms / 1000, age));
+}
+
+void check_agents_stalled(const struct diag_facts *f, struct diag_finding *out)
+{
+    if (!can_ask(f, out))
+        return;
+    for (unsigned i = 0; i < f->n_agents; i++)
+        stalled(&f->agents[i], out);
+    unsigned n = diag_items(out), of = count_connected(f);
+    diag_figure(out, "stalled", n);
+    diag_say(out, is_bulk(n, of) ? DIAG_BAD : DIAG_OK, "%u of %u connected stand still", n, of);
+}
+
 void check_stuck_probes(const struct diag_facts *f, struct diag_finding *out)
 {
     char age[HUMAN_MAX];
@@ -167,7 +191,8 @@ void check_stuck_probes(const struct diag_facts *f, struct diag_finding *out)
         if (!tells(v))
             continue;
         oldest_ms = v->hb.oldest_ms > oldest_ms ? v->hb.oldest_ms : oldest_ms;
-        if (v->hb.oldest_ms > TIMEOUT_MS_MAX + PROBE_GRACE_MS)
+        bool told = v->state == AGENT_STALLED; /* by agents_stalled */
+        if (v->hb.oldest_ms > TIMEOUT_MS_MAX + PROBE_GRACE_MS && !told)
             diag_item(out, DIAG_WARN, v->name, "its oldest probe runs for %s",
                       human_duration(v->hb.oldest_ms / 1000, age));
     }

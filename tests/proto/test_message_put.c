@@ -148,6 +148,8 @@ START_TEST(test_heartbeat_and_back)
                               .running = 500,
                               .slots = 512,
                               .oldest_ms = 9000,
+                              .overdue_ms = 7000,
+                              .still_ms = 40000,
                               .outbox_results = 1,
                               .outbox_bytes = 2,
                               .spool_bytes = INT64_C(1) << 33,
@@ -177,6 +179,8 @@ START_TEST(test_heartbeat_and_back)
     ck_assert_double_eq(g->cpu_percent, 12.5);
     ck_assert_int_eq(g->rss_bytes, INT64_C(1) << 40);
     ck_assert_int_eq(g->sendq_bytes, 12);
+    ck_assert_int_eq(g->overdue_ms, 7000);
+    ck_assert_int_eq(g->still_ms, 40000);
     ck_assert_int_eq(g->spool_bytes, INT64_C(1) << 33);
     ck_assert_int_eq(g->log_lost, 7);
     ck_assert_int_eq(g->ephemeral_ports, 10);
@@ -194,6 +198,8 @@ START_TEST(test_heartbeat_figures_that_cannot_be_had_stay_unknown)
                               .running = -1,
                               .slots = -1,
                               .oldest_ms = -1,
+                              .overdue_ms = -1,
+                              .still_ms = -1,
                               .outbox_results = -1,
                               .outbox_bytes = -1,
                               .spool_bytes = -1,
@@ -214,6 +220,8 @@ START_TEST(test_heartbeat_figures_that_cannot_be_had_stay_unknown)
     back(MSG_HEARTBEAT);
     ck_assert_double_eq(m.heartbeat.lag_ms, -1);
     ck_assert_int_eq(m.heartbeat.oldest_ms, -1);
+    ck_assert_int_eq(m.heartbeat.overdue_ms, -1);
+    ck_assert_int_eq(m.heartbeat.still_ms, -1);
     ck_assert_int_eq(m.heartbeat.recvq_bytes, -1);
     ck_assert_str_eq(m.heartbeat.trouble, "");
 }

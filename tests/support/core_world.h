@@ -56,7 +56,10 @@ static void w_event(void *arg, const char *kind, const char *agent, const char *
     if (strcmp(kind, "bulk_loss") == 0)
         snprintf(w->bulk_loss, sizeof(w->bulk_loss), "%s", detail);
     snprintf(w->last_event, sizeof(w->last_event), "%s", kind);
+    snprintf(w->last_detail, sizeof(w->last_detail), "%s", detail ? detail : "");
     SEEN_IF(strcmp(kind, "agent_suspect") == 0, suspect);
+    SEEN_IF(strcmp(kind, "agent_stalled") == 0, stalled);
+    SEEN_IF(strcmp(kind, "agent_not_stalled") == 0, not_stalled);
     SEEN_IF(strcmp(kind, "agent_grace_over") == 0, orphans_ended);
     SEEN_IF(strcmp(kind, "agent_bye") == 0, agent_bye);
     SEEN_IF(strcmp(kind, "agent_draining") == 0, agent_drain);
@@ -385,6 +388,8 @@ static void world_heartbeat(struct world *w, struct w_agent *a)
     struct msg_heartbeat h = {.seq = 1,
                               .received = {a->received, a->received_bytes},
                               .credit = w_grant(a, 0, BYTE_WINDOW_MAX),
+                              .overdue_ms = a->overdue_ms,
+                              .still_ms = a->still_ms,
                               .trouble = ""};
     msg_put_heartbeat(&b, &h);
     w_say(w, a, &b);

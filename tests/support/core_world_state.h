@@ -53,7 +53,8 @@ struct w_held {
 struct w_agent { /* one connection, as the test plays it */
     session_id id;
     char name[AGENT_NAME_MAX];
-    int64_t unread; /* bytes that its socket at the master holds */
+    int64_t unread;               /* bytes that its socket at the master holds */
+    int64_t overdue_ms, still_ms; /* what its heartbeats say of its work */
     bool closed, wants;
     int close_code;
     struct w_held held[W_HELD];
@@ -121,7 +122,7 @@ struct world {
     struct core_history told; /* of the last result */
     bool tell_steps;
     char steps[256]; /* the newest steps that were told, "leased(a) result(a:ok) …" */
-    char last_event[64], bulk_loss[320];
+    char last_event[64], last_detail[384], bulk_loss[320];
 };
 
 /* How busy the loop of the master is, is not known here. */

@@ -109,6 +109,9 @@
     X(other_slot,       C,  "a target's second answer of one agent is dropped")             \
     X(suspect,          CS, "an agent is silent")                                           \
     X(dead,             CS, "and is given up")                                              \
+    X(stalled,          CS, "an agent's work stands, its heartbeats go on")                 \
+    X(not_stalled,      CS, "and moves again")                                              \
+    X(stalled_dies,     CS, "or its process ends")                                          \
     /* bounds that are reached */                                                           \
     X(credit_full,      CS, "credit is used up, and tasks wait")                            \
     X(results_full,     S,  "the result window is used up, and results wait")               \

@@ -90,7 +90,8 @@ START_TEST(agents_that_are_silent_or_slow_are_no_able_ones)
     world_tick(w, 11000, false); /* suspect */
     open_batch(1, 10);
     ck_assert_int_eq(counts(1).waits, WAITS_UNABLE);
-    ck_assert_str_eq(counts(1).waits_for, "agents: those that match are silent, slow or draining");
+    ck_assert_str_eq(counts(1).waits_for,
+                     "agents: those that match are silent, slow, stalled or draining");
     world_heartbeat(w, a);
     world_tick(w, 1000, true);
     ck_assert_int_eq(counts(1).waits, WAITS_CREDIT);

@@ -154,6 +154,25 @@ START_TEST(a_probe_beyond_every_time_out)
 }
 END_TEST
 
+START_TEST(an_agent_whose_work_stands)
+{
+    well();
+    fleet[1].state = AGENT_STALLED;
+    fleet[1].hb.overdue_ms = 65000;
+    fleet[1].hb.oldest_ms = 75000;
+    const struct diag_finding *f = only(DIAG_agents_stalled, DIAG_WARN);
+    names(f, "a2", "a probe is 1m05s over its time-out");
+    says(f->evidence, "1 of 3");
+    fleet[1].hb.overdue_ms = -1;
+    fleet[1].hb.queue = 12;
+    fleet[1].hb.still_ms = 40000;
+    names(only(DIAG_agents_stalled, DIAG_WARN), "a2",
+          "12 tasks wait, and for 40s none started or ended");
+    fleet[0].state = fleet[2].state = AGENT_STALLED;
+    only(DIAG_agents_stalled, DIAG_BAD);
+}
+END_TEST
+
 START_TEST(what_agents_say_of_themselves)
 {
     well();
@@ -216,6 +235,6 @@ TESTS(away, without_agents_what_waits_decides, who_went_without_a_bye_is_named_w
       many_lost_at_once_are_bad, who_says_nothing_is_named)
 TESTS(ill, a_slow_consumer_and_the_side_that_is_slow,
       who_was_cut_while_slow_is_named_though_it_is_back, full_pools_are_counted_and_are_no_fault,
-      a_probe_beyond_every_time_out, what_agents_say_of_themselves, an_agent_that_is_late,
-      limits_of_the_agents_hosts, so_many_are_named_and_the_rest_is_counted)
+      a_probe_beyond_every_time_out, an_agent_whose_work_stands, what_agents_say_of_themselves,
+      an_agent_that_is_late, limits_of_the_agents_hosts, so_many_are_named_and_the_rest_is_counted)
 CHECK_MAIN("diagnosis of the fleet", away, ill)
