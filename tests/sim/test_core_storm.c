@@ -86,6 +86,7 @@ static void take_over(struct storm *st, unsigned i)
         return;
     SEEN(take_over);
     memcpy(b->held, a->held, a->n_held * sizeof(*a->held));
+    b->overdue_ms = a->overdue_ms;
     b->n_held = a->n_held;
     a->n_held = 0;
     connect_as(st, i, to);
@@ -96,6 +97,7 @@ static void connect_one(struct storm *st, unsigned i)
     struct w_agent *second = &st->w->agents[SECOND + i], *a = &st->w->agents[i];
     if (second->n_held) {
         memcpy(a->held, second->held, second->n_held * sizeof(*a->held));
+        a->overdue_ms = second->overdue_ms;
         a->n_held = second->n_held;
         second->n_held = 0;
     }
@@ -196,17 +198,34 @@ static void die(struct storm *st, unsigned i)
     cut(st, i);
     cut(st, i);
     a->n_held = st->w->agents[i].n_held = st->w->agents[SECOND + i].n_held = 0;
+    SEEN_IF(a->overdue_ms > 0, stalled_dies);
+    st->w->agents[i].overdue_ms = st->w->agents[SECOND + i].overdue_ms = 0;
     st->process[i]++;
     SEEN(agent_died);
+}
+
+/* Its probes stand, or go on again; its heartbeats say so. */
+static void stick(struct storm *st, unsigned i)
+{
+    struct w_agent *a = slot(st, i);
+    if (!a->id || a->closed)
+        return;
+    a->overdue_ms = a->overdue_ms ? 0 : 1 + (int64_t)below(st, 4 * STALLED_OVERDUE_MS);
+    SEEN_IF(a->overdue_ms > 0, agent_stuck);
+    world_heartbeat(st->w, a);
 }
 
 static void step_rare(struct storm *st, unsigned i)
 {
     struct world *w = st->w;
-    switch (below(st, 8)) {
+    switch (below(st, 10)) {
     case 0:
     case 1:
         die(st, i);
+        break;
+    case 7:
+    case 8:
+        stick(st, i);
         break;
     case 2:
         world_restart(w);
@@ -352,6 +371,8 @@ static void finish(struct storm *st)
     w->kill_at = 0;
     w->booted = NULL;
     users_resume_all(&st->users);
+    for (unsigned i = 0; i < 2 * AGENTS; i++)
+        w->agents[i].overdue_ms = 0;
     for (unsigned i = 0; i < 2 * AGENTS; i++)
         cut(st, i % AGENTS); /* those that drain would get nothing */
     host_stuck(st);

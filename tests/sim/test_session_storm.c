@@ -7,7 +7,7 @@
 /*
  * A seeded adversary against one master's core and real agent sessions over streams with delay:
  * connections break at any byte and are noticed late or never, processes and the master die at
- * every kind of step, drain and freeze, the store stalls, fails and keeps silent, spools are torn,
+ * every kind of step, drain and freeze, probes stand while their agent's heartbeats go on, the store stalls, fails and keeps silent, spools are torn,
  * slow and full, probes end late, in faults or not at all, users pause, cancel and retry. At each
  * step the counts add up on both sides, nothing passes a credit, a window, a budget or a bound, and
  * what is acknowledged is in the store. After each run: every task has ended exactly once, and
@@ -176,6 +176,13 @@ static void freeze(struct storm *st)
     }
 }
 
+/* Most of them go on by themselves. */
+static void stick(struct storm *st)
+{
+    SEEN(agent_stuck);
+    host_stick(&st->m, some_host(st), (int64_t)below(st, WATCHDOG_END_MS * 5 / 4));
+}
+
 static void host_weather(struct storm *st)
 {
     struct sim_agent *a = &some_host(st)->agent;
@@ -206,7 +213,7 @@ static void arm(struct storm *st)
 
 static void step_rare(struct storm *st)
 {
-    switch (below(st, 8)) {
+    switch (below(st, 10)) {
     case 0:
     case 1:
         host_dies(&st->m, some_host(st));
@@ -222,7 +229,9 @@ static void step_rare(struct storm *st)
         master_drains(&st->m);
         break;
     case 6:
-        freeze(st);
+    case 7:
+    case 8:
+        stick(st);
         break;
     default:
         freeze(st);
@@ -282,6 +291,7 @@ static void calm_down(struct storm *st)
     store_calm(w);
     for (unsigned i = 0; i < SIM_AGENTS; i++) {
         st->m.hosts[i].frozen_until = w->now;
+        st->m.hosts[i].agent.stuck_since = (struct mono){0};
         st->m.hosts[i].agent.faulty = st->m.hosts[i].agent.refuses = false;
         st->m.hosts[i].agent.disk.sick = false;
     }

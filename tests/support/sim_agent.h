@@ -46,6 +46,8 @@ struct sim_agent {
     unsigned n_jobs, running;
     struct sim_disk disk;
     size_t found;         /* results that it began with */
+    struct mono seen_at; /* its pool's last turn */
+    struct mono stuck_since, stuck_until; /* its probes stand, its link lives; unset: they do not */
     bool faulty, refuses; /* the host is in trouble; the pool says no although it promised */
     bool closing;         /* the session asked for the end of its connection */
     uint16_t close_code;
@@ -59,11 +61,21 @@ static unsigned sim_chance(struct sim_agent *a, unsigned one_in)
 
 /* ---- the pool */
 
+static bool sim_stuck(const struct sim_agent *a)
+{
+    return mono_is_set(a->stuck_since);
+}
+/* What it knows of it itself: it takes nothing any more. */
+static bool sim_ill(const struct sim_agent *a)
+{
+    return sim_stuck(a) && mono_diff_ms(a->seen_at, a->stuck_since) >= STALLED_OVERDUE_MS;
+}
+
 static enum err sim_admit(void *arg, const struct session_task *t)
 {
     struct sim_agent *a = arg;
     REQUIRE(a->n_jobs < a->slots + a->queue);
-    if (a->refuses && sim_chance(a, 4)) {
+    if (sim_ill(a) || (a->refuses && sim_chance(a, 4))) {
         SEEN(over_promise);
         return ERR_FULL;
     }
@@ -91,6 +103,8 @@ static void sim_release_waiting(void *arg)
 static unsigned sim_free_places(void *arg)
 {
     struct sim_agent *a = arg;
+    if (sim_ill(a))
+        return 0;
     return a->slots + a->queue - a->n_jobs;
 }
 static void sim_deny(void *arg, const struct cidr *deny, size_t n)
@@ -103,7 +117,12 @@ static void sim_figures(void *arg, struct msg_heartbeat *hb, struct mono now)
     hb->queue = a->n_jobs - a->running;
     hb->slots = a->slots;
     hb->probes = (int64_t)a->ended;
-    hb->oldest_ms = hb->recvq_bytes = hb->sendq_bytes = -1;
+    hb->oldest_ms = hb->recvq_bytes = hb->sendq_bytes = hb->overdue_ms = hb->still_ms = -1;
+    if (!sim_stuck(a))
+        return;
+    int64_t ms = mono_diff_ms(now, a->stuck_since);
+    hb->overdue_ms = a->running > 0 ? ms : -1;
+    hb->still_ms = hb->queue > 0 ? ms : -1;
 }
 static void sim_close(void *arg, uint16_t code, const char *reason)
 {
@@ -167,6 +186,9 @@ static int64_t sim_duration_ms(struct sim_agent *a)
 
 static void sim_pool_turn(struct sim_agent *a, struct mono now)
 {
+    a->seen_at = now;
+    if (sim_stuck(a))
+        return;
     for (unsigned i = a->n_jobs; i-- > 0;) {
         const struct sim_job *j = &a->jobs[i];
         bool over = mono_is_set(j->ends_at) && !mono_before(now, j->ends_at);
@@ -226,6 +248,7 @@ static void sim_agent_start(struct sim_agent *a)
     sim_load(a);
     a->n_jobs = a->running = 0;
     a->closing = false;
+    a->stuck_since = (struct mono){0};
 }
 
 static void sim_agent_kill(struct sim_agent *a)
@@ -234,6 +257,7 @@ static void sim_agent_kill(struct sim_agent *a)
     sim_disk_cut(&a->disk, a->rng);
     a->n_jobs = a->running = 0;
     a->closing = false;
+    a->stuck_since = (struct mono){0};
 }
 
 /* What must hold between any two events. */

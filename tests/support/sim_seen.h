@@ -31,6 +31,7 @@
     /* agents */                                                                            \
     X(agent_died,       CS, "a process dies")                                               \
     X(agent_frozen,     S,  "a process stands still")                                       \
+    X(agent_stuck,      CS, "its probes do, its heartbeats go on")                          \
     X(agent_drain,      CS, "an agent drains")                                              \
     X(agent_bye,        CS, "an agent says BYE")                                            \
     X(back_in_grace,    CS, "an agent comes back within the grace, with leases")            \
@@ -109,8 +110,8 @@
     X(other_slot,       C,  "a target's second answer of one agent is dropped")             \
     X(suspect,          CS, "an agent is silent")                                           \
     X(dead,             CS, "and is given up")                                              \
-    X(stalled,          CS, "an agent's work stands, its heartbeats go on")                 \
-    X(not_stalled,      CS, "and moves again")                                              \
+    X(stalled,          CS, "an agent's work is found standing")                            \
+    X(not_stalled,      CS, "and goes on again")                                            \
     X(stalled_dies,     CS, "or its process ends")                                          \
     /* bounds that are reached */                                                           \
     X(credit_full,      CS, "credit is used up, and tasks wait")                            \

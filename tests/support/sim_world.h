@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "agent/run/watchdog.h"
 #include "tests/support/core_audit.h"
 #include "tests/support/core_world.h"
 #include "tests/support/sim_agent.h"
@@ -273,10 +274,37 @@ static void host_ends_when_drained(struct sim *m, struct sim_host *h)
     h->start_at = mono_add_ms(m->w->now, 1 + sim_ms(m, 10000));
 }
 
+/* Its probes stand for so long; after WATCHDOG_END_MS its watchdog ends the process. */
+static void host_stick(struct sim *m, struct sim_host *h, int64_t ms)
+{
+    if (!h->agent.s || sim_stuck(&h->agent))
+        return;
+    h->agent.stuck_since = m->w->now;
+    h->agent.stuck_until = mono_add_ms(m->w->now, ms);
+}
+
+/* True: it is ended. */
+static bool host_watched(struct sim *m, struct sim_host *h)
+{
+    struct sim_agent *a = &h->agent;
+    if (!sim_stuck(a))
+        return false;
+    if (mono_diff_ms(m->w->now, a->stuck_since) >= WATCHDOG_END_MS) {
+        SEEN(stalled_dies);
+        host_dies(m, h);
+        return true;
+    }
+    if (!mono_before(m->w->now, a->stuck_until))
+        a->stuck_since = (struct mono){0};
+    return false;
+}
+
 /* Probes end, and the spool is written. True: it dies of it. */
 static bool host_works(struct sim *m, struct sim_host *h)
 {
     struct mono now = m->w->now;
+    if (host_watched(m, h))
+        return true;
     uint64_t ended = h->agent.ended;
     sim_pool_turn(&h->agent, now);
     if (h->agent.ended > ended && host_dies_at(m, h, SAW_kill_probe))
