@@ -213,10 +213,12 @@ enum bulk_news bulk_step(struct bulk *b, const struct bulk_figures *f, struct mo
         b->worst = f->troubled;
     if (c == BULK_SINGLE)
         return b->state == BULK_QUIET ? BULK_NO_NEWS : end(b);
+    b->seen = *f;
     switch (b->state) {
     case BULK_QUIET: {
         enum bulk_news news = begin(b, c, now);
         b->worst = f->troubled;
+        b->seen = *f;
         return news;
     }
     case BULK_SETTLING:

@@ -78,6 +78,7 @@ struct bulk {
     enum bulk_class cls;
     struct mono since;
     unsigned worst; /* most that were in trouble at once */
+    struct bulk_figures seen; /* when they last were many: what FOUND is told with */
 };
 enum bulk_news {
     BULK_NO_NEWS,

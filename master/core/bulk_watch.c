@@ -84,11 +84,13 @@ static void find_group(struct core *c, struct mono from, unsigned lost, struct b
     bulk_groups_destroy(&g);
 }
 
-static void tell_found(struct core *c, const struct bulk_figures *f, struct mono from)
+/* One that healed before it was told has no group any more to be found. */
+static void tell_found(struct core *c, struct mono from)
 {
     char text[BULK_TEXT_MAX];
     struct bulk_group group;
-    bool part = c->bulk.cls == BULK_NETWORK_GROUP;
+    const struct bulk_figures *f = &c->bulk.seen;
+    bool part = c->bulk.cls == BULK_NETWORK_GROUP && c->bulk.state != BULK_QUIET;
     if (part)
         find_group(c, from, f->troubled, &group);
     bulk_tell(c->bulk.cls, f, part ? &group : NULL, text, sizeof(text));
@@ -114,7 +116,7 @@ void bulk_watch(struct core *c, struct mono now)
         return; /* they are told to leave */
     enum bulk_news news = bulk_step(&c->bulk, &f, now);
     if (news == BULK_FOUND)
-        tell_found(c, &f, from);
+        tell_found(c, from);
     else if (news == BULK_OVER)
         tell_over(c, &f, now);
     gauge_set(&c->stats.bulk_loss, c->bulk.state != BULK_QUIET);

@@ -249,6 +249,7 @@ enum waits_for {
     WAITS_NO_AGENT,
     WAITS_UNABLE, /* agents match, and all are silent, slow, stalled or draining */
     WAITS_MORE_AGENTS,
+    WAITS_ALONE, /* its tasks saw two deaths: they run alone, one after the other */
     WAITS_CREDIT,
     WAITS_STORE
 };

@@ -15,7 +15,7 @@
  */
 #define EVENTS_KEPT        10000 /* a day of 10 agents that flap every 90 s */
 #define EVENT_KIND_MAX     32
-#define EVENT_DETAIL_MAX   256  /* a sentence; longer ones are cut */
+#define EVENT_DETAIL_MAX   400  /* a bulk loss with its evidence; longer ones are cut */
 #define EVENT_EVIDENCE_MAX 1024 /* a JSON object; what would be longer is a bug */
 #define EVENTS_PAGE_MAX    1000
 

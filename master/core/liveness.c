@@ -147,10 +147,11 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
     fleet_control(c, s);
 }
 
-/* A verdict is withheld while the fault may be ours, and for no longer than a freeze. */
-static bool spared(struct core *c, struct session *s, int64_t silent)
+/* A verdict is withheld while the fault may be ours, and for no longer than a freeze: on silence,
+ * and on a HELLO that may lie unread. */
+static bool spared(struct core *c, struct session *s, int64_t waited)
 {
-    if (silent >= DEAD_MS + BULK_FREEZE_MS)
+    if (waited >= DEAD_MS + BULK_FREEZE_MS)
         return false;
     return c->own_lag_ms >= OWN_LAG_MS || bulk_holds_deaths(&c->bulk) ||
            c->ops.unread(c->arg, s->id) > 0;
@@ -227,9 +228,11 @@ static void sessions_tick(struct core *c, struct mono now)
     }
     LIST_EACH_SAFE (&c->arriving, n, tmp) {
         struct session *s = CONTAINER_OF(n, struct session, arriving_node);
-        if (mono_diff_ms(now, s->opened_at) <= HELLO_DEADLINE_MS)
+        int64_t age_ms = mono_diff_ms(now, s->opened_at);
+        if (age_ms <= HELLO_DEADLINE_MS)
             break;
-        fleet_close(c, s, CLOSE_HELLO_TIMEOUT, "no HELLO within 10 s");
+        if (!spared(c, s, age_ms))
+            fleet_close(c, s, CLOSE_HELLO_TIMEOUT, "no HELLO within 10 s");
     }
     LIST_EACH_SAFE (&c->session_list, n, tmp) {
         struct session *s = CONTAINER_OF(n, struct session, node);
@@ -273,6 +276,8 @@ static void forgive(struct core *c, int64_t ms, struct mono now)
         s->marked_at = forgiven(s->marked_at, ms, now);
         s->asked_at = forgiven(s->asked_at, ms, now);
     }
+    if (mono_is_set(c->hold_until)) /* nobody could say what it still runs */
+        c->hold_until = mono_add_ms(c->hold_until, ms);
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)
     {

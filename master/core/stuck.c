@@ -25,6 +25,16 @@ static bool any_able(struct core *c, const struct batch *b)
     return false;
 }
 
+/* Those that run alone are in no queue of their batch. */
+static bool any_alone(const struct core *c, const struct batch *b)
+{
+    LIST_EACH (&c->alone, n) {
+        if (CONTAINER_OF(n, struct task, node)->batch == b)
+            return true;
+    }
+    return false;
+}
+
 enum waits_for batch_waits(struct core *c, struct batch *b, struct mono now)
 {
     size_t ready = b->ready.count + b->retry.count;
@@ -46,6 +56,8 @@ enum waits_for batch_waits(struct core *c, struct batch *b, struct mono now)
         return WAITS_MORE_AGENTS;
     if (ready > 0)
         return any_able(c, b) ? WAITS_CREDIT : WAITS_UNABLE;
+    if (any_alone(c, b))
+        return any_able(c, b) ? WAITS_ALONE : WAITS_UNABLE;
     return WAITS_STORE;
 }
 
@@ -60,6 +72,7 @@ const char *batch_wait_text(const struct core *c, const struct batch *b, enum wa
         [WAITS_NO_AGENT] = "an agent that matches its selection: none is connected",
         [WAITS_UNABLE] = "agents: those that match are silent, slow, stalled or draining",
         [WAITS_MORE_AGENTS] = "agents: its targets ask for more than are connected",
+        [WAITS_ALONE] = "an agent of their own: two processes died of its tasks, or stood still",
         [WAITS_CREDIT] = "credit: all matching agents are full",
         [WAITS_STORE] = "the store: its tasks are being read",
     };

@@ -65,6 +65,16 @@ void check_batch_more_agents(const struct diag_facts *f, struct diag_finding *ou
     stand_still(f, out, more_agents);
 }
 
+static bool alone(const struct diag_facts *f, const struct core_stuck *s)
+{
+    return s->counts.waits == WAITS_ALONE;
+}
+
+void check_batch_alone(const struct diag_facts *f, struct diag_finding *out)
+{
+    stand_still(f, out, alone);
+}
+
 static bool hosts(const struct diag_facts *f, const struct core_stuck *s)
 {
     return s->counts.waits == WAITS_HOSTS;

@@ -229,6 +229,7 @@ START_TEST(who_is_back_before_it_settles_is_told_once)
     ck_assert_int_eq(bulk_step(&b, &f, at_s(0)), BULK_NO_NEWS);
     ck_assert_int_eq(bulk_step(&b, &fine, at_s(2)), BULK_FOUND);
     ck_assert_uint_eq(b.worst, 4);
+    ck_assert_uint_eq(b.seen.troubled, 4); /* and not with what is well now */
     ck_assert_int_eq(bulk_step(&b, &fine, at_s(3)), BULK_NO_NEWS);
     ck_assert_uint_eq(bulk_may_requeue(&b), UINT_MAX);
 }

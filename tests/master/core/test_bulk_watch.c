@@ -93,6 +93,89 @@ START_TEST(when_all_are_lost_nothing_is_queued_again_for_a_minute)
 }
 END_TEST
 
+/* Nobody comes back: the freeze ends, and others get the tasks, one agent's after the other. */
+START_TEST(after_a_minute_the_tasks_of_all_go_out_one_agent_a_second)
+{
+    begin();
+    pass(20000, AGENTS);
+    ck_assert(told("network_all"));
+    int64_t began_ms = mono_diff_ms(w->now, w->core->bulk.since);
+    pass(BULK_FREEZE_MS - began_ms - 1000, AGENTS);
+    ck_assert_uint_eq(requeued(), 0);
+    uint64_t last = 0, most = 0;
+    for (int s = 0; s < BULK_PACE_S + 3; s++) {
+        pass(1000, AGENTS);
+        most = requeued() - last > most ? requeued() - last : most;
+        last = requeued();
+    }
+    ck_assert_uint_eq(most, 10); /* never two agents' in one second */
+    ck_assert_uint_eq(last, 10 * AGENTS);
+    ck_assert_str_eq(w->last_event, "agent_grace_over");
+    done();
+}
+END_TEST
+
+/* A freeze is counted from its own beginning, and each lease sees one at most. */
+START_TEST(who_flaps_does_not_prolong_the_freeze_of_the_others)
+{
+    begin();
+    pass(20000, AGENTS);
+    for (int i = 0; i < 5; i++) {
+        world_connect(w, 0, "a0", "1");
+        pass(3000, 0);
+        core_session_closed(w->core, w->agents[0].id, END_connection_lost, "", w->now);
+        w->agents[0].id = 0;
+        pass(10000, AGENTS);
+    }
+    ck_assert_uint_ge(requeued(), 10 * (AGENTS - 2));
+    done();
+}
+END_TEST
+
+START_TEST(a_loss_that_heals_before_it_is_told_is_told_as_it_was)
+{
+    begin();
+    for (unsigned i = 0; i < 5; i++) {
+        core_session_closed(w->core, w->agents[i].id, END_connection_reset, "", w->now);
+        w->agents[i].id = 0;
+    }
+    pass(2000, 5);
+    ck_assert_str_eq(w->bulk_loss, "");
+    for (unsigned i = 0; i < 5; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "a%u", i);
+        world_connect(w, i, name, "1");
+    }
+    pass(2000, 0);
+    ck_assert(told("network_group"));
+    ck_assert_ptr_nonnull(strstr(w->bulk_loss, "5 of 10 agents suspect or lost;"));
+    ck_assert_ptr_null(strstr(w->bulk_loss, "in common"));
+    done();
+}
+END_TEST
+
+/* Connected, and its HELLO lies in the socket. */
+START_TEST(a_hello_that_we_have_not_read_is_not_late)
+{
+    setup();
+    w->n_agents = 1;
+    struct w_agent *a = &w->agents[0];
+    a->id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
+    a->unread = 100;
+    world_tick(w, 20000, false);
+    ck_assert(!a->closed);
+    a->unread = 0;
+    world_tick(w, 2000, false);
+    ck_assert_uint_eq(counter_get(&core_stats(w->core)->ends[END_hello_timeout]), 1);
+    a->id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
+    a->closed = false;
+    a->unread = 100; /* for ever: not longer than a freeze */
+    world_tick(w, 80000, false);
+    ck_assert_uint_eq(counter_get(&core_stats(w->core)->ends[END_hello_timeout]), 2);
+    done();
+}
+END_TEST
+
 START_TEST(a_lost_part_is_queued_again_one_after_the_other)
 {
     begin();
@@ -203,6 +286,9 @@ START_TEST(a_fleet_that_says_bye_is_not_lost)
 END_TEST
 
 TESTS(watch, one_or_two_are_no_bulk_loss, when_all_are_lost_nothing_is_queued_again_for_a_minute,
+      after_a_minute_the_tasks_of_all_go_out_one_agent_a_second,
+      who_flaps_does_not_prolong_the_freeze_of_the_others,
+      a_loss_that_heals_before_it_is_told_is_told_as_it_was, a_hello_that_we_have_not_read_is_not_late,
       a_lost_part_is_queued_again_one_after_the_other,
       who_has_unread_bytes_is_not_dead_within_a_minute_more,
       a_handler_that_does_not_read_convicts_no_one,

@@ -25,7 +25,7 @@ START_TEST(each_reason_has_a_check_of_its_own)
         {WAITS_CREDIT, 0, DIAG_batch_agents_unable}, {WAITS_MORE_AGENTS, 0, DIAG_batch_more_agents},
         {WAITS_HOSTS, 0, DIAG_batch_hosts},          {WAITS_PAUSED, 0, DIAG_batch_paused},
         {WAITS_STORE, 0, DIAG_batch_store},          {WAITS_ENDING, 0, DIAG_batch_store},
-        {WAITS_NONE, 10, DIAG_batch_running},
+        {WAITS_NONE, 10, DIAG_batch_running},        {WAITS_ALONE, 0, DIAG_batch_alone},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         one(cases[i].why, cases[i].running);
