@@ -3,6 +3,7 @@
 #include "agent/link/lookup.h"
 #include "agent/link/master_url.h"
 #include "agent/link/reason.h"
+#include "agent/link/warden.h"
 #include "agent/link/work.h"
 #include "common/backoff.h"
 #include "common/log.h"
@@ -579,28 +580,6 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* The main thread: until the link's thread has ended, or stands for good. */
-static void wait_for_link(struct link *l, pthread_t thread)
-{
-    struct watchdog d;
-    struct watch_loop seen = {0};
-    struct timespec until;
-    watchdog_init(&d, mono_now());
-    while (seen.stood_ms < LINK_STANDS_MS) {
-        int64_t ns = mono_add_ms(mono_now(), LINK_LOOK_MS).ns;
-        until = (struct timespec){.tv_sec = ns / NS_PER_SEC, .tv_nsec = ns % NS_PER_SEC};
-        int e = pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until);
-        if (e == 0)
-            return;
-        REQUIRE(e == ETIMEDOUT);
-        struct mono ticked = {atomic_load_explicit(&l->ticked_ns, memory_order_relaxed)};
-        watch_loop_seen(&seen, ticked, watchdog_step(&d, mono_now()));
-    }
-    LOG(LOG_ERROR, "link", "hopeless", LI("stood_ms", seen.stood_ms),
-        LS("effect", "the process ends to be started anew; its results are in the spool"));
-    _exit(LINK_EXIT_STALLED);
-}
-
 int link_run(const struct link_config *c)
 {
     struct link l = {.config = c, .result = EXIT_FAILURE};
@@ -612,7 +591,11 @@ int link_run(const struct link_config *c)
     strbuf_init(&l.frame, SESSION_FRAME_MAX);
     l.out = mem_alloc(LWS_PRE + SESSION_FRAME_MAX);
     PTOK(pthread_create(&thread, NULL, run, &l));
-    wait_for_link(&l, thread);
+    if (!warden_wait(thread, &l.ticked_ns, LINK_STANDS_MS)) {
+        LOG(LOG_ERROR, "link", "hopeless", LI("stood_ms", LINK_STANDS_MS),
+            LS("effect", "the process ends to be started anew; its results are in the spool"));
+        _exit(LINK_EXIT_STALLED);
+    }
     strbuf_fini(&l.frame);
     free(l.out);
     explicit_bzero(l.token, sizeof(l.token));

@@ -77,7 +77,7 @@ struct bulk {
     enum bulk_state state;
     enum bulk_class cls;
     struct mono since;
-    unsigned worst; /* most that were in trouble at once */
+    unsigned worst;           /* most that were in trouble at once */
     struct bulk_figures seen; /* when they last were many: what FOUND is told with */
 };
 enum bulk_news {

@@ -7,11 +7,12 @@
 /*
  * A seeded adversary against one master's core and real agent sessions over streams with delay:
  * connections break at any byte and are noticed late or never, processes and the master die at
- * every kind of step, drain and freeze, probes stand while their agent's heartbeats go on, the store stalls, fails and keeps silent, spools are torn,
- * slow and full, probes end late, in faults or not at all, users pause, cancel and retry. At each
- * step the counts add up on both sides, nothing passes a credit, a window, a budget or a bound, and
- * what is acknowledged is in the store. After each run: every task has ended exactly once, and
- * nobody holds anything. How to run and replay seeds: sim_run.h.
+ * every kind of step, drain and freeze, probes stand while their agent's heartbeats go on, the
+ * store stalls, fails and keeps silent, spools are torn, slow and full, probes end late, in faults
+ * or not at all, users pause, cancel and retry. At each step the counts add up on both sides,
+ * nothing passes a credit, a window, a budget or a bound, and what is acknowledged is in the store.
+ * After each run: every task has ended exactly once, and nobody holds anything. How to run and
+ * replay seeds: sim_run.h.
  */
 #if defined(__SANITIZE_THREAD__) /* one thread, and twenty times slower */
 #define SEEDS_DEFAULT 100

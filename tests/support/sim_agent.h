@@ -45,8 +45,8 @@ struct sim_agent {
     struct sim_job jobs[SIM_PLACES_MAX];
     unsigned n_jobs, running;
     struct sim_disk disk;
-    size_t found;         /* results that it began with */
-    struct mono seen_at; /* its pool's last turn */
+    size_t found;                         /* results that it began with */
+    struct mono seen_at;                  /* its pool's last turn */
     struct mono stuck_since, stuck_until; /* its probes stand, its link lives; unset: they do not */
     bool faulty, refuses; /* the host is in trouble; the pool says no although it promised */
     bool closing;         /* the session asked for the end of its connection */

@@ -106,8 +106,7 @@ static void submit(uint64_t task, int timeout_ms)
     struct target_problem problem;
     ck_assert_int_eq(target_from_text("http://a.test/", 14, NULL, &t, &problem), ERR_NONE);
     t->timeout_ms = timeout_ms;
-    struct job *j =
-        job_create(task, "t", CLASS_INTERACTIVE, t, now, mono_add_ms(now, FOR_EVER));
+    struct job *j = job_create(task, "t", CLASS_INTERACTIVE, t, now, mono_add_ms(now, FOR_EVER));
     snprintf(j->trace, sizeof(j->trace), "trace-of-%u", (unsigned)task);
     ck_assert_int_eq(pool_submit(pool, j, now), ERR_NONE);
 }

@@ -350,6 +350,28 @@ START_TEST(after_a_restart_nobody_waits_longer_than_for_the_last_agent)
 }
 END_TEST
 
+/* It slept through the time in which agents were to say what they still run. */
+START_TEST(a_master_that_overslept_its_restart_asks_all_the_same)
+{
+    setup();
+    world_batch(w, 1, 300, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1"), *b = world_connect(w, 1, "b", "1");
+    world_credit(w, a, 200);
+    world_credit(w, b, 10);
+    unsigned held = a->n_held;
+    world_restart(w);
+    w->now = mono_add_ms(w->now, 2 * ORPHAN_GRACE_MS);
+    core_tick(w->core, 2 * ORPHAN_GRACE_MS, w->now);
+    world_settle(w);
+    b = world_connect(w, 1, "b", "1");
+    world_credit(w, b, 500);
+    a = world_connect(w, 0, "a", "1");
+    ck_assert_uint_eq(a->verdict_keep, held);
+    done();
+}
+END_TEST
+
 START_TEST(an_agent_lost_after_a_restart_loses_no_task)
 {
     setup();
@@ -540,5 +562,6 @@ TESTS(leases, the_same_process_takes_its_leases_back, another_process_of_the_nam
       a_task_to_be_run_alone_gets_its_turn_among_busy_agents,
       a_restart_takes_up_what_agents_still_run,
       after_a_restart_nobody_waits_longer_than_for_the_last_agent,
+      a_master_that_overslept_its_restart_asks_all_the_same,
       an_agent_lost_after_a_restart_loses_no_task)
 CHECK_MAIN("lease", leases)

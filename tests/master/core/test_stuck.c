@@ -103,6 +103,31 @@ START_TEST(agents_that_are_silent_or_slow_are_no_able_ones)
 }
 END_TEST
 
+/* Two deaths: it waits for an agent of its own, while another one is emptied or none may take it.
+ */
+START_TEST(what_runs_alone_waits_for_no_store)
+{
+    setup();
+    open_batch(1, 1);
+    for (int life = 1; life <= 3; life++) {
+        char run[4];
+        snprintf(run, sizeof(run), "%d", life);
+        struct w_agent *a = world_connect(w, 0, "a", run);
+        world_tick(w, 4000, true);
+        if (life < 3)
+            world_credit(w, a, 50);
+        core_session_closed(w->core, a->id, END_connection_lost, "", w->now);
+        a->n_held = 0;
+    }
+    ck_assert_int_eq(counts(1).waits, WAITS_NO_AGENT);
+    world_connect(w, 0, "a", "3");
+    ck_assert_int_eq(counts(1).waits, WAITS_ALONE);
+    world_tick(w, 60000, true);
+    is_stuck(WAITS_ALONE);
+    done();
+}
+END_TEST
+
 START_TEST(paused_ones_are_told_and_resuming_starts_anew)
 {
     setup();
@@ -159,7 +184,7 @@ END_TEST
 
 TESTS(standstill, without_an_agent_it_is_told_soon,
       one_that_advances_is_not_told_however_long_it_takes, what_runs_and_does_not_end_is_told,
-      agents_that_are_silent_or_slow_are_no_able_ones,
+      agents_that_are_silent_or_slow_are_no_able_ones, what_runs_alone_waits_for_no_store,
       paused_ones_are_told_and_resuming_starts_anew, the_oldest_are_told_and_the_rest_is_counted,
       who_is_away_and_whether_it_said_so)
 CHECK_MAIN("stuck", standstill)

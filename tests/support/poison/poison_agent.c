@@ -29,7 +29,8 @@ static void teardown(struct probe_env *env, void *state)
     __real_probe_http.teardown(env, state);
 }
 
-/* It stands for the probe of an endless target, which nobody frees: the process does not end well. */
+/* It stands for the probe of an endless target, which nobody frees: the process does not end well.
+ */
 static char endless;
 
 static bool path_is(const struct target *t, const char *beginning)
