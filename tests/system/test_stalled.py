@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """An agent whose link lives and whose work stands still: its tasks go to others, and its watchdog ends it (poison_agent.c)."""
 import os
+import signal
+import time
 
 from harness import equal, expect, short
 
@@ -125,6 +127,33 @@ def test_a_task_that_stalls_every_agent(w):
                 return w.api.agent(name)["state"] == "alive"
 
             w.wait_for(there, 90, f"{name} is well")
+    with w.case("the accounts are in order"):
+        w.check_store()
+
+
+@short
+def test_a_process_that_was_stopped(w):
+    """Its clocks went on without it: that is no stall, and its watchdog ends nothing."""
+    w.world()
+    w.master()
+    agent = w.agent("a1")
+    tarpits = [{"url": f"http://127.0.0.1:{w.targets['tarpit']}/", "timeout_ms": 3000} for _ in range(20)]
+    batch = w.api.submit(tarpits, per_host=0)
+    w.wait_for(lambda: w.api.counts(batch)["running"] == 20, 10, "all run")
+    beats = w.api.agent("a1")["heartbeat"]
+    agent.signal(signal.SIGSTOP)
+    w.wait_for(lambda: events(w, "agent_suspect"), 20, "its silence is seen")
+    time.sleep(1)  # more than 5 s beyond their time-outs in any case
+    agent.signal(signal.SIGCONT)
+    with w.case("it works on"):
+        counts = w.wait_batch(batch, 30)
+        equal(counts["failed"], 20, "failed (timed out)")
+        w.wait_for(lambda: (w.api.agent("a1")["heartbeat"] or {}).get("probes", 0) >= 20, 15, "a heartbeat after it")
+        equal(w.api.agent("a1")["state"], "alive", "state")
+        expect(beats is None or beats["probes"] < 20, "it had ended before", beats)
+    with w.case("nobody calls it stalled"):
+        equal(events(w, "agent_stalled"), [], "events")
+        expect(" error pool " not in agent.log(), "it did so itself:", agent.log()[-1500:])
     with w.case("the accounts are in order"):
         w.check_store()
 

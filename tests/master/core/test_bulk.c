@@ -211,6 +211,7 @@ START_TEST(our_own_fault_is_told_at_once_and_withholds_deaths)
     struct bulk_figures f = some();
     f.lag_ms = 3000;
     ck_assert_int_eq(bulk_step(&b, &f, at_s(0)), BULK_FOUND);
+    ck_assert_double_eq(b.seen.lag_ms, 3000);
     ck_assert(bulk_holds_deaths(&b));
     f.lag_ms = 0; /* that it was our fault stays true */
     ck_assert_int_eq(bulk_step(&b, &f, at_s(10)), BULK_NO_NEWS);
@@ -227,9 +228,11 @@ START_TEST(who_is_back_before_it_settles_is_told_once)
     struct bulk b = {0};
     struct bulk_figures f = some(), fine = {.agents = 10};
     ck_assert_int_eq(bulk_step(&b, &f, at_s(0)), BULK_NO_NEWS);
+    f.troubled = 5;
+    ck_assert_int_eq(bulk_step(&b, &f, at_s(1)), BULK_NO_NEWS);
     ck_assert_int_eq(bulk_step(&b, &fine, at_s(2)), BULK_FOUND);
-    ck_assert_uint_eq(b.worst, 4);
-    ck_assert_uint_eq(b.seen.troubled, 4); /* and not with what is well now */
+    ck_assert_uint_eq(b.worst, 5);
+    ck_assert_uint_eq(b.seen.troubled, 5); /* and not with what is well now */
     ck_assert_int_eq(bulk_step(&b, &fine, at_s(3)), BULK_NO_NEWS);
     ck_assert_uint_eq(bulk_may_requeue(&b), UINT_MAX);
 }
