@@ -432,7 +432,8 @@ static void log_stall(enum log_level level, const char *event, const struct pool
         LS("effect", effect));
 }
 
-/* What waits goes back; what runs ends if it can, and its results are sent. */
+/* What waits goes back, but where its waiting is the fault: the master is to hear of that. What
+ * runs ends if it can, and its results are sent. */
 static void watch(struct work *w, struct mono now)
 {
     struct pool_fault f;
@@ -443,7 +444,8 @@ static void watch(struct work *w, struct mono now)
         tell_stall(w, &f);
     if (before == WATCH_WELL && w->watch != WATCH_WELL) {
         log_stall(LOG_ERROR, "stalled", &f, "no new tasks; the master gives them to others");
-        pool_release_waiting(w->pool);
+        if (f.kind != FAULT_QUEUE)
+            pool_release_waiting(w->pool);
     } else if (before != WATCH_WELL && w->watch == WATCH_WELL) {
         LOG(LOG_WARN, "pool", "goes_on", LS("effect", "tasks are taken again"));
     }

@@ -26,6 +26,7 @@ struct pool {
     uint64_t n_ended;
     struct watchdog watchdog;
     struct watch_loop *watched; /* of each worker */
+    struct mono first_due;      /* no running job is due before */
     struct mono moved_at;       /* a job last started or ended, or began to wait alone */
     struct vitals vitals;       /* stamped by the workers */
     struct ports ports;
@@ -95,6 +96,7 @@ enum err pool_create(const struct pool_config *c, struct pool **out)
     p->load = mem_array(c->workers, sizeof(*p->load));
     p->watched = mem_array(c->workers, sizeof(*p->watched));
     p->moved_at = mono_now();
+    p->first_due = (struct mono){INT64_MAX};
     watchdog_init(&p->watchdog, p->moved_at);
     admission_init(&p->admission);
     list_init(&p->running);
@@ -194,6 +196,11 @@ static void give_to_worker(struct pool *p, struct worker *w, struct job *j, stru
     p->load[i]++;
     j->worker = w;
     j->started_at = p->moved_at = now;
+    j->due_at = mono_add_ms(now, j->target->timeout_ms);
+    if (mono_before(j->deadline_at, j->due_at))
+        j->due_at = j->deadline_at;
+    if (mono_before(j->due_at, p->first_due))
+        p->first_due = j->due_at;
     list_push_back(&p->running, &j->queue_node);
     worker_run_job(w, j);
 }
@@ -283,26 +290,25 @@ void pool_release_waiting(struct pool *p)
 
 /* ---- does it go on? */
 
-static struct mono due_at(const struct job *j)
+/* The most overdue one; NULL: none is due. All are looked at only when one may be, or after
+ * it. */
+static struct job *first_overdue(struct pool *p, struct mono now)
 {
-    struct mono own = mono_add_ms(j->started_at, j->target->timeout_ms);
-    return mono_before(j->deadline_at, own) ? j->deadline_at : own;
-}
-
-/* job: the most overdue one; it may be NULL. */
-static int64_t overdue_ms(const struct pool *p, struct mono now, struct job **job)
-{
-    int64_t worst = -1;
+    struct job *first = NULL;
+    if (mono_before(now, p->first_due))
+        return NULL;
     LIST_EACH (&p->running, n) {
         struct job *j = CONTAINER_OF(n, struct job, queue_node);
-        int64_t ms = watchdog_age_ms(&p->watchdog, due_at(j), now);
-        if (ms <= worst)
-            continue;
-        worst = ms;
-        if (job)
-            *job = j;
+        if (!first || mono_before(j->due_at, first->due_at))
+            first = j;
     }
-    return worst;
+    p->first_due = first ? first->due_at : (struct mono){INT64_MAX};
+    return first && !mono_before(now, first->due_at) ? first : NULL;
+}
+
+static int64_t overdue_ms(const struct pool *p, const struct job *overdue, struct mono now)
+{
+    return overdue ? watchdog_age_ms(&p->watchdog, overdue->due_at, now) : -1;
 }
 
 static int64_t still_ms(const struct pool *p, struct mono now)
@@ -350,9 +356,9 @@ static void tell_fault(const struct pool *p, const struct watch_figures *f, unsi
 enum watch_verdict pool_watch(struct pool *p, struct mono now, struct pool_fault *out)
 {
     unsigned standing = look_at_loops(p, watchdog_step(&p->watchdog, now));
-    struct job *overdue = NULL;
+    struct job *overdue = first_overdue(p, now);
     struct watch_figures f = {.stood_ms = p->watched[standing].stood_ms,
-                              .overdue_ms = overdue_ms(p, now, &overdue),
+                              .overdue_ms = overdue_ms(p, overdue, now),
                               .still_ms = still_ms(p, now)};
     *out = (struct pool_fault){.phase = "", .trace = ""};
     enum watch_verdict v = watchdog_judge(&f, &out->kind);
@@ -372,7 +378,7 @@ void pool_stats(struct pool *p, struct mono now, struct pool_stats *out)
         .queued = p->admission.n_waiting,
         .ended = p->n_ended,
         .oldest_ms = -1,
-        .overdue_ms = overdue_ms(p, now, NULL),
+        .overdue_ms = overdue_ms(p, first_overdue(p, now), now),
         .still_ms = still_ms(p, now),
     };
     if (oldest)

@@ -43,7 +43,7 @@ struct job {
     struct list_node queue_node;
     struct job_order start;
     void *worker, *slot;
-    struct mono started_at;
+    struct mono started_at, due_at; /* due_at: it should have ended */
     bool cancel_sent;
 };
 struct job *job_create(uint64_t task, const char *ticket, enum task_class cls, struct target *t,

@@ -2,7 +2,6 @@
 #include "agent/run/watchdog.h"
 
 #include "common/require.h"
-#include "proto/limits.h"
 
 void watchdog_init(struct watchdog *d, struct mono now)
 {
@@ -40,7 +39,7 @@ enum watch_verdict watchdog_judge(const struct watch_figures *f, enum watch_faul
         int64_t ms, ill_ms, end_ms;
     } all[] = {
         {FAULT_LOOP, f->stood_ms, WATCHDOG_ILL_MS, WATCHDOG_END_MS},
-        {FAULT_PROBE, f->overdue_ms, STALLED_OVERDUE_MS, WATCHDOG_END_MS},
+        {FAULT_PROBE, f->overdue_ms, WATCHDOG_OVERDUE_MS, WATCHDOG_END_MS},
         {FAULT_QUEUE, f->still_ms, STALLED_STILL_MS, STALLED_STILL_MS + WATCHDOG_END_MS},
     };
     enum watch_verdict worst = WATCH_WELL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "agent/run/loop.h"
+#include "proto/limits.h"
 
 /*
  * watchdog - does the work of a pool go on? A pure machine: what the loops are at and how long
@@ -18,6 +19,8 @@
 /* A worker in one turn for so long gets no new task; it may only be short of CPU. */
 #define WATCHDOG_LATE_MS 1000
 #define WATCHDOG_ILL_MS  5000 /* that is no lack of CPU any more */
+/* A second before the master hears of it: what waits is back there first, and not blamed. */
+#define WATCHDOG_OVERDUE_MS (STALLED_OVERDUE_MS - 1000)
 /* As long as the longest time-out: what ran beside it when it fell ill has ended and was sent. */
 #define WATCHDOG_END_MS 30000
 

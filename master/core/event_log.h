@@ -10,8 +10,8 @@
  * event_log - what happened to the fleet and the master, the newest EVENTS_KEPT of it, in memory.
  *
  * Pure; owned by one thread. Ids count from 1 and never repeat within a log; a restart begins a new
- * one, so whoever stores an id stores beside it of which start it is. An event takes 1.5 KB at
- * most, and a third of that as a rule: a full log is under 15 MB.
+ * one, so whoever stores an id stores beside it of which start it is. An event takes 1.7 KB at
+ * most, and a third of that as a rule: a full log is under 17 MB.
  */
 #define EVENTS_KEPT        10000 /* a day of 10 agents that flap every 90 s */
 #define EVENT_KIND_MAX     32

@@ -101,7 +101,7 @@ static void w_check_sent(struct world *w, const char *agent, uint64_t id)
     HASH_FIND_STR(w->core->agents, agent, a);
     REQUIRE((uint32_t)id < b->total && !b->held_back && !b->marked && !b->marking);
     REQUIRE(!row->told); /* what is known to have ended does not run again */
-    REQUIRE(w_leased_to(t, a) && !a->stalled);
+    REQUIRE(w_leased_to(t, a) && !agent_stalled(a));
     REQUIRE(mono_before(w->now, t->batch->deadline_at));
     if (!w->one_line) /* those behind it in the frame may have larger budgets */
         return;

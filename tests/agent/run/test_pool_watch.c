@@ -207,15 +207,38 @@ START_TEST(a_probe_beyond_its_time_out_is_overdue)
     for (int i = 0; i < 19; i++)
         ck_assert_int_eq(look(100, &f), WATCH_WELL);
     ck_assert_int_eq(stats().overdue_ms, -1);
-    for (int i = 0; i < 50; i++)
-        look(100, &f);
-    ck_assert_int_eq(stats().overdue_ms, 4900);
+    for (int i = 0; i < WATCHDOG_OVERDUE_MS / 100; i++)
+        ck_assert_int_eq(look(100, &f), WATCH_WELL);
+    ck_assert_int_eq(stats().overdue_ms, WATCHDOG_OVERDUE_MS - 100);
     ck_assert_int_eq(look(100, &f), WATCH_ILL);
     ck_assert_int_eq(f.kind, FAULT_PROBE);
     ck_assert_uint_eq(f.task, ENDLESS);
     ck_assert_str_eq(f.trace, "trace-of-8");
     look_until(WATCH_END, &f);
     ck_assert_int_eq(f.ms, WATCHDOG_END_MS);
+    close_pool();
+}
+END_TEST
+
+/* Whatever started first: the shortest time-out is due first, and of several the most overdue
+ * counts. */
+START_TEST(the_most_overdue_counts)
+{
+    struct pool_fault f;
+    open_pool(1, 4);
+    submit(ENDLESS, 9000);
+    look(1000, &f);
+    submit(100, 500); /* ends at once */
+    for (int i = 0; stats().ended == 0; i++, usleep(1000)) {
+        ck_assert_int_lt(i, TURNS);
+        take();
+    }
+    for (int i = 0; i < 60; i++)
+        ck_assert_int_eq(look(100, &f), WATCH_WELL);
+    ck_assert_int_eq(stats().overdue_ms, -1);
+    look_until(WATCH_ILL, &f);
+    ck_assert_uint_eq(f.task, ENDLESS);
+    ck_assert_int_eq(f.ms, WATCHDOG_OVERDUE_MS);
     close_pool();
 }
 END_TEST
@@ -258,13 +281,13 @@ START_TEST(after_a_stop_of_the_process_all_have_a_little_time)
     ck_assert_int_eq(stats().still_ms, 0);
     look_until(WATCH_ILL, &f);
     ck_assert_int_eq(f.kind, FAULT_PROBE);
-    ck_assert_int_eq(f.ms, STALLED_OVERDUE_MS);
+    ck_assert_int_eq(f.ms, WATCHDOG_OVERDUE_MS);
     close_pool();
 }
 END_TEST
 
 TESTS(watch, a_worker_that_stands_is_named_with_its_task, a_worker_that_stands_gets_nothing_new,
       what_waits_for_a_worker_that_stands_starts_when_it_turns,
-      a_probe_beyond_its_time_out_is_overdue, a_queue_that_does_not_move_is_still,
-      after_a_stop_of_the_process_all_have_a_little_time)
+      a_probe_beyond_its_time_out_is_overdue, the_most_overdue_counts,
+      a_queue_that_does_not_move_is_still, after_a_stop_of_the_process_all_have_a_little_time)
 CHECK_MAIN("pool_watch", watch)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/run/watchdog.h"
 
-#include "proto/limits.h"
 #include "tests/support/check_main.h"
 
 static struct watchdog d;
@@ -72,10 +71,10 @@ START_TEST(each_fault_makes_ill_and_later_ends)
 {
     enum watch_fault fault;
     ck_assert_int_eq(judge(0, -1, -1), WATCH_WELL);
-    ck_assert_int_eq(judge(WATCHDOG_ILL_MS - 1, STALLED_OVERDUE_MS - 1, STALLED_STILL_MS - 1),
+    ck_assert_int_eq(judge(WATCHDOG_ILL_MS - 1, WATCHDOG_OVERDUE_MS - 1, STALLED_STILL_MS - 1),
                      WATCH_WELL);
     ck_assert_int_eq(judge(WATCHDOG_ILL_MS, -1, -1), WATCH_ILL);
-    ck_assert_int_eq(judge(0, STALLED_OVERDUE_MS, -1), WATCH_ILL);
+    ck_assert_int_eq(judge(0, WATCHDOG_OVERDUE_MS, -1), WATCH_ILL);
     ck_assert_int_eq(judge(0, -1, STALLED_STILL_MS), WATCH_ILL);
     ck_assert_int_eq(judge(WATCHDOG_END_MS, -1, -1), WATCH_END);
     ck_assert_int_eq(judge(0, WATCHDOG_END_MS, -1), WATCH_END);
@@ -84,7 +83,7 @@ START_TEST(each_fault_makes_ill_and_later_ends)
     struct watch_figures f = {WATCHDOG_ILL_MS, WATCHDOG_END_MS, -1};
     ck_assert_int_eq(watchdog_judge(&f, &fault), WATCH_END);
     ck_assert_int_eq(fault, FAULT_PROBE); /* the worst one */
-    f.overdue_ms = STALLED_OVERDUE_MS;
+    f.overdue_ms = WATCHDOG_OVERDUE_MS;
     ck_assert_int_eq(watchdog_judge(&f, &fault), WATCH_ILL);
     ck_assert_int_eq(fault, FAULT_LOOP); /* which is why */
 }
@@ -95,6 +94,7 @@ START_TEST(the_longest_time_out_is_no_fault)
 {
     ck_assert_int_gt(STALLED_STILL_MS, TIMEOUT_MS_MAX);
     ck_assert_int_ge(WATCHDOG_END_MS, TIMEOUT_MS_MAX);
+    ck_assert_int_lt(WATCHDOG_OVERDUE_MS, STALLED_OVERDUE_MS);
     ck_assert_int_eq(judge(0, -1, TIMEOUT_MS_MAX), WATCH_WELL);
 }
 END_TEST
