@@ -26,7 +26,7 @@ static void audit_task(const struct task *t)
     REQUIRE(t->host == NULL || t->host->hash == t->host_hash);
     REQUIRE(!t->ended || !t->running);
     REQUIRE(!t->twin || (t->state == TASK_LEASED && t->twin->agent != t->agent));
-    REQUIRE(!t->twin || (t->twin->agent->session && !t->twin->agent->stalled));
+    REQUIRE(!t->twin || (t->twin->agent->session && !agent_stalled(t->twin->agent)));
     REQUIRE(!list_linked(&t->straggler) || (t->state == TASK_LEASED && !t->twin));
     bool queued = t->state == TASK_READY || t->state == TASK_WAITING;
     REQUIRE(!queued || (t->attempts < ATTEMPTS_MAX && t->deaths <= DEATHS_ALONE));
