@@ -38,8 +38,6 @@ static const struct {
 /* A tick later than this means that we slept (stopped, starved): that time is not the master's
  * silence. */
 #define OVERSLEPT_MS 2000
-/* The rate is measured over at least this long. */
-#define RATE_PERIOD_MS 250
 /* With so much control output waiting, more tasks would only make more of it. */
 #define CONTROL_HIGH_BYTES (256 * 1024)
 /* Enough to hand back the queue of the largest agent; over it the connection is given up. */
@@ -91,14 +89,6 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-static uint64_t byte_window(const struct session *s)
-{
-    double w = s->rate * BYTE_WINDOW_MS / 1000;
-    if (w < BYTE_WINDOW_MIN)
-        return BYTE_WINDOW_MIN;
-    return w > BYTE_WINDOW_MAX ? BYTE_WINDOW_MAX : (uint64_t)w;
-}
-
 /* Every place that we promise has room in the pool and a reservation in the outbox; promises are
  * never taken back. */
 void session_refresh_credit(struct session *s, struct mono now)
@@ -115,18 +105,8 @@ void session_refresh_credit(struct session *s, struct mono now)
         places = CREDIT_TASKS_MAX;
     REQUIRE(s->told.count <= s->credit.count && s->told.bytes <= s->credit.bytes);
     s->credit.count = max_u64(s->credit.count, s->received.count + places);
-    s->credit.bytes = max_u64(s->credit.bytes, s->received.bytes + byte_window(s));
-}
-
-static void measure_rate(struct session *s, struct mono now)
-{
-    int64_t ms = mono_diff_ms(now, s->rate_at);
-    if (ms < RATE_PERIOD_MS)
-        return;
-    double recent = (double)(s->received.bytes - s->rate_bytes) * 1000 / (double)ms;
-    s->rate = (s->rate + recent) / 2;
-    s->rate_at = now;
-    s->rate_bytes = s->received.bytes;
+    s->credit.bytes =
+        max_u64(s->credit.bytes, s->received.bytes + byte_window_size(&s->window, now));
 }
 
 static void copy_identity(struct session *s, const struct session_config *c)
@@ -210,9 +190,9 @@ static void reset_connection(struct session *s, struct mono now)
     s->received = s->credit = s->told = s->results_window = s->results_sent = (struct window){0};
     s->heartbeat_ms = HEARTBEAT_MS;
     s->timeout_ms = DEAD_MS;
-    s->heard_at = s->answered_at = s->beat_at = s->ticked_at = s->rate_at = now;
+    s->heard_at = s->answered_at = s->beat_at = s->ticked_at = now;
     s->no_credit_until = (struct mono){0};
-    s->rate_bytes = 0;
+    s->window = (struct byte_window){0};
     s->beat_due = false;
     s->beat_seq = 0;
     s->session_id[0] = '\0';
@@ -362,7 +342,6 @@ void session_on_tick(struct session *s, struct mono now)
         s->beat_due = true;
         s->beat_at = now;
     }
-    measure_rate(s, now);
     session_refresh_credit(s, now);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "agent/link/session.h"
+#include "proto/byte_window.h"
 #include "proto/ticket.h"
 #include <uthash.h>
 
@@ -60,11 +61,7 @@ struct session {
     uint64_t beat_seq;
     double rtt_ms;
     char spool_trouble[SPOOL_TROUBLE_MAX];
-
-    /* rate of TASK bytes */
-    struct mono rate_at;
-    uint64_t rate_bytes;
-    double rate;
+    struct byte_window window; /* of TASK bytes */
 };
 
 /* session.c */

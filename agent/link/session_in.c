@@ -147,11 +147,12 @@ static void admit(struct session *s, const struct msg_task *m, struct mono now)
 
 /* A line larger than what is left of the byte window is allowed once: else a narrow window would
  * block it for ever. */
-static bool over_credit(struct session *s, size_t len)
+static bool over_credit(struct session *s, size_t len, struct mono now)
 {
     uint64_t bytes_before = s->received.bytes;
     s->received.count++;
     s->received.bytes += len + 1;
+    byte_window_add(&s->window, len + 1, now);
     return s->received.count > s->told.count || bytes_before >= s->told.bytes;
 }
 
@@ -168,7 +169,7 @@ static void refuse_excess(struct session *s)
 static void on_task(struct session *s, const struct message *msg, size_t len, struct mono now)
 {
     const struct msg_task *m = &msg->task;
-    if (over_credit(s, len)) {
+    if (over_credit(s, len, now)) {
         refuse_excess(s);
         return;
     }
