@@ -103,14 +103,12 @@ static void on_drain(struct core *c, struct session *s)
 static void on_result(struct core *c, struct session *s, const struct msg_result *m,
                       struct mono now)
 {
-    if (s->received.count >= s->granted.count || s->received.bytes >= s->granted.bytes) {
+    if (!flow_take(c, s, m->record_len, now)) {
         counter_add(&c->stats.over_window, 1);
         ending_note(s, END_result_window, "more results than the result window allows");
         fleet_close(c, s, CLOSE_POLICY, s->end_detail);
         return;
     }
-    s->received.count++;
-    s->received.bytes += m->record_len;
     lease_result(c, s, m, now);
     if (m->has_credit)
         fleet_credit(c, s, m->credit);
@@ -177,19 +175,6 @@ void core_session_alive(struct core *c, session_id id, struct mono now)
 
 /* ---- frames out */
 
-static void put_acks(struct core *c, struct session *s)
-{
-    for (size_t at = 0; at < s->n_acks; at += ACK_TASKS_MAX) {
-        size_t n = s->n_acks - at < ACK_TASKS_MAX ? s->n_acks - at : ACK_TASKS_MAX;
-        s->settled.count += n; /* not before: so the window bounds the acks that wait, too */
-        msg_put_results_ack(&s->control,
-                            &(struct msg_results_ack){.acks = s->acks + at,
-                                                      .n = (unsigned)n,
-                                                      .results = fleet_result_window(c, s)});
-    }
-    s->n_acks = 0;
-}
-
 /* Moves whole lines, at least one when there is any. */
 static void move_lines(struct strbuf *from, struct strbuf *to, size_t max)
 {
@@ -208,8 +193,7 @@ static void move_lines(struct strbuf *from, struct strbuf *to, size_t max)
 static bool produce(struct core *c, struct session *s, struct strbuf *frame, size_t max,
                     struct mono now)
 {
-    if (s->n_acks)
-        put_acks(c, s);
+    flow_put_acks(c, s, now);
     if (s->control.overflow) {
         fleet_control(c, s);
         return false;

@@ -11,11 +11,6 @@
  * ──closed──► gone agent:    no session ─► orphaned (leases, until the grace ends) ─► gone (no
  * leases)
  */
-#define RESULTS_SHARED       65536u /* result windows of all sessions together */
-#define RESULTS_SHARED_BYTES (64u * 1024 * 1024)
-#define RESULTS_LEAST        64u
-#define RESULTS_LEAST_BYTES  (2u * RESULT_MAX_BYTES)
-
 static void session_enter(struct core *c, struct session *s, enum session_state to)
 {
     s->state = to;
@@ -389,7 +384,7 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
     return true;
 }
 
-static void put_welcome(struct core *c, struct session *s)
+static void put_welcome(struct core *c, struct session *s, struct mono now)
 {
     char id[24];
     snprintf(id, sizeof(id), "%016llx", (unsigned long long)s->id);
@@ -398,7 +393,7 @@ static void put_welcome(struct core *c, struct session *s)
                             .store_id = c->store_id,
                             .heartbeat_ms = HEARTBEAT_MS,
                             .timeout_ms = DEAD_MS,
-                            .results = fleet_result_window(c, s)};
+                            .results = flow_grant(c, s, now)};
     char text[64][IP_TEXT_MAX + 4];
     for (; w.n_deny < c->n_deny; w.n_deny++) {
         char ip[IP_TEXT_MAX];
@@ -412,7 +407,7 @@ static void put_welcome(struct core *c, struct session *s)
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
 {
     lease_inflight_end(c, s, now);
-    put_welcome(c, s);
+    put_welcome(c, s, now);
     strbuf_append(&s->control, s->verdicts.data, s->verdicts.len);
     if (s->verdicts.overflow)
         s->control.overflow = true;
@@ -420,6 +415,7 @@ void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     msg_put_verdict_end(&s->control);
     session_enter(c, s, SESSION_READY);
+    s->answered_at = now;
     liveness_trouble_over(c, s->agent);
     arrived(c, s->agent);
     c->ops.event(c->arg, "agent_connected", s->agent->name, s->peer);
@@ -427,25 +423,6 @@ void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
 }
 
 /* ---- flow */
-
-static uint64_t share_of(uint64_t all, uint64_t least, uint64_t most, size_t n)
-{
-    uint64_t share = all / (n ? n : 1);
-    return share < least ? least : share > most ? most : share;
-}
-
-struct window fleet_result_window(struct core *c, struct session *s)
-{
-    size_t n = c->session_list.count;
-    uint64_t count = s->settled.count + share_of(RESULTS_SHARED, RESULTS_LEAST, c->results_max, n);
-    uint64_t bytes = s->settled.bytes +
-                     share_of(RESULTS_SHARED_BYTES, RESULTS_LEAST_BYTES, c->result_bytes_max, n);
-    if (count > s->granted.count)
-        s->granted.count = count;
-    if (bytes > s->granted.bytes)
-        s->granted.bytes = bytes;
-    return s->granted;
-}
 
 /* Acknowledges it and opens the result window by its record's bytes. */
 void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdict v,

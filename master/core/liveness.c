@@ -139,10 +139,9 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
     a->has_hb = true;
     a->hb_at = now;
     judge_stalled(c, s, m, now);
-    msg_put_heartbeat_ack(&s->control,
-                          &(struct msg_heartbeat_ack){.seq = m->seq,
-                                                      .lag_ms = c->own_lag_ms,
-                                                      .results = fleet_result_window(c, s)});
+    msg_put_heartbeat_ack(
+        &s->control, &(struct msg_heartbeat_ack){
+                         .seq = m->seq, .lag_ms = c->own_lag_ms, .results = flow_grant(c, s, now)});
     fleet_credit(c, s, m->credit);
     fleet_control(c, s);
 }
@@ -179,6 +178,7 @@ void liveness_heard(struct core *c, struct session *s, struct mono now)
     s->last_rx = now;
     list_remove(&c->session_list, &s->node);
     list_push_back(&c->session_list, &s->node);
+    flow_heard(c, s, now);
 }
 
 void liveness_unsuspect(struct core *c, struct session *s)

@@ -10,6 +10,7 @@
 #include "master/core/bulk.h"
 #include "master/core/core.h"
 #include "master/core/hours.h"
+#include "proto/byte_window.h"
 
 #define uthash_fatal(msg) UNREACHABLE("uthash: " msg)
 #include <stdio.h>
@@ -222,7 +223,10 @@ struct session {
     char end_detail[END_DETAIL_MAX];
     struct window credit, sent; /* tasks: granted, and sent */
     struct window received, settled,
-        granted; /* results: come in, committed or refused, and the window told */
+        granted;                 /* results: come in, committed or refused, and the window told */
+    struct byte_window arriving; /* of the bytes of results */
+    struct mono answered_at;     /* when it was last shown that it is heard: an ack of anything */
+    bool tell_window;            /* by an ack, though of nothing */
     struct strbuf control;
     struct msg_ack *acks; /* results to acknowledge, in order */
     size_t n_acks, acks_cap;
@@ -323,8 +327,17 @@ void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdic
                size_t record_len);
 void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict v,
                   size_t record_len);
-struct window fleet_result_window(struct core *c, struct session *s); /* grants, never falling */
 unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could take a task of b */
+
+/* flow.c: how many results an agent may send */
+/* For a line that is about to be sent: grants, never falling. */
+struct window flow_grant(struct core *c, struct session *s, struct mono now);
+/* False: more than was granted. */
+bool flow_take(struct core *c, struct session *s, size_t record_len, struct mono now);
+/* The acks that wait, and the window if it is due, become control lines. */
+void flow_put_acks(struct core *c, struct session *s, struct mono now);
+/* Any bytes of it: who is heard, but of whom there was nothing to acknowledge, is told so. */
+void flow_heard(struct core *c, struct session *s, struct mono now);
 
 /* clone.c: two processes of one name */
 #define CLONE_REASON                                                                               \

@@ -59,10 +59,11 @@ static void check_counts(struct storm *st)
 /* What it had said and was not acknowledged is said again. */
 static void resend(struct storm *st, struct w_agent *a)
 {
-    for (unsigned k = 0; k < a->n_held && a->id && !a->closed; k++) {
-        struct w_held h = a->held[k];
-        if (!h.done)
+    for (unsigned k = a->n_held; k-- > 0 && a->id && !a->closed;) {
+        if (k >= a->n_held ||
+            !a->held[k].done) /* acknowledged meanwhile: the last takes its place */
             continue;
+        struct w_held h = a->held[k];
         world_result(st->w, a, &h, CAUSE_NONE);
     }
     world_settle(st->w);
@@ -320,7 +321,9 @@ static uint64_t left(struct storm *st)
 static unsigned answer_others(struct storm *st, struct w_agent *a)
 {
     unsigned n = 0;
-    for (unsigned k = 0; k < a->n_held && a->id && !a->closed; k++) {
+    for (unsigned k = a->n_held; k-- > 0 && a->id && !a->closed;) {
+        if (k >= a->n_held) /* acknowledged meanwhile: the last takes its place */
+            continue;
         struct w_held h = a->held[k];
         if (h.task >> 32 == SORTED && st->w->batches[SORTED].tasks[(uint32_t)h.task].host == 0)
             continue;

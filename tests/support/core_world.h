@@ -308,7 +308,7 @@ static struct w_agent *world_connect(struct world *w, unsigned i, const char *na
     a->wants = false;
     w_dies_at(w, SAW_kill_m_open);
     a->closed = a->welcomed = a->goaway = false;
-    a->granted = (struct window){0};
+    a->granted = a->results = a->sent = (struct window){0};
     a->received = a->received_bytes = 0;
     snprintf(a->name, sizeof(a->name), "%s", name);
     char run[INSTANCE_ID_LEN + 1];
@@ -352,10 +352,17 @@ static void world_credit(struct world *w, struct w_agent *a, uint64_t more)
     w_say(w, a, &b);
     world_settle(w);
 }
+static bool w_may_send(const struct w_agent *a)
+{
+    return a->sent.count < a->results.count && a->sent.bytes < a->results.bytes;
+}
+/* Before one that the window does not allow, what the master says is heard. */
 static void world_result(struct world *w, struct w_agent *a, const struct w_held *h,
                          enum cause cause)
 {
     struct strbuf record, b;
+    if (!w_may_send(a) && !a->heedless)
+        world_settle(w);
     strbuf_init(&record, RESULT_MAX_BYTES);
     if (cause == CAUSE_NONE)
         strbuf_puts(&record, "{\"outcome\":\"ok\",\"cause\":null,\"timings\":{\"total_ms\":1}}");
@@ -366,18 +373,18 @@ static void world_result(struct world *w, struct w_agent *a, const struct w_held
                                             .ticket = h->ticket,
                                             .record_text = record.data,
                                             .record_len = record.len});
+    a->sent.count++;
+    a->sent.bytes += record.len;
     w_say(w, a, &b);
     strbuf_fini(&record);
 }
 /* Answers everything that the agent holds now. */
 static void world_answer_all(struct world *w, struct w_agent *a)
 {
-    for (unsigned n = a->n_held; n > 0 && a->id && !a->closed; n--) {
+    for (unsigned n = a->n_held; n > 0 && a->n_held > 0 && a->id && !a->closed; n--) {
         struct w_held h = a->held[0];
         w_forget(a, h.task);
         world_result(w, a, &h, CAUSE_NONE);
-        if (n % 512 == 0)
-            world_settle(w);
     }
     world_settle(w);
 }
@@ -443,6 +450,17 @@ static void w_on_task(struct world *w, struct w_agent *a, const struct msg_task 
     h->cls = m->cls;
     snprintf(h->ticket, sizeof(h->ticket), "%s", m->ticket);
 }
+/* It never falls. */
+static void w_on_window(struct w_agent *a, const struct message *m)
+{
+    struct window told = m->type == MSG_WELCOME         ? m->welcome.results
+                         : m->type == MSG_HEARTBEAT_ACK ? m->heartbeat_ack.results
+                         : m->type == MSG_RESULTS_ACK   ? m->results_ack.results
+                                                        : a->results;
+    REQUIRE(told.count >= a->results.count && told.bytes >= a->results.bytes);
+    a->results = told;
+    a->empty_acks += m->type == MSG_RESULTS_ACK && m->results_ack.n == 0;
+}
 static void w_on_line(struct world *w, struct w_agent *a, const char *line, size_t len)
 {
     struct message m;
@@ -456,6 +474,7 @@ static void w_on_line(struct world *w, struct w_agent *a, const char *line, size
         w_on_task(w, a, &m.task, len);
     if (m.type == MSG_WELCOME)
         a->welcomed = true;
+    w_on_window(a, &m);
     if (m.type == MSG_GOAWAY)
         a->goaway = true;
     if (m.type == MSG_VERDICT && m.verdict.keep)

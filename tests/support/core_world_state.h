@@ -60,7 +60,10 @@ struct w_agent { /* one connection, as the test plays it */
     struct w_held held[W_HELD];
     unsigned n_held;
     uint64_t received, received_bytes, acks_stored, acks_duplicate, acks_rejected, cancels;
-    struct window granted; /* credit: the core must not pass it */
+    struct window granted;       /* credit: the core must not pass it */
+    struct window results, sent; /* results: what it may send, as it was told */
+    bool heedless;               /* it sends without regard to that */
+    unsigned empty_acks;         /* that told the window and nothing else */
     unsigned verdict_keep, verdict_drop;
     bool welcomed, goaway;
 };

@@ -400,7 +400,7 @@ START_TEST(results_beyond_the_window_close_the_session)
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 10);
     struct w_held h = a->held[0];
-    w->store_stalled = true;
+    w->store_stalled = a->heedless = true;
     for (int i = 0; i < CORE_RESULT_WINDOW + 1 && !a->closed; i++)
         world_result(w, a, &h, CAUSE_NONE);
     ck_assert(a->closed);
@@ -496,6 +496,7 @@ START_TEST(results_that_nobody_is_told_of_fill_the_window)
     world_credit(w, a, 10);
     struct w_held h = a->held[0];
     h.ticket[0] = 'x'; /* each is refused at once; the agent never reads the answers */
+    a->heedless = true;
     for (int i = 0; i < 4 * CORE_RESULT_WINDOW && !a->closed; i++) {
         world_result(w, a, &h, CAUSE_NONE);
         if (i % 1000 == 0)
