@@ -118,6 +118,8 @@ static void put_agent(struct json_out *w, const struct agent_view *v)
     json_u64(w, "in_flight", v->in_flight);
     json_u64(w, "leases", v->leases);
     json_u64(w, "sent_tasks", v->sent_tasks);
+    json_u64(w, "untaken_tasks", v->untaken);
+    json_u64(w, "untaken_bytes", v->untaken_bytes);
     json_u64(w, "results", v->results);
     json_u64(w, "reconnects", v->reconnects);
     json_u64(w, "reconnects_24h", v->reconnects_24h);

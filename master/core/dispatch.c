@@ -17,8 +17,9 @@ static const int class_weight[TASK_CLASSES] = {
 
 bool dispatch_can_take(const struct core *c, const struct session *s)
 {
-    return s->state == SESSION_READY && !session_suspect(s) && !c->draining &&
-           !s->agent->draining && !agent_stalled(s->agent) && s->sent.count < s->credit.count &&
+    const struct agent *a = s->agent;
+    return s->state == SESSION_READY && !session_suspect(s) && !c->draining && !a->draining &&
+           !a->slow && !agent_stalled(a) && s->sent.count < s->credit.count &&
            s->sent.bytes < s->credit.bytes;
 }
 

@@ -63,7 +63,7 @@ static void judge_slow(struct core *c, struct session *s, uint64_t received, str
         tell_slow(c, s, slow, received, stuck_ms);
     a->slow = slow;
     if (stuck_ms >= STALLED_MS)
-        fleet_close(c, s, CLOSE_WRITE_STALLED, "write_stalled: it does not read what is sent");
+        fleet_close(c, s, CLOSE_WRITE_STALLED, detail);
 }
 
 /* Cut between characters: it is shown as JSON. */
