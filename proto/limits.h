@@ -56,7 +56,7 @@
 /* Flow control */
 #define BYTE_WINDOW_MIN  (16 * 1024)
 #define BYTE_WINDOW_MAX  (256 * 1024)
-#define BYTE_WINDOW_MS   2000  /* window = this much of the received rate */
+#define BYTE_WINDOW_MS   2000  /* window = what came in this time: byte_window.h */
 #define CREDIT_TASKS_MAX 65536 /* beyond what an agent may claim over received */
 
 /* Names */
