@@ -23,6 +23,8 @@ struct followed { /* a result in the outbox whose way is logged */
     bool asked;
 };
 
+#define BEATS_KEPT 8 /* more than fit into the time-out */
+
 struct session {
     struct session_ops ops;
     void *arg;
@@ -59,6 +61,7 @@ struct session {
     struct mono heard_at, beat_at, ticked_at, no_credit_until;
     bool beat_due;
     uint64_t beat_seq;
+    struct mono beats[BEATS_KEPT]; /* when they went, by seq: a slow path has several under way */
     double rtt_ms;
     char spool_trouble[SPOOL_TROUBLE_MAX];
     struct byte_window window; /* of TASK bytes */

@@ -202,8 +202,9 @@ static void on_heartbeat_ack(struct session *s, const struct message *msg, size_
 {
     s->answered_at = now;
     widen(s, msg->heartbeat_ack.results);
-    if (msg->heartbeat_ack.seq == s->beat_seq && mono_is_set(s->beat_at))
-        s->rtt_ms = mono_diff_ms_f(now, s->beat_at);
+    uint64_t seq = msg->heartbeat_ack.seq;
+    if (seq > 0 && seq <= s->beat_seq && s->beat_seq - seq < BEATS_KEPT)
+        s->rtt_ms = mono_diff_ms_f(now, s->beats[seq % BEATS_KEPT]);
 }
 
 static void on_results_ack(struct session *s, const struct message *msg, size_t len,

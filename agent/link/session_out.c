@@ -124,7 +124,7 @@ static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono n
     s->told = s->credit;
     msg_put_heartbeat(frame, &m);
     s->beat_due = false;
-    s->beat_at = now;
+    s->beat_at = s->beats[m.seq % BEATS_KEPT] = now;
 }
 
 /* Half of what the master may still send is new to it: worth a line of its own. */

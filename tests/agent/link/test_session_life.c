@@ -30,6 +30,39 @@ START_TEST(a_heartbeat_ack_gives_the_round_trip)
 }
 END_TEST
 
+static void answer_beat(unsigned seq)
+{
+    char line[128];
+    snprintf(line, sizeof(line),
+             "{\"type\":\"heartbeat_ack\",\"seq\":%u,\"results\":{\"count\":1000,\"bytes\":1000}}",
+             seq);
+    say(line);
+}
+
+START_TEST(an_ack_that_comes_after_the_next_heartbeat_counts_from_its_own)
+{
+    make_ready();
+    for (int s = 0; s < 7; s++) {
+        pass_ms(1000);
+        hear();
+    }
+    answer_beat(1);
+    ck_assert_double_eq_tol(info().rtt_ms, 7000, 1);
+    answer_beat(2);
+    ck_assert_double_eq_tol(info().rtt_ms, 2000, 1);
+}
+END_TEST
+
+START_TEST(an_ack_of_what_was_never_sent_tells_nothing)
+{
+    make_ready();
+    pass_ms(1000);
+    answer_beat(0);
+    answer_beat(2);
+    ck_assert_double_lt(info().rtt_ms, 0);
+}
+END_TEST
+
 START_TEST(a_silent_master_is_given_up_after_the_timeout)
 {
     make_ready();
@@ -257,7 +290,9 @@ START_TEST(the_masters_drain_hands_back_what_has_not_started_and_stays)
 END_TEST
 
 TESTS(liveness, a_heartbeat_comes_every_interval_with_all_figures,
-      a_heartbeat_ack_gives_the_round_trip, a_silent_master_is_given_up_after_the_timeout,
+      a_heartbeat_ack_gives_the_round_trip,
+      an_ack_that_comes_after_the_next_heartbeat_counts_from_its_own,
+      an_ack_of_what_was_never_sent_tells_nothing, a_silent_master_is_given_up_after_the_timeout,
       a_master_that_speaks_but_does_not_hear_is_given_up,
       results_that_are_acknowledged_are_proof_enough, a_master_that_never_welcomes_is_given_up,
       any_bytes_are_life, time_that_the_agent_itself_slept_is_not_the_masters_silence)
