@@ -11,6 +11,7 @@
 #define KEEPALIVE_INTERVAL_S 3
 #define KEEPALIVE_PROBES     5
 #define USER_TIMEOUT_MS      20000
+#define BEAR_MS              60000 /* longer than any verdict of ours takes */
 /* Keeps what a stalled peer does not read in our own queue, where it is seen. */
 #define NOTSENT_LOWAT_BYTES 16384
 
@@ -61,4 +62,10 @@ void sockinfo_tune_link(int fd)
     };
     for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         (void)setsockopt(fd, all[i].level, all[i].name, &all[i].value, sizeof(all[i].value));
+}
+
+void sockinfo_bear(int fd, bool on)
+{
+    int ms = on ? BEAR_MS : USER_TIMEOUT_MS;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }

@@ -166,6 +166,9 @@ struct core_ops {
     /* A step of a task whose batch asked for that, or that is notable; with tell_steps every one.
      */
     void (*step)(void *arg, const struct core_told *t);
+    /* This agent speaks and does not read. On: its socket is not to be given up for that, the core
+     * will judge; off: it reads again. */
+    void (*bear)(void *arg, session_id s, bool on);
 };
 
 struct core_config {

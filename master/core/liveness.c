@@ -9,22 +9,11 @@
  * What an agent says it has received tells whether it reads, and what it says of its probes and its
  * queue whether it works. A master that overslept convicts no one, nor
  * one with unread bytes of the accused; when many are silent at once, bulk.c says what is withheld.
+ * The kernel's own time-out would end who does not read long before that: it is told to wait.
  *
  *   alive ──10 s silent──► suspect (no new tasks) ──15 s──► closed (dead)
  *     ▲──────any frame──────┘
  */
-
-static void tell_slow(struct core *c, const struct session *s, bool slow, uint64_t received,
-                      int64_t stuck_ms)
-{
-    char detail[160];
-    snprintf(detail, sizeof(detail),
-             "%llu tasks sent, %llu received, unmoved for %lld s, the oldest of the rest waits for "
-             "%lld s",
-             (unsigned long long)s->sent.count, (unsigned long long)received,
-             (long long)stuck_ms / 1000, (long long)s->untaken_ms / 1000);
-    c->ops.event(c->arg, slow ? "agent_slow" : "agent_not_slow", s->agent->name, detail);
-}
 
 void liveness_sent(struct session *s, struct mono now)
 {
@@ -48,6 +37,16 @@ static void note_taken(struct session *s, uint64_t received, bool overslept, str
     s->marked_at = now;
 }
 
+static void put_slow(const struct session *s, uint64_t received, int64_t stuck_ms, char *out,
+                     size_t max)
+{
+    snprintf(out, max,
+             "%llu tasks sent, %llu received, unmoved for %lld s, the oldest of the rest waits for "
+             "%lld s",
+             (unsigned long long)s->sent.count, (unsigned long long)received,
+             (long long)stuck_ms / 1000, (long long)s->untaken_ms / 1000);
+}
+
 /* By the agent's own count: what it has received does not grow although more was sent, or is long
  * behind. */
 static void judge_slow(struct core *c, struct session *s, uint64_t received, struct mono now)
@@ -58,11 +57,18 @@ static void judge_slow(struct core *c, struct session *s, uint64_t received, str
     if (received != a->hb.received.count || received >= s->sent.count || !a->has_hb || overslept)
         s->moved_at = now;
     int64_t stuck_ms = mono_diff_ms(now, s->moved_at);
-    bool slow = stuck_ms >= SLOW_MS || s->untaken_ms >= SLOW_MS;
+    bool slow = stuck_ms >= SLOW_MS || s->untaken_ms >= SLOW_MS, bear = stuck_ms >= UNREAD_MS;
+    bool stalled = stuck_ms >= STALLED_MS;
+    char detail[160] = "";
+    if (slow != a->slow || stalled)
+        put_slow(s, received, stuck_ms, detail, sizeof(detail));
     if (slow != a->slow)
-        tell_slow(c, s, slow, received, stuck_ms);
+        c->ops.event(c->arg, slow ? "agent_slow" : "agent_not_slow", a->name, detail);
     a->slow = slow;
-    if (stuck_ms >= STALLED_MS)
+    if (bear != s->borne)
+        c->ops.bear(c->arg, s->id, bear);
+    s->borne = bear;
+    if (stalled)
         fleet_close(c, s, CLOSE_WRITE_STALLED, detail);
 }
 

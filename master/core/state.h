@@ -40,8 +40,9 @@
 #define SCAN_MS            1000 /* liveness, deadlines and rates are looked at this often */
 #define OWN_LAG_MS         1000 /* a later tick than this: the master overslept, and convicts no one */
 #define CONTROL_MAX_BYTES                                                                          \
-    (16u << 20)            /* control lines waiting for one session: over it, it is closed */
-#define END_DETAIL_MAX 240 /* what is kept of why a session ended; close reasons fit */
+    (16u << 20)             /* control lines waiting for one session: over it, it is closed */
+#define END_DETAIL_MAX 240  /* what is kept of why a session ended; close reasons fit */
+#define UNREAD_MS      5000 /* unmoved for this long: the kernel's patience is not what counts */
 #define SLOW_MS        15000
 #define STALLED_MS     45000 /* before nginx's 60 s */
 #define BURST_MS       500   /* tasks sent within it count as sent at its beginning */
@@ -232,6 +233,7 @@ struct session {
     size_t n_acks, acks_cap;
     /* When what the agent has received last grew, or nothing was on its way. */
     struct mono moved_at;
+    bool borne; /* ops.bear() holds */
     /* Tasks up to `mark` were sent by marked_at. While the agent has taken fewer, by its own count,
      * the oldest that it has not is at least so old; that age at its last heartbeat is untaken_ms.
      */

@@ -344,6 +344,13 @@ int64_t conn_unread_bytes(struct hub *h, session_id s)
     return info.recvq_bytes > 0 ? info.recvq_bytes : 0;
 }
 
+void conn_bear(struct hub *h, session_id s, bool on)
+{
+    struct conn *c = conn_find(h, s);
+    if (c != NULL)
+        sockinfo_bear(lws_get_socket_fd(c->wsi), on);
+}
+
 /* ---- the end */
 
 static int on_peer_close(struct conn *c, const unsigned char *in, size_t len)

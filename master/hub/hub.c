@@ -127,6 +127,11 @@ static void op_ended(void *arg, uint32_t batch, void *waiter)
     desk_on_ended(&h->desk, waiter);
 }
 
+static void op_bear(void *arg, session_id s, bool on)
+{
+    conn_bear(arg, s, on);
+}
+
 static int64_t op_unread(void *arg, session_id s)
 {
     return conn_unread_bytes(arg, s);
@@ -157,6 +162,7 @@ static const struct core_ops core_ops = {
     .ended = op_ended,
     .session_ended = op_session_ended,
     .unread = op_unread,
+    .bear = op_bear,
     .cpu = op_cpu,
     .step = op_step,
 };

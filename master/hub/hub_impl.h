@@ -89,6 +89,7 @@ bool hub_poll_tokens(struct hub *h, struct mono now); /* true: they changed */
 extern const struct lws_protocols hub_protocols[];
 void conn_want_write(struct hub *h, session_id s);
 int64_t conn_unread_bytes(struct hub *h, session_id s); /* what the kernel holds; 0: not known */
+void conn_bear(struct hub *h, session_id s, bool on);   /* with one that does not read */
 void conn_close_session(struct hub *h, session_id s, int code, const char *reason);
 void conn_close(struct conn *c, int code, const char *reason, struct mono now);
 void conn_close_all(struct hub *h, int code, const char *reason, struct mono now);

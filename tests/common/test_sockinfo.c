@@ -71,11 +71,25 @@ START_TEST(test_tuning_sets_keepalive_and_bounds)
 }
 END_TEST
 
+START_TEST(test_bearing_with_a_peer_lasts_until_it_is_over)
+{
+    int fds[2];
+    tcp_pair(fds);
+    sockinfo_tune_link(fds[0]);
+    sockinfo_bear(fds[0], true);
+    ck_assert_int_eq(option(fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT), 60000);
+    sockinfo_bear(fds[0], false);
+    ck_assert_int_eq(option(fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT), 20000);
+    close_pair(fds);
+}
+END_TEST
+
 START_TEST(test_tuning_bears_unix_sockets)
 {
     int fds[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     sockinfo_tune_link(fds[0]);
+    sockinfo_bear(fds[0], true);
     ck_assert_int_eq(write(fds[0], "x", 1), 1);
     close_pair(fds);
 }
@@ -83,5 +97,5 @@ END_TEST
 
 TESTS(sockinfo, test_unread_bytes_show_as_recvq, test_connection_has_a_round_trip,
       test_what_is_no_tcp_socket_is_refused, test_tuning_sets_keepalive_and_bounds,
-      test_tuning_bears_unix_sockets)
+      test_bearing_with_a_peer_lasts_until_it_is_over, test_tuning_bears_unix_sockets)
 CHECK_MAIN("sockinfo", sockinfo)

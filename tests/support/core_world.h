@@ -103,11 +103,17 @@ static int64_t w_unread(void *arg, session_id id)
     const struct w_agent *a = w_find(arg, id);
     return a ? a->unread : 0;
 }
+static void w_bear(void *arg, session_id id, bool on)
+{
+    struct w_agent *a = w_find(arg, id);
+    REQUIRE(a && a->borne != on);
+    a->borne = on;
+}
 static void world_boot(struct world *w)
 {
     w->ops = (struct core_ops){w_want_write,    w_close,      w_refill,      w_store, w_mark,
                                w_pause,         w_agent_seen, w_agent_empty, w_event, w_ended,
-                               w_session_ended, w_unread,     w_cpu,         w_step};
+                               w_session_ended, w_unread,     w_cpu,         w_step,  w_bear};
     const char *holders[W_SESSIONS];
     for (unsigned i = 0; i < w->n_holders; i++)
         holders[i] = w->holders[i];
@@ -307,7 +313,7 @@ static struct w_agent *world_connect(struct world *w, unsigned i, const char *na
     a->id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
     a->wants = false;
     w_dies_at(w, SAW_kill_m_open);
-    a->closed = a->welcomed = a->goaway = false;
+    a->closed = a->welcomed = a->goaway = a->borne = false;
     a->granted = a->results = a->sent = (struct window){0};
     a->received = a->received_bytes = 0;
     snprintf(a->name, sizeof(a->name), "%s", name);

@@ -55,7 +55,7 @@ struct w_agent { /* one connection, as the test plays it */
     char name[AGENT_NAME_MAX];
     int64_t unread;               /* bytes that its socket at the master holds */
     int64_t overdue_ms, still_ms; /* what its heartbeats say of its work */
-    bool closed, wants;
+    bool closed, wants, borne;
     int close_code;
     struct w_held held[W_HELD];
     unsigned n_held;

@@ -4,7 +4,7 @@
 
 The DNS knows hN.test as 198.18.1.N (N up to 200) and the root's NS. MODE_FILE says how it answers now: ok, silent or servfail.
 HTTP closes the connection after its answer, but that to /stay it leaves to the client; /slow is answered after SLOW_S,
-/big with 2 MiB.
+/text with 2 KiB, /big with 2 MiB.
 """
 import contextlib
 import selectors
@@ -15,6 +15,7 @@ import threading
 import time
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
+TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2048\r\n\r\n" + b"text" * 512
 BIG = b"HTTP/1.1 200 OK\r\nContent-Length: 2097155\r\n\r\n" + b"x" * (2 << 20) + b"end"
 A, NS = 1, 2
 SLOW_S = 0.3
@@ -81,7 +82,7 @@ def on_request(c, selector):
         c.settimeout(5)
         threading.Thread(target=answer, args=(c, False, BIG), daemon=True).start()
     elif request:
-        answer(c, stay)
+        answer(c, stay, TEXT if request.startswith(b"GET /text") else PAGE)
     else:
         c.close()
 

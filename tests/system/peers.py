@@ -133,12 +133,15 @@ class End:
         return self.closed and self.closed[0]
 
 
-def connect(world, token, port=None, recv_buffer=None):
-    """An upgraded connection to the agents' port that has said nothing yet; the status if it was refused."""
+def connect(world, token, port=None, rcvbuf=None):
+    """An upgraded connection to the agents' port that has said nothing yet; the status if it was refused.
+
+    rcvbuf: how much its kernel takes for it; it must be known before the first SYN.
+    """
     s = socket.socket()
-    if recv_buffer:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, recv_buffer)  # before the window is agreed on
     s.settimeout(PATIENCE * world.slower)
+    if rcvbuf:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
     s.connect(("127.0.0.1", port or world.port["agents"]))
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     key = base64.b64encode(os.urandom(16)).decode()
@@ -232,9 +235,9 @@ def hello(name, run="r1", **more):
             "version": "0", "capabilities": ["http", "dns"], "slots": 64, **more}
 
 
-def join(world, name, token, run="r1", credit=None, held=(), **more):
+def join(world, name, token, run="r1", credit=None, held=(), port=None, rcvbuf=None, **more):
     """An agent that has said HELLO and was welcomed. held: INFLIGHT lines; more: of HELLO."""
-    end = connect(world, token)
+    end = connect(world, token, port, rcvbuf)
     expect(isinstance(end, End), "the upgrade was answered", end)
     end.say(hello(name, run, **more), *held, {"type": "inflight_end"})
     end.welcome = end.wait("welcome")

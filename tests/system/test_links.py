@@ -103,14 +103,19 @@ def narrow(w, name, queue):
         w.net.run(host, "tc", "qdisc", "replace", "dev", device, "root", "tbf", "rate", "64kbit", "burst", "8k", *queue)
 
 
+def texts(w, count):
+    """Each result is much larger than its task: the path to the master is what is full."""
+    return w.api.submit([{"url": f"http://198.18.1.1/text?{i}", "keep_body": 2048} for i in range(count)], per_host=0)
+
+
 def test_a_narrow_path_carries_its_heartbeats_in_time(w):
     """More results than it carries, and a queue before it that would hold a minute of them, or drops what does not fit."""
-    total = 420
+    total = 120
     with fleet(w, ("a1", "a2"), options=("--slots", "64")):
         narrow(w, "a1", ("limit", "500k"))
         narrow(w, "a2", ("latency", "400ms"))
         began = time.monotonic()
-        batch = slow_batch(w, total)
+        batch = texts(w, total)
         with Watch(w, "a1", "a2") as watch:
             results = finish(w, batch, total, 90)
         took = time.monotonic() - began
@@ -165,12 +170,12 @@ def lossy_path(w, total, seconds):
 
 
 def test_a_third_of_all_packets_lost(w):
-    lossy_path(w, 1500, 20)
+    lossy_path(w, 5000, 20)
 
 
 @long
 def test_a_third_of_all_packets_lost_for_five_minutes(w):
-    lossy_path(w, 30000, 300)
+    lossy_path(w, 75000, 300)
 
 
 # --- flapping: 2 s up, 2 s down
@@ -282,16 +287,16 @@ def resets(w, total, times):
         finish(w, batch, total, 120)
         for name in names:
             expect(w.api.agent(name)["reconnects"] > 0, name, "was never reset")
-        equal(metric(w, "sonde_bad_messages_total"), 0, "messages that were no whole ones")
+        equal(metric(w, "sonde_messages_bad_total"), 0, "messages that were no whole ones")
         equal(metric(w, "sonde_results_rejected_total"), 0, "results refused")
         w.master_proc.stop()
         w.check_store()
 
 
 def test_resets_in_mid_frame(w):
-    resets(w, 2500, 25)
+    resets(w, 3000, 20)
 
 
 @long
 def test_hundred_resets_in_mid_frame(w):
-    resets(w, 8000, 100)
+    resets(w, 15000, 100)

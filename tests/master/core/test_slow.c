@@ -93,6 +93,18 @@ START_TEST(who_reads_again_gets_more_at_once)
 }
 END_TEST
 
+START_TEST(the_kernel_is_told_to_wait_before_it_would_end_the_link)
+{
+    begin();
+    ck_assert(!a->borne);
+    pass_s(10, 0);
+    ck_assert(a->borne);
+    beat(1);
+    ck_assert(!a->borne);
+    done();
+}
+END_TEST
+
 START_TEST(who_reads_little_by_little_is_not_slow)
 {
     begin();
@@ -138,6 +150,7 @@ START_TEST(a_master_that_overslept_blames_itself)
 END_TEST
 
 TESTS(all, it_is_slow_after_15_s_and_not_dead, it_gets_no_more_and_others_do,
-      who_reads_again_gets_more_at_once, who_reads_little_by_little_is_not_slow,
-      it_is_closed_after_45_s_and_its_tasks_go_to_others, a_master_that_overslept_blames_itself)
+      who_reads_again_gets_more_at_once, the_kernel_is_told_to_wait_before_it_would_end_the_link,
+      who_reads_little_by_little_is_not_slow, it_is_closed_after_45_s_and_its_tasks_go_to_others,
+      a_master_that_overslept_blames_itself)
 CHECK_MAIN("slow", all)
