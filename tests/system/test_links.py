@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Bad links that are no dead ones: slow, far, lossy and flapping paths, resets in mid-frame."""
 import os
-import random
 import re
 import time
 
@@ -259,6 +258,9 @@ def test_flapping_links_for_five_minutes(w):
 # --- resets in mid-frame
 
 
+SEGMENT = 1448  # with more on its way than this it is no heartbeat, and part of it has yet to come
+
+
 def sending(w, name):
     """Bytes of its link that its kernel has and nginx's has not."""
     out = w.net.run(name, "ss", "-Htn", "state", "established", f"dport = :{w.port['nginx']}").split()
@@ -266,27 +268,29 @@ def sending(w, name):
 
 
 def resets(w, total, times):
-    """The path is narrow and more is to say than it carries, so a frame is on its way whenever it is cut."""
+    """The paths are narrow and more is to say than they carry: whenever a link is up, a frame is soon on its way."""
     if not can_reset():
         raise Skipped("ss -K does nothing here: it needs root and CONFIG_INET_DIAG_DESTROY")
-    names = ("a1", "a2", "a3", "a4")
-    chance, in_frame = random.Random(21), 0
-    with fleet(w, names, options=("--slots", "64")):
-        for name in names:
+    count = dict.fromkeys(("a1", "a2", "a3", "a4"), 0)
+    with fleet(w, tuple(count), options=("--slots", "64")):
+        for name in count:
             w.net.run(name, "tc", "qdisc", "replace", "dev", "to-proxy", "root", "tbf", "rate", "256kbit", "burst", "8k", "limit", "200k")
         batch = slow_batch(w, total)
+
+        def one_in_a_frame():
+            """The one that was reset least, of those that can be."""
+            return next((n for n in sorted(count, key=count.get) if sending(w, n) > SEGMENT), None)
+
         for _ in range(times):
-            name = chance.choice(names)
-            w.wait_for(lambda: w.api.agent(name)["state"] == "alive", 20, f"{name} is back")
-            w.wait_for(lambda: sending(w, name) > 0 or ended(w.api.counts(batch)) == total, 10, f"{name} has a frame on its way")
-            in_frame += sending(w, name) > 0
+            name = w.wait_for(one_in_a_frame, 20, "a frame is on its way")
             reset(w, name)
+            count[name] += 1
         done = ended(w.api.counts(batch))
-        print(f"    {in_frame} of {times} resets with bytes on their way, {done} of {total} tasks ended by then")
-        expect(in_frame >= times * 3 // 4, "only", in_frame, "of", times, "resets hit a frame")
+        print(f"    resets {count}, {done} of {total} tasks ended by then")
+        expect(done < total, "the batch ended too soon to be disturbed")
         finish(w, batch, total, 120)
-        for name in names:
-            expect(w.api.agent(name)["reconnects"] > 0, name, "was never reset")
+        for name, n in count.items():
+            expect(n > 0 and w.api.agent(name)["reconnects"] >= 1, name, "was never reset")
         equal(metric(w, "sonde_messages_bad_total"), 0, "messages that were no whole ones")
         equal(metric(w, "sonde_results_rejected_total"), 0, "results refused")
         w.master_proc.stop()
@@ -294,9 +298,9 @@ def resets(w, total, times):
 
 
 def test_resets_in_mid_frame(w):
-    resets(w, 3000, 20)
+    resets(w, 1500, 20)
 
 
 @long
 def test_hundred_resets_in_mid_frame(w):
-    resets(w, 15000, 100)
+    resets(w, 6000, 100)
