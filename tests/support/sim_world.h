@@ -104,7 +104,7 @@ static int conn_open(struct sim *m, unsigned agent)
         sim_wire_init(&c->up, &m->rng);
         sim_wire_init(&c->down, &m->rng);
         line_buf_init(&c->in);
-        end->closed = end->wants = false;
+        end->closed = end->wants = end->borne = false;
         end->id = core_session_open(m->w->core, NULL, "127.0.0.1", m->w->now);
         w_dies_at(m->w, SAW_kill_m_open);
         return k;
