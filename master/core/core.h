@@ -16,10 +16,10 @@
  * It sees no socket, clock, thread, random source or disk. The hub thread (or the simulator) feeds
  * events and carries out the actions of struct core_ops. Nothing here blocks; every call is bounded
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
- * (agents and sessions), clone.c (two of one name), batch.c, pause.c, lease.c, dispatch.c (fair
- * turns, credit), polite.c (per-host budget), skip.c (busy hosts' tasks stay in the store), slots.c
- * (targets that ask for several agents), stuck.c (why a batch does not advance), tell.c (what the
- * log is told of tasks).
+ * (agents and sessions), flow.c (result windows), clone.c (two of one name), batch.c, pause.c,
+ * lease.c, dispatch.c (fair turns, credit), polite.c (per-host budget), skip.c (busy hosts' tasks
+ * stay in the store), slots.c (targets that ask for several agents), stuck.c (why a batch does not
+ * advance), tell.c (what the log is told of tasks).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
