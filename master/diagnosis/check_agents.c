@@ -37,14 +37,6 @@ static unsigned count_connected(const struct diag_facts *f)
     return n;
 }
 
-/* What every check of the fleet begins with. False: it is said already. */
-static bool can_ask(const struct diag_facts *f, struct diag_finding *out)
-{
-    if (!f->has_core)
-        diag_say(out, DIAG_UNKNOWN, "the hub could not be asked");
-    return f->has_core;
-}
-
 static bool is_bulk(unsigned n, unsigned of)
 {
     return n >= BULK_LEAST && diag_percent(n, of) >= BULK_PERCENT;
@@ -53,8 +45,6 @@ static bool is_bulk(unsigned n, unsigned of)
 void check_agents(const struct diag_facts *f, struct diag_finding *out)
 {
     unsigned n = count_connected(f);
-    if (!can_ask(f, out))
-        return;
     diag_figure(out, "connected", n);
     diag_figure(out, "known", f->n_agents);
     if (n > 0)
@@ -68,8 +58,6 @@ void check_agents(const struct diag_facts *f, struct diag_finding *out)
 void check_agents_lost(const struct diag_facts *f, struct diag_finding *out)
 {
     char age[HUMAN_MAX];
-    if (!can_ask(f, out))
-        return;
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
         if (connected(v) || v->left || v->away_ms < 0 || v->away_ms > LOST_MS)
@@ -99,8 +87,6 @@ static void half_open(const struct agent_view *v, struct diag_finding *out)
 
 void check_half_open(const struct diag_facts *f, struct diag_finding *out)
 {
-    if (!can_ask(f, out))
-        return;
     for (unsigned i = 0; i < f->n_agents; i++)
         half_open(&f->agents[i], out);
     unsigned n = diag_items(out), of = count_connected(f);
@@ -140,8 +126,6 @@ static bool cut_while_slow(const struct agent_view *v, struct diag_finding *out)
 void check_slow_consumers(const struct diag_facts *f, struct diag_finding *out)
 {
     unsigned full = 0, cut = 0;
-    if (!can_ask(f, out))
-        return;
     for (unsigned i = 0; i < f->n_agents; i++) {
         slow_consumer(&f->agents[i], out);
         cut += cut_while_slow(&f->agents[i], out);
@@ -184,8 +168,6 @@ void check_stuck_probes(const struct diag_facts *f, struct diag_finding *out)
 {
     char age[HUMAN_MAX];
     int64_t oldest_ms = -1;
-    if (!can_ask(f, out))
-        return;
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
         if (!tells(v))
@@ -206,8 +188,6 @@ void check_stuck_probes(const struct diag_facts *f, struct diag_finding *out)
 
 void check_agent_trouble(const struct diag_facts *f, struct diag_finding *out)
 {
-    if (!can_ask(f, out))
-        return;
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
         if (connected(v) && v->trouble && v->trouble[0])
@@ -219,8 +199,6 @@ void check_agent_trouble(const struct diag_facts *f, struct diag_finding *out)
 void check_agent_lag(const struct diag_facts *f, struct diag_finding *out)
 {
     double worst = -1;
-    if (!can_ask(f, out))
-        return;
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
         if (!tells(v))
@@ -248,8 +226,6 @@ static void shares(const struct diag_facts *f, struct diag_finding *out,
                    const char *what)
 {
     double worst = -1;
-    if (!can_ask(f, out))
-        return;
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
         struct share s = tells(v) ? of(&v->hb) : (struct share){-1, -1};

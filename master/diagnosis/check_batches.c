@@ -19,10 +19,6 @@ static void item(const struct core_stuck *s, struct diag_finding *out)
 
 static void stand_still(const struct diag_facts *f, struct diag_finding *out, waits_f *waits)
 {
-    if (!f->has_core) {
-        diag_say(out, DIAG_UNKNOWN, "the hub could not be asked");
-        return;
-    }
     for (unsigned i = 0; i < f->n_stuck; i++)
         if (waits(f, &f->stuck[i]))
             item(&f->stuck[i], out);

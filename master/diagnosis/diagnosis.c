@@ -103,13 +103,23 @@ enum diag_state diag_over(double value, double warn, double bad)
 
 /* ---- all of them */
 
+/* What is about agents and batches judges the core's views: without these there is no verdict. */
+static void run(const struct row *r, const struct diag_facts *f, struct diag_finding *out)
+{
+    bool of_core = r->about == ABOUT_AGENTS || r->about == ABOUT_BATCHES;
+    if (of_core && !f->has_core)
+        diag_say(out, DIAG_UNKNOWN, "the hub could not be asked");
+    else
+        r->run(f, out);
+}
+
 struct diagnosis *diagnosis_make(const struct diag_facts *f)
 {
     struct diagnosis *d = mem_zalloc(sizeof(*d));
     for (unsigned c = 0; c < DIAG_CHECKS; c++) {
         struct diag_finding *found = &d->findings[c];
         found->check = (enum diag_check)c;
-        rows[c].run(f, found);
+        run(&rows[c], f, found);
         REQUIRE(found->evidence[0] != '\0');
         d->count[found->state]++;
         if (found->state > d->state && found->state != DIAG_UNKNOWN)
