@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 #include "common/clock.h"
@@ -87,20 +90,34 @@ static void read_load(struct hostinfo *h)
     h->load1 = sysinfo(&si) == 0 ? (double)si.loads[0] / (1 << SI_LOAD_SHIFT) : -1;
 }
 
+static bool in_close_wait(int fd)
+{
+    struct tcp_info ti;
+    socklen_t len = sizeof(ti);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len) == 0 && ti.tcpi_state == TCP_CLOSE_WAIT;
+}
+
+/* One pass: a descriptor costs a microsecond, and limits bound how many there are. Another thread
+ * may close one meanwhile, or open another in its place: no harm to a question. */
 static void read_fds(struct hostinfo *h)
 {
     struct rlimit limit;
-    h->fds_used = h->fds_max = -1;
+    h->fds_used = h->fds_max = h->sockets_close_wait = -1;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         h->fds_max = (int64_t)limit.rlim_cur;
     DIR *dir = opendir("/proc/self/fd");
     if (dir == NULL)
         return;
-    int64_t n = 0;
-    for (struct dirent *e; (e = readdir(dir)) != NULL;)
-        n += e->d_name[0] != '.';
+    int64_t n = 0, close_wait = 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        if (e->d_name[0] == '.')
+            continue;
+        n++;
+        close_wait += in_close_wait((int)strtol(e->d_name, NULL, 10));
+    }
     closedir(dir);
     h->fds_used = n - 1; /* not the one that reads the directory */
+    h->sockets_close_wait = close_wait;
 }
 
 /* CurrEstab of /proc/net/snmp: the ninth figure of its second "Tcp:" line. */
@@ -132,7 +149,6 @@ void hostinfo_ports(int64_t *time_wait, int64_t *range)
 static void read_sockets(struct hostinfo *h)
 {
     h->sockets_established = current_established();
-    h->sockets_close_wait = -1;
     hostinfo_ports(&h->sockets_time_wait, &h->ephemeral_ports);
 }
 

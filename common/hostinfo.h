@@ -12,10 +12,11 @@ struct hostinfo {
     double load1;
     int64_t rss_bytes, mem_available_bytes;
     int64_t fds_used, fds_max;
-    /* Of the host's namespace. The kernel's cheap figure for "established" has those in CLOSE_WAIT
-     * in it; counting these apart would mean a walk over every socket, so it stays −1. */
-    int64_t sockets_established, sockets_time_wait, sockets_close_wait;
-    int64_t ephemeral_ports; /* size of ip_local_port_range */
+    /* Of the host's namespace. The kernel's figure for "established" has those in CLOSE_WAIT in it.
+     */
+    int64_t sockets_established, sockets_time_wait;
+    int64_t sockets_close_wait; /* of this process: hung up by their peers, and not by it */
+    int64_t ephemeral_ports;    /* size of ip_local_port_range */
     /* private to hostinfo */
     int64_t last_cpu_ticks, last_ns;
 };

@@ -47,6 +47,9 @@
 #define HELLO_DEADLINE_MS 10000
 #define ORPHAN_GRACE_MS   15000
 #define DRAIN_MS          35000
+/* Two clocks that differ by more (beyond half a round trip, which is not known better) are told.
+ * A leap second, stepped over or smeared over a day, is not. */
+#define CLOCK_SKEW_MS 2000
 
 /* Work that stands still, whatever the link does */
 #define STALLED_OVERDUE_MS 5000 /* a started probe is beyond its own time-out by so much */

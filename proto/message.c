@@ -13,6 +13,8 @@
 #define TASK_DEADLINE_MAX ((int64_t)DEADLINE_S_MAX * 1000)
 /* A measure (load, lag, percent) beyond this is nonsense. */
 #define MEASURE_MAX 1e12
+/* Between two times that four digits of year can show. */
+#define CLOCK_MS_MAX INT64_C(320000000000000)
 
 static const char *const words[] = {[MSG_UNKNOWN] = "unknown",
 #define X(id, word) [MSG_##id] = word,
@@ -30,6 +32,11 @@ const char *message_word(enum message_type t)
 {
     REQUIRE((size_t)t < ARRAY_LEN(words));
     return words[t];
+}
+
+bool message_clock_is_off(int64_t clock_ms, double rtt_ms)
+{
+    return llabs(clock_ms) > CLOCK_SKEW_MS + (int64_t)(rtt_ms > 0 ? rtt_ms / 2 : 0);
 }
 
 const char *task_class_word(enum task_class c)
@@ -282,6 +289,12 @@ static void read_machine(struct json_cur *c, struct msg_heartbeat *m)
     m->sendq_bytes = get_figure(c, "sendq_bytes");
 }
 
+static void read_clock(struct json_cur *c, struct msg_heartbeat *m)
+{
+    m->clock_ms = json_get_int(c, "clock_ms", -CLOCK_MS_MAX, CLOCK_MS_MAX, 0);
+    m->has_clock = m->clock_ms == json_get_int(c, "clock_ms", -CLOCK_MS_MAX, CLOCK_MS_MAX, 1);
+}
+
 static void read_heartbeat(struct json_cur *c, struct message *out)
 {
     struct msg_heartbeat *m = &out->heartbeat;
@@ -290,6 +303,7 @@ static void read_heartbeat(struct json_cur *c, struct message *out)
     m->credit = need_window(c, "credit");
     m->lag_ms = get_measure(c, "lag_ms");
     m->rtt_ms = get_measure(c, "rtt_ms");
+    read_clock(c, m);
     m->queue = get_figure(c, "queue");
     m->running = get_figure(c, "running");
     m->slots = get_figure(c, "slots");
@@ -311,6 +325,9 @@ static void read_heartbeat_ack(struct json_cur *c, struct message *out)
     out->heartbeat_ack.seq = need_count(c, "seq");
     out->heartbeat_ack.lag_ms = get_measure(c, "lag_ms");
     out->heartbeat_ack.results = need_window(c, "results");
+    const char *time = json_get_str(c, "time", MESSAGE_ID_MAX, "");
+    if (*time != '\0' && wall_parse(time, &out->heartbeat_ack.time) != ERR_NONE)
+        json_cur_fail(c, "'time' is not an RFC 3339 time");
 }
 
 /* An object member, and its bytes as they came: *text holds the line before (lend_line), the

@@ -87,11 +87,16 @@ struct msg_heartbeat { /* figures that cannot be had are −1 */
     uint64_t drops,
         probes;          /* lines or results dropped (never silently); probes ended since start */
     const char *trouble; /* one sentence when the agent is not well, "" otherwise */
+    bool has_clock;
+    int64_t clock_ms; /* the agent's clock less the master's, by the exchange that rtt_ms is of */
 };
+/* A clock that is off by more than the round trip leaves open. */
+bool message_clock_is_off(int64_t clock_ms, double rtt_ms);
 struct msg_heartbeat_ack {
     uint64_t seq;
     double lag_ms; /* the master's own */
     struct window results;
+    struct wall time; /* the master's clock; unset = not told */
 };
 struct msg_task {
     uint64_t task;

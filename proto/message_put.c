@@ -181,6 +181,8 @@ void msg_put_heartbeat(struct strbuf *b, const struct msg_heartbeat *m)
     put_window(&w, "credit", m->credit);
     put_measure(&w, "lag_ms", m->lag_ms);
     put_measure(&w, "rtt_ms", m->rtt_ms);
+    if (m->has_clock)
+        json_int(&w, "clock_ms", m->clock_ms);
     put_figure(&w, "queue", m->queue);
     put_figure(&w, "running", m->running);
     put_figure(&w, "slots", m->slots);
@@ -201,10 +203,13 @@ void msg_put_heartbeat(struct strbuf *b, const struct msg_heartbeat *m)
 
 void msg_put_heartbeat_ack(struct strbuf *b, const struct msg_heartbeat_ack *m)
 {
+    char time[WALL_TEXT_MAX];
     struct json_out w = begin(b, MSG_HEARTBEAT_ACK);
     json_u64(&w, "seq", m->seq);
     put_measure(&w, "lag_ms", m->lag_ms);
     put_window(&w, "results", m->results);
+    if (m->time.us != 0)
+        json_str(&w, "time", wall_format(m->time, time));
     end(&w);
 }
 

@@ -118,6 +118,7 @@ struct result {
     enum cause cause;
     char *message;          /* one sentence with the particulars; NULL when ok */
     struct wall started_at; /* unset = never started */
+    int64_t clock_skew_ms;  /* of the clock that tells it, less the master's; 0 = it is right */
     double queue_ms;
     struct result_timings t;
     struct result_http *http; /* at most one of the two */

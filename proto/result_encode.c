@@ -358,6 +358,8 @@ static void put_record(const struct result *r, struct wall now, struct strbuf *b
     json_str(&w, "cause", cause_word(r->cause));
     json_str(&w, "message", r->message);
     put_time(&w, "started_at", r->started_at);
+    if (r->clock_skew_ms != 0)
+        json_int(&w, "clock_skew_ms", r->clock_skew_ms);
     json_ms(&w, "queue_ms", r->queue_ms);
     put_timings(&w, &r->t);
     json_key(&w, "http");

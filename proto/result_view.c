@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/result_view.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/human.h"
@@ -124,6 +125,16 @@ static void put_cause(struct view *v, const struct json_node *r)
     strbuf_fini(&rest);
 }
 
+/* A clock that is off is said beside what it tells. */
+static void put_started(struct view *v, const struct json_node *r)
+{
+    double skew_ms = node_num(r, "clock_skew_ms", 0);
+    view_line(v, "started", node_str(r, "started_at"));
+    if (skew_ms != 0)
+        view_linef(v, "its clock", "%.1f s %s the master's", fabs(skew_ms) / 1000,
+                   skew_ms < 0 ? "behind" : "ahead of");
+}
+
 static void put_verdict(struct view *v, const struct json_node *r)
 {
     char queued[HUMAN_MAX];
@@ -139,7 +150,7 @@ static void put_verdict(struct view *v, const struct json_node *r)
     strbuf_putc(v->out, '\n');
     view_line(v, "target", node_str(r, "target"));
     view_line(v, "agent", node_str(r, "agent"));
-    view_line(v, "started", node_str(r, "started_at"));
+    put_started(v, r);
     if (node_num(r, "queue_ms", 0) >= 1)
         view_linef(v, "queued", "%s ms", human_ms(node_num(r, "queue_ms", 0), queued));
 }

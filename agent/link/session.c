@@ -195,6 +195,7 @@ static void reset_connection(struct session *s, struct mono now)
     s->window = (struct byte_window){0};
     s->beat_due = false;
     s->beat_seq = 0;
+    s->has_clock = false;
     s->session_id[0] = '\0';
 }
 
@@ -418,6 +419,11 @@ int64_t session_take_reconnect_ms(struct session *s)
     return ms;
 }
 
+static bool clock_is_off(const struct session *s)
+{
+    return s->has_clock && message_clock_is_off(s->clock_ms, s->rtt_ms);
+}
+
 void session_info(const struct session *s, struct session_info *out)
 {
     struct outbox_stats o;
@@ -436,6 +442,7 @@ void session_info(const struct session *s, struct session_info *out)
         .unknown_messages = s->unknown_messages,
         .unknown_acks = s->unknown_acks,
         .rtt_ms = s->rtt_ms,
+        .clock_skew_ms = clock_is_off(s) ? s->clock_ms : 0,
         .session_id = s->session_id,
         .store_id = s->store_id,
     };

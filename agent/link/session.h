@@ -52,6 +52,8 @@ struct session_ops {
     /* Fills what the session does not know itself: lag, queue, running, slots, machine and link,
      * probes, trouble. */
     void (*figures)(void *arg, struct msg_heartbeat *hb, struct mono now);
+    /* The time of day: to be compared with the master's, and for nothing else. */
+    struct wall (*wall)(void *arg);
     /* Ends the connection with this code; session_on_disconnected() must follow. */
     void (*close)(void *arg, uint16_t code, const char *reason);
 };
@@ -117,6 +119,7 @@ struct session_info {
     uint64_t drops;        /* results set aside or rejected */
     uint64_t released, nacked, unknown_messages, unknown_acks;
     double rtt_ms;                     /* of the last heartbeat; negative: none yet */
+    int64_t clock_skew_ms;             /* our clock less the master's, when that is off; else 0 */
     const char *session_id, *store_id; /* "" = none; borrowed */
 };
 void session_info(const struct session *s, struct session_info *out);

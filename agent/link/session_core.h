@@ -65,6 +65,8 @@ struct session {
     double rtt_ms;
     char spool_trouble[SPOOL_TROUBLE_MAX];
     struct byte_window window; /* of TASK bytes */
+    bool has_clock;            /* compared with the master's, in this session: */
+    int64_t clock_ms;
 };
 
 /* session.c */

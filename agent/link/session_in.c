@@ -197,14 +197,25 @@ static void widen(struct session *s, struct window w)
         s->results_window.bytes = w.bytes;
 }
 
+/* The master read its clock between our heartbeat and now: in the middle, as far as anybody knows.
+ * What is held up on the way lengthens the round trip, and so what is left open. */
+static void compare_clocks(struct session *s, struct wall masters)
+{
+    struct wall ours = s->ops.wall(s->arg);
+    s->has_clock = masters.us != 0;
+    s->clock_ms = (ours.us - masters.us) / 1000 - (int64_t)(s->rtt_ms / 2);
+}
+
 static void on_heartbeat_ack(struct session *s, const struct message *msg, size_t len,
                              struct mono now)
 {
     s->answered_at = now;
     widen(s, msg->heartbeat_ack.results);
     uint64_t seq = msg->heartbeat_ack.seq;
-    if (seq > 0 && seq <= s->beat_seq && s->beat_seq - seq < BEATS_KEPT)
-        s->rtt_ms = mono_diff_ms_f(now, s->beats[seq % BEATS_KEPT]);
+    if (seq == 0 || seq > s->beat_seq || s->beat_seq - seq >= BEATS_KEPT)
+        return;
+    s->rtt_ms = mono_diff_ms_f(now, s->beats[seq % BEATS_KEPT]);
+    compare_clocks(s, msg->heartbeat_ack.time);
 }
 
 static void on_results_ack(struct session *s, const struct message *msg, size_t len,

@@ -110,6 +110,8 @@ void session_figures(struct session *s, struct msg_heartbeat *out, struct mono n
     out->received = s->received;
     out->credit = s->credit;
     out->rtt_ms = s->rtt_ms;
+    out->has_clock = s->has_clock;
+    out->clock_ms = s->clock_ms;
     out->outbox_results = (int64_t)o.results;
     out->outbox_bytes = (int64_t)o.bytes;
     out->drops += s->drops;

@@ -149,6 +149,11 @@ static void op_figures(void *arg, struct msg_heartbeat *hb, struct mono now)
     put_trouble(w, hb, &p, now);
 }
 
+static struct wall op_wall(void *arg)
+{
+    return wall_now();
+}
+
 static const struct session_ops ops = {
     .admit = op_admit,
     .cancel = op_cancel,
@@ -156,6 +161,7 @@ static const struct session_ops ops = {
     .free_places = op_free_places,
     .deny = op_deny,
     .figures = op_figures,
+    .wall = op_wall,
     .close = op_close,
 };
 
@@ -298,6 +304,9 @@ static void hand_over(struct work *w, const struct job *j, struct mono now)
     }
     strbuf_reset(&w->record);
     if (end == SESSION_DONE) {
+        struct session_info i;
+        session_info(w->session, &i);
+        j->result->clock_skew_ms = i.clock_skew_ms;
         health_ended(w->health, CAUSE_NONE, now);
         w->ended[r->cause]++;
         tell_end(w, j);

@@ -114,6 +114,11 @@ static void put_agent(struct json_out *w, const struct agent_view *v)
     figure(w, "heartbeat_gap_max_ms", v->heartbeat_gap_max_ms);
     figure(w, "connected_ms", v->connected_ms);
     json_ms(w, "rtt_ms", v->rtt_ms);
+    json_bool(w, "clock_skew", v->clock_off);
+    if (v->has_hb && v->hb.has_clock)
+        json_int(w, "clock_ahead_ms", v->hb.clock_ms);
+    else
+        json_null(w, "clock_ahead_ms");
     json_u64(w, "credit_left", v->credit_left);
     json_u64(w, "in_flight", v->in_flight);
     json_u64(w, "leases", v->leases);

@@ -129,6 +129,7 @@ static void hub_facts(struct http_req *r, bool asked, struct diag_facts *f)
     f->stuck = r->creq->stuck;
     f->n_stuck = r->creq->n_stuck;
     f->more_stuck = r->creq->more_stuck;
+    f->pile = r->creq->pile;
     desk_fact(r->creq, f);
 }
 

@@ -46,7 +46,7 @@ static unsigned count_near(const struct ages *a, int64_t age_ms, struct mono now
 }
 
 /* The kept age that has most others near it. */
-static bool find_pile(const struct ages *a, struct mono now, struct ages_pile *out)
+bool ages_look(const struct ages *a, struct mono now, struct ages_pile *out)
 {
     struct ages_pile best = {.of = count_recent(a, now)};
     for (unsigned i = 0; i < a->n; i++) {
@@ -58,10 +58,8 @@ static bool find_pile(const struct ages *a, struct mono now, struct ages_pile *o
         if (n > best.n && moments >= AGES_MOMENTS)
             best = (struct ages_pile){n, best.of, age_ms, nearness(age_ms)};
     }
-    if (best.n < AGES_LEAST || best.n * 100 < best.of * AGES_PERCENT)
-        return false;
     *out = best;
-    return true;
+    return best.n >= AGES_LEAST && best.n * 100 >= best.of * AGES_PERCENT;
 }
 
 /* Where this value was told, or where it may be noted: a free place, else the oldest. */
@@ -101,7 +99,7 @@ bool ages_add(struct ages *a, int64_t age_ms, struct mono now, struct ages_pile 
     a->kept[a->next].ended = now;
     a->next = (a->next + 1) % AGES_KEPT;
     a->n += a->n < AGES_KEPT;
-    if (!find_pile(a, now, &pile) || !is_near(pile.age_ms, age_ms, 2 * pile.near_ms) ||
+    if (!ages_look(a, now, &pile) || !is_near(pile.age_ms, age_ms, 2 * pile.near_ms) ||
         !tell(a, pile.age_ms, now))
         return false;
     *out = pile;

@@ -41,5 +41,8 @@ struct ages {
     unsigned n_told;
 };
 
+/* Do they pile up now, told or not; out->of is set in any case. */
+bool ages_look(const struct ages *a, struct mono now, struct ages_pile *out);
+
 /* Zeroed is empty. True: the ages pile up, at out->age_ms, and nobody was told within the hour. */
 bool ages_add(struct ages *a, int64_t age_ms, struct mono now, struct ages_pile *out);

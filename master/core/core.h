@@ -4,6 +4,7 @@
 #include "common/cidr.h"
 #include "common/metrics.h"
 #include "common/sockinfo.h"
+#include "master/core/cuts.h"
 #include "proto/cause.h"
 #include "proto/end.h"
 #include "proto/message.h"
@@ -169,6 +170,8 @@ struct core_ops {
     /* This agent speaks and does not read. On: its socket is not to be given up for that, the core
      * will judge; off: it reads again. */
     void (*bear)(void *arg, session_id s, bool on);
+    /* The time of day, to be told to agents; unset: not known. Nothing here is decided by it. */
+    struct wall (*wall)(void *arg);
 };
 
 struct core_config {
@@ -341,9 +344,11 @@ struct agent_view {
     bool left;        /* away after a BYE: nobody need look for it */
     /* Sent in this session, and by its last heartbeat not received. */
     uint64_t untaken, untaken_bytes;
-    double rtt_ms; /* of HEARTBEAT and its ACK, −1 = none */
+    double rtt_ms;  /* of HEARTBEAT and its ACK, −1 = none */
+    bool clock_off; /* its clock is far from the master's: hb.clock_ms */
     uint64_t credit_left, in_flight, leases, sent_tasks, results, reconnects;
     uint64_t reconnects_24h; /* by the hour */
+    struct cuts_sum cuts;
     struct {
         enum end cause; /* END_NONE: it has not been away */
         char *detail;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "common/mailbox.h"
+#include "master/core/ages.h"
 #include "master/core/core.h"
 #include "master/core/event_log.h"
 
@@ -23,7 +24,7 @@ enum core_req_op {
     REQ_TASK,    /* task → state, history; found = it is in memory */
     REQ_AGENTS,  /* agent name or NULL → views */
     REQ_EVENTS,  /* agent, events → events.page; done when there is one, or after wait_ms */
-    REQ_DIAGNOSE /* → views of all, stuck, box */
+    REQ_DIAGNOSE /* → views of all, stuck, pile, box */
 };
 struct core_req {
     struct letter letter;
@@ -52,6 +53,7 @@ struct core_req {
     } events;
     struct core_stuck *stuck;
     unsigned n_stuck, more_stuck;
+    struct ages_pile pile;    /* of the ages at which sessions ended; n 0: they do not pile up */
     struct mailbox_stats box; /* of these requests */
     /* private to the hub */
     struct list_node wait_node;

@@ -86,6 +86,8 @@ static void remember(struct agent *a, const struct session *s, struct mono now)
     a->last_end.cause = s->end;
     a->last_end.age_ms = mono_diff_ms(now, s->began_at);
     a->last_end.at = now;
+    if (s->end != END_bye)
+        cuts_add(&a->cuts, s->end, now);
     snprintf(a->last_end.detail, sizeof(a->last_end.detail), "%s", s->end_detail);
 }
 

@@ -393,7 +393,8 @@ static void put_welcome(struct core *c, struct session *s, struct mono now)
                             .store_id = c->store_id,
                             .heartbeat_ms = HEARTBEAT_MS,
                             .timeout_ms = DEAD_MS,
-                            .results = flow_grant(c, s, now)};
+                            .results = flow_grant(c, s, now),
+                            .time = c->ops.wall(c->arg)};
     char text[64][IP_TEXT_MAX + 4];
     for (; w.n_deny < c->n_deny; w.n_deny++) {
         char ip[IP_TEXT_MAX];

@@ -77,11 +77,13 @@ static void view_fill(const struct agent *a, struct agent_view *v, struct mono n
     v->away_ms = a->session || !mono_is_set(a->left_at) ? -1 : mono_diff_ms(now, a->left_at);
     v->left = !a->session && a->run_id[0] == '\0';
     v->rtt_ms = a->rtt_ms;
+    v->clock_off = a->clock_off;
     v->leases = v->in_flight = a->leases.count + a->twins.count;
     v->sent_tasks = a->sent_tasks;
     v->results = a->results;
     v->reconnects = a->sessions > 0 ? a->sessions - 1 : 0;
     v->reconnects_24h = hours_sum(&a->reconnects, now);
+    cuts_sum(&a->cuts, now, &v->cuts);
     if (a->session)
         view_session(a->session, v, now);
 }

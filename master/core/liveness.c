@@ -130,6 +130,19 @@ static void judge_stalled(struct core *c, struct session *s, const struct msg_he
     fleet_agent_lost(c, a, LOSS_STALL, now);
 }
 
+/* Only told: all that the core decides, it decides by one clock that nobody sets. */
+static void judge_clock(struct core *c, struct agent *a, const struct msg_heartbeat *m)
+{
+    char detail[128];
+    bool off = m->has_clock && message_clock_is_off(m->clock_ms, m->rtt_ms);
+    if (!m->has_clock || off == a->clock_off)
+        return;
+    a->clock_off = off;
+    snprintf(detail, sizeof(detail), "its clock is %.3f s %s the master's, round trip %.1f ms",
+             (double)llabs(m->clock_ms) / 1000, m->clock_ms < 0 ? "behind" : "ahead of", m->rtt_ms);
+    c->ops.event(c->arg, off ? "agent_clock_skew" : "agent_clock_right", a->name, detail);
+}
+
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
                         struct mono now)
 {
@@ -138,6 +151,7 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
     if (gap > a->hb_gap_max_ms)
         a->hb_gap_max_ms = gap;
     judge_slow(c, s, m->received.count, now);
+    judge_clock(c, a, m);
     a->hb = *m;
     a->hb.trouble = NULL;
     note_trouble(a, m->trouble ? m->trouble : "");
@@ -145,9 +159,10 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
     a->has_hb = true;
     a->hb_at = now;
     judge_stalled(c, s, m, now);
-    msg_put_heartbeat_ack(
-        &s->control, &(struct msg_heartbeat_ack){
-                         .seq = m->seq, .lag_ms = c->own_lag_ms, .results = flow_grant(c, s, now)});
+    msg_put_heartbeat_ack(&s->control, &(struct msg_heartbeat_ack){.seq = m->seq,
+                                                                   .lag_ms = c->own_lag_ms,
+                                                                   .results = flow_grant(c, s, now),
+                                                                   .time = c->ops.wall(c->arg)});
     fleet_credit(c, s, m->credit);
     fleet_control(c, s);
 }

@@ -9,6 +9,7 @@
 #include "common/strbuf.h"
 #include "master/core/bulk.h"
 #include "master/core/core.h"
+#include "master/core/cuts.h"
 #include "master/core/hours.h"
 #include "proto/byte_window.h"
 
@@ -202,9 +203,11 @@ struct agent {
         struct mono at;
     } last_end;
     struct hours reconnects;
+    struct cuts cuts;
     struct mono hb_at;
     int64_t hb_gap_max_ms;
     double rtt_ms;
+    bool clock_off; /* as of the last heartbeat that told */
     uint64_t sent_tasks, results, sessions;
     int64_t window; /* slots + queue, as HELLO says */
     UT_hash_handle hh;

@@ -1,50 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/diagnosis/checks.h"
 #include "proto/limits.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 /* The fleet, as the master sees it and as each agent told in its last heartbeat. */
 
-#define LATE_MS          (HEARTBEAT_MS * 3 / 2) /* without a heartbeat; suspect comes later */
-#define LOST_MS          3600000                /* who is away for longer is no news */
-#define CUT_NEWS_MS      600000                 /* who was cut for being slow is news for so long */
-#define BULK_LEAST       3                      /* so many at once, and … */
-#define BULK_PERCENT     30    /* … this share of all: one cause, and not theirs */
-#define RECVQ_WARN_BYTES 65536 /* unread: an agent that reads never has so much */
-#define PROBE_GRACE_MS   5000  /* beyond the longest time-out */
-#define LAG_WARN_MS      500
-#define LAG_BAD_MS       5000
-#define USED_WARN        80 /* percent of a limit */
-#define USED_BAD         95
-#define PORTS_WARN       50
-#define PORTS_BAD        90
-
-static bool connected(const struct agent_view *v)
-{
-    return v->state != AGENT_ORPHANED && v->state != AGENT_GONE;
-}
-
-/* It is connected, and its figures are of this session. */
-static bool tells(const struct agent_view *v)
-{
-    return connected(v) && v->has_hb;
-}
-
-static unsigned count_connected(const struct diag_facts *f)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < f->n_agents; i++)
-        n += connected(&f->agents[i]);
-    return n;
-}
-
-static bool is_bulk(unsigned n, unsigned of)
-{
-    return n >= BULK_LEAST && diag_percent(n, of) >= BULK_PERCENT;
-}
+#define LOST_MS        3600000 /* who is away for longer is no news */
+#define PROBE_GRACE_MS 5000    /* beyond the longest time-out */
+#define LAG_WARN_MS    500
+#define LAG_BAD_MS     5000
+#define USED_WARN      80 /* percent of a limit */
+#define USED_BAD       95
+#define PORTS_WARN     50
+#define PORTS_BAD      90
+/* Sockets in CLOSE_WAIT beyond one for each probe that runs, which it may have for a moment. */
+#define CLOSE_WAIT_WARN 32
+#define CLOSE_WAIT_BAD  256
+#define COMMON_CLOCK_MS 1000 /* clocks that differ by so little from each other tell one time */
 
 void check_agents(const struct diag_facts *f, struct diag_finding *out)
 {
-    unsigned n = count_connected(f);
+    unsigned n = diag_count_connected(f);
     diag_figure(out, "connected", n);
     diag_figure(out, "known", f->n_agents);
     if (n > 0)
@@ -60,84 +37,17 @@ void check_agents_lost(const struct diag_facts *f, struct diag_finding *out)
     char age[HUMAN_MAX];
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
-        if (connected(v) || v->left || v->away_ms < 0 || v->away_ms > LOST_MS)
+        if (diag_connected(v) || v->left || v->away_ms < 0 || v->away_ms > LOST_MS)
             continue;
         diag_item(
             out, DIAG_WARN, v->name, "away for %s: %s", human_duration(v->away_ms / 1000, age),
             v->last_end.cause != END_NONE ? end_text(v->last_end.cause) : "no cause is known");
     }
-    unsigned n = diag_items(out), of = n + count_connected(f);
-    bool bulk = is_bulk(n, of);
+    unsigned n = diag_items(out), of = n + diag_count_connected(f);
+    bool bulk = diag_is_bulk(n, of);
     diag_figure(out, "lost", n);
     diag_say(out, bulk ? DIAG_BAD : DIAG_OK, "%u of %u in the last hour%s", n, of,
              bulk ? ": too many for a chance" : "");
-}
-
-static void half_open(const struct agent_view *v, struct diag_finding *out)
-{
-    char age[HUMAN_MAX];
-    int64_t silent_ms = v->has_hb ? v->heartbeat_age_ms : v->connected_ms;
-    if (!connected(v) || silent_ms < LATE_MS)
-        return;
-    diag_item(out, DIAG_WARN, v->name, "%s for %s%s; %llu tasks there",
-              v->has_hb ? "no heartbeat" : "connected, and no heartbeat",
-              human_duration(silent_ms / 1000, age), v->state == AGENT_SUSPECT ? ", suspect" : "",
-              (unsigned long long)v->leases);
-}
-
-void check_half_open(const struct diag_facts *f, struct diag_finding *out)
-{
-    for (unsigned i = 0; i < f->n_agents; i++)
-        half_open(&f->agents[i], out);
-    unsigned n = diag_items(out), of = count_connected(f);
-    diag_figure(out, "silent", n);
-    diag_say(out, is_bulk(n, of) ? DIAG_BAD : DIAG_OK, "%u of %u connected are silent", n, of);
-}
-
-static void slow_consumer(const struct agent_view *v, struct diag_finding *out)
-{
-    char a[HUMAN_MAX], b[HUMAN_MAX];
-    if (!tells(v))
-        return;
-    const struct msg_heartbeat *h = &v->hb;
-    if (h->recvq_bytes >= RECVQ_WARN_BYTES || (v->slow && h->recvq_bytes > 0))
-        diag_item(out, DIAG_WARN, v->name, "in its Recv-Q: %s unread; %llu tasks not received",
-                  human_bytes((uint64_t)h->recvq_bytes, a), (unsigned long long)v->untaken);
-    else if (v->slow)
-        diag_item(out, DIAG_WARN, v->name,
-                  "on the way: %llu tasks, %s not received, and its Recv-Q is %s",
-                  (unsigned long long)v->untaken, human_bytes(v->untaken_bytes, b),
-                  h->recvq_bytes < 0 ? "not known" : "empty");
-}
-
-/* It may be back, and read well for the moment: the cause is not gone by that. */
-static bool cut_while_slow(const struct agent_view *v, struct diag_finding *out)
-{
-    char age[HUMAN_MAX];
-    bool slow = v->last_end.cause == END_slow_consumer || v->last_end.cause == END_write_stalled;
-    if (!slow || v->last_end.ago_ms > CUT_NEWS_MS)
-        return false;
-    diag_item(out, DIAG_WARN, v->name, "cut %s ago as %s: %s",
-              human_duration(v->last_end.ago_ms / 1000, age), end_word(v->last_end.cause),
-              v->last_end.detail ? v->last_end.detail : "");
-    return true;
-}
-
-void check_slow_consumers(const struct diag_facts *f, struct diag_finding *out)
-{
-    unsigned full = 0, cut = 0;
-    for (unsigned i = 0; i < f->n_agents; i++) {
-        slow_consumer(&f->agents[i], out);
-        cut += cut_while_slow(&f->agents[i], out);
-        const struct msg_heartbeat *h = &f->agents[i].hb;
-        full += tells(&f->agents[i]) && h->slots > 0 && h->running >= h->slots;
-    }
-    unsigned slow = diag_items(out) - cut;
-    diag_figure(out, "slow", slow);
-    diag_figure(out, "cut_while_slow", cut);
-    diag_figure(out, "full_pools", full);
-    diag_say(out, DIAG_OK, "%u of %u connected%s; %u with all slots in use", slow,
-             count_connected(f), cut > 0 ? ", others were cut for it" : "", full);
 }
 
 static void stalled(const struct agent_view *v, struct diag_finding *out)
@@ -155,13 +65,12 @@ static void stalled(const struct agent_view *v, struct diag_finding *out)
 
 void check_agents_stalled(const struct diag_facts *f, struct diag_finding *out)
 {
-    if (!can_ask(f, out))
-        return;
     for (unsigned i = 0; i < f->n_agents; i++)
         stalled(&f->agents[i], out);
-    unsigned n = diag_items(out), of = count_connected(f);
+    unsigned n = diag_items(out), of = diag_count_connected(f);
     diag_figure(out, "stalled", n);
-    diag_say(out, is_bulk(n, of) ? DIAG_BAD : DIAG_OK, "%u of %u connected stand still", n, of);
+    diag_say(out, diag_is_bulk(n, of) ? DIAG_BAD : DIAG_OK, "%u of %u connected stand still", n,
+             of);
 }
 
 void check_stuck_probes(const struct diag_facts *f, struct diag_finding *out)
@@ -170,7 +79,7 @@ void check_stuck_probes(const struct diag_facts *f, struct diag_finding *out)
     int64_t oldest_ms = -1;
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
-        if (!tells(v))
+        if (!diag_tells(v))
             continue;
         oldest_ms = v->hb.oldest_ms > oldest_ms ? v->hb.oldest_ms : oldest_ms;
         bool told = v->state == AGENT_STALLED; /* by agents_stalled */
@@ -190,10 +99,11 @@ void check_agent_trouble(const struct diag_facts *f, struct diag_finding *out)
 {
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
-        if (connected(v) && v->trouble && v->trouble[0])
+        if (diag_connected(v) && v->trouble && v->trouble[0])
             diag_item(out, DIAG_WARN, v->name, "%s", v->trouble);
     }
-    diag_say(out, DIAG_OK, "%u of %u connected have some", diag_items(out), count_connected(f));
+    diag_say(out, DIAG_OK, "%u of %u connected have some", diag_items(out),
+             diag_count_connected(f));
 }
 
 void check_agent_lag(const struct diag_facts *f, struct diag_finding *out)
@@ -201,7 +111,7 @@ void check_agent_lag(const struct diag_facts *f, struct diag_finding *out)
     double worst = -1;
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
-        if (!tells(v))
+        if (!diag_tells(v))
             continue;
         worst = v->hb.lag_ms > worst ? v->hb.lag_ms : worst;
         enum diag_state s = diag_over(v->hb.lag_ms, LAG_WARN_MS, LAG_BAD_MS);
@@ -228,7 +138,7 @@ static void shares(const struct diag_facts *f, struct diag_finding *out,
     double worst = -1;
     for (unsigned i = 0; i < f->n_agents; i++) {
         const struct agent_view *v = &f->agents[i];
-        struct share s = tells(v) ? of(&v->hb) : (struct share){-1, -1};
+        struct share s = diag_tells(v) ? of(&v->hb) : (struct share){-1, -1};
         double percent = diag_percent(s.used, s.limit);
         worst = percent > worst ? percent : worst;
         enum diag_state state = diag_over(percent, warn, bad);
@@ -261,4 +171,78 @@ static struct share ports_of(const struct msg_heartbeat *h)
 void check_agent_ports(const struct diag_facts *f, struct diag_finding *out)
 {
     shares(f, out, ports_of, PORTS_WARN, PORTS_BAD, "local ports in TIME_WAIT");
+}
+
+/* ---- what leaks, and what is told wrongly */
+
+void check_agent_close_wait(const struct diag_facts *f, struct diag_finding *out)
+{
+    int64_t worst = -1;
+    for (unsigned i = 0; i < f->n_agents; i++) {
+        const struct agent_view *v = &f->agents[i];
+        int64_t n = diag_tells(v) ? v->hb.close_wait : -1;
+        int64_t runs = v->hb.running > 0 ? v->hb.running : 0;
+        worst = n > worst ? n : worst;
+        enum diag_state s = diag_over((double)(n - runs), CLOSE_WAIT_WARN, CLOSE_WAIT_BAD);
+        if (n >= 0 && s > DIAG_UNKNOWN)
+            diag_item(out, s, v->name, "%lld sockets in CLOSE_WAIT, %lld probes run", (long long)n,
+                      (long long)runs);
+    }
+    diag_figure(out, "most", (double)worst);
+    if (worst < 0)
+        diag_say(out, DIAG_OK, "no agent has told yet");
+    else
+        diag_say(out, DIAG_OK, "at most %lld sockets of an agent in CLOSE_WAIT", (long long)worst);
+}
+
+static const char *clock_text(int64_t clock_ms, char buf[64])
+{
+    snprintf(buf, 64, "%.1f s %s", (double)llabs(clock_ms) / 1000,
+             clock_ms < 0 ? "behind" : "ahead of");
+    return buf;
+}
+
+/* Of at least two, all but the last digit the same: then it is the one clock that they share. */
+static bool all_off_alike(const struct diag_facts *f, unsigned n_off, unsigned n_told)
+{
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    for (unsigned i = 0; i < f->n_agents; i++) {
+        const struct agent_view *v = &f->agents[i];
+        if (!diag_tells(v) || !v->hb.has_clock)
+            continue;
+        least = v->hb.clock_ms < least ? v->hb.clock_ms : least;
+        most = v->hb.clock_ms > most ? v->hb.clock_ms : most;
+    }
+    return n_off >= 2 && n_off == n_told && most - least <= COMMON_CLOCK_MS;
+}
+
+void check_agent_clock(const struct diag_facts *f, struct diag_finding *out)
+{
+    char text[64];
+    unsigned told = 0;
+    int64_t worst = 0;
+    for (unsigned i = 0; i < f->n_agents; i++) {
+        const struct agent_view *v = &f->agents[i];
+        if (!diag_tells(v) || !v->hb.has_clock)
+            continue;
+        told++;
+        worst = llabs(v->hb.clock_ms) > llabs(worst) ? v->hb.clock_ms : worst;
+        if (v->clock_off)
+            diag_item(out, DIAG_WARN, v->name, "its clock is %s the master's; round trip %.1f ms",
+                      clock_text(v->hb.clock_ms, text), v->hb.rtt_ms);
+    }
+    unsigned n = diag_items(out);
+    diag_figure(out, "off", n);
+    if (told > 0)
+        diag_figure(out, "worst_s", (double)worst / 1000);
+    if (told == 0)
+        diag_say(out, DIAG_OK, "no agent has told yet");
+    else if (all_off_alike(f, n, told))
+        diag_say(out, DIAG_WARN,
+                 "all %u agree with each other, and not with the master: its clock "
+                 "is off",
+                 told);
+    else
+        diag_say(out, DIAG_OK, "%u of %u that tell are off by more than %d s", n, told,
+                 CLOCK_SKEW_MS / 1000);
 }

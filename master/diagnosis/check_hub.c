@@ -50,16 +50,9 @@ void check_overload(const struct diag_facts *f, struct diag_finding *out)
         diag_say(out, DIAG_OK, "it keeps up, and takes new work");
 }
 
-static bool has_session(const struct agent_view *v)
-{
-    return v->state != AGENT_ORPHANED && v->state != AGENT_GONE;
-}
-
 void check_sessions(const struct diag_facts *f, struct diag_finding *out)
 {
-    int64_t greeted = 0;
-    for (unsigned i = 0; i < f->n_agents; i++)
-        greeted += has_session(&f->agents[i]);
+    int64_t greeted = diag_count_connected(f);
     int64_t silent = f->has_core && f->hub.sessions > greeted ? f->hub.sessions - greeted : 0;
     double percent = diag_percent(f->hub.sessions, f->hub.sessions_max);
     diag_figure(out, "sessions", (double)f->hub.sessions);

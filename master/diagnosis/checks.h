@@ -20,6 +20,12 @@ void diag_item(struct diag_finding *out, enum diag_state s, const char *name, co
     __attribute__((format(printf, 4, 5)));
 unsigned diag_items(const struct diag_finding *out); /* all, also those only counted */
 
+/* ---- of agents */
+bool diag_connected(const struct agent_view *v);
+bool diag_tells(const struct agent_view *v); /* it is, and its figures are of this session */
+unsigned diag_count_connected(const struct diag_facts *f);
+bool diag_is_bulk(unsigned n, unsigned of); /* too many at once for a chance */
+
 /* Shares of a whole, in percent; −1 when one of the two is not known. */
 double diag_percent(int64_t part, int64_t whole);
 /* More is worse. */

@@ -8,7 +8,9 @@
 #include "common/utf8.h"
 #include "master/diagnosis/checks.h"
 
-#define RAW_MAX 1024 /* of a sentence before it is cleaned and cut */
+#define RAW_MAX      1024 /* of a sentence before it is cleaned and cut */
+#define BULK_LEAST   3    /* so many agents at once, and … */
+#define BULK_PERCENT 30   /* … this share of all: one cause, and not theirs */
 
 enum about { ABOUT_MASTER, ABOUT_STORE, ABOUT_AGENTS, ABOUT_BATCHES };
 
@@ -99,6 +101,31 @@ double diag_percent(int64_t part, int64_t whole)
 enum diag_state diag_over(double value, double warn, double bad)
 {
     return value < 0 ? DIAG_UNKNOWN : value >= bad ? DIAG_BAD : value >= warn ? DIAG_WARN : DIAG_OK;
+}
+
+/* ---- agents */
+
+bool diag_connected(const struct agent_view *v)
+{
+    return v->state != AGENT_ORPHANED && v->state != AGENT_GONE;
+}
+
+bool diag_tells(const struct agent_view *v)
+{
+    return diag_connected(v) && v->has_hb;
+}
+
+unsigned diag_count_connected(const struct diag_facts *f)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < f->n_agents; i++)
+        n += diag_connected(&f->agents[i]);
+    return n;
+}
+
+bool diag_is_bulk(unsigned n, unsigned of)
+{
+    return n >= BULK_LEAST && diag_percent(n, of) >= BULK_PERCENT;
 }
 
 /* ---- all of them */

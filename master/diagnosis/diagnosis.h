@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "master/core/ages.h"
 #include "master/core/core.h"
 
 /*
@@ -63,6 +64,7 @@ struct diag_facts {
     unsigned n_agents;
     const struct core_stuck *stuck;
     unsigned n_stuck, more_stuck;
+    struct ages_pile pile; /* of the ages at which sessions ended; n 0: they do not pile up */
 };
 
 /* ---- findings */

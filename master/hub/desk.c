@@ -183,6 +183,19 @@ static bool find_task(struct desk *d, struct core_req *r, struct mono now)
     return true;
 }
 
+/* A few system calls for each: of ten thousand only those whose figures will be asked for. */
+static void look_at_links(struct desk *d, struct core_req *r)
+{
+    bool all = r->n_views <= DESK_LOOKS_MAX;
+    unsigned looks = 0;
+    for (unsigned i = 0; d->look && i < r->n_views && looks < DESK_LOOKS_MAX; i++) {
+        if (!all && !r->views[i].slow)
+            continue;
+        d->look(d->look_arg, &r->views[i], 1);
+        looks++;
+    }
+}
+
 static void serve(struct desk *d, struct core_req *r, struct mono now)
 {
     switch (r->op) {
@@ -209,8 +222,7 @@ static void serve(struct desk *d, struct core_req *r, struct mono now)
         break;
     case REQ_AGENTS:
         r->n_views = core_agents(d->core, r->agent, now, &r->views);
-        if (d->look && r->n_views <= DESK_LOOKS_MAX)
-            d->look(d->look_arg, r->views, r->n_views);
+        look_at_links(d, r);
         answer(r, r->n_views > 0);
         break;
     case REQ_EVENTS:
@@ -218,6 +230,8 @@ static void serve(struct desk *d, struct core_req *r, struct mono now)
         break;
     case REQ_DIAGNOSE:
         r->n_views = core_agents(d->core, NULL, now, &r->views);
+        look_at_links(d, r);
+        journal_pile(d->journal, now, &r->pile);
         r->stuck = mem_array(CORE_STUCK_MAX, sizeof(*r->stuck));
         r->n_stuck = core_stuck(d->core, now, r->stuck, &r->more_stuck);
         mailbox_stats(d->box, &r->box);

@@ -143,6 +143,11 @@ static double op_cpu(void *arg)
     return h->cpu;
 }
 
+static struct wall op_wall(void *arg)
+{
+    return wall_now();
+}
+
 static void on_committed(void *arg, void *waiter)
 {
     struct hub *h = arg;
@@ -165,6 +170,7 @@ static const struct core_ops core_ops = {
     .bear = op_bear,
     .cpu = op_cpu,
     .step = op_step,
+    .wall = op_wall,
 };
 
 /* ---- the loop */

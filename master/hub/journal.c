@@ -156,6 +156,12 @@ void journal_session_ended(struct journal *j, const struct core_session_end *e,
         tell_pile(j, &pile);
 }
 
+void journal_pile(const struct journal *j, struct mono now, struct ages_pile *out)
+{
+    if (!ages_look(&j->ages, now, out))
+        *out = (struct ages_pile){.of = out->of};
+}
+
 void journal_refused(struct journal *j, const char *peer, int status, const char *why,
                      struct mono now)
 {

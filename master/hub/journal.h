@@ -22,6 +22,8 @@ void journal_event(struct journal *j, const char *kind, const char *agent, const
 /* link: of its socket, NULL = not known. */
 void journal_session_ended(struct journal *j, const struct core_session_end *e,
                            const struct sockinfo *link, struct mono now);
+/* Do the ages at which sessions end pile up; out->n 0: they do not. */
+void journal_pile(const struct journal *j, struct mono now, struct ages_pile *out);
 void journal_refused(struct journal *j, const char *peer, int status, const char *why,
                      struct mono now);
 

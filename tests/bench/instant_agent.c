@@ -202,6 +202,11 @@ static void op_close(void *arg, uint16_t code, const char *reason)
         lws_set_timeout(a->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
 
+static struct wall op_wall(void *arg)
+{
+    return wall_now();
+}
+
 static const struct session_ops ops = {
     .admit = op_admit,
     .cancel = op_cancel,
@@ -209,6 +214,7 @@ static const struct session_ops ops = {
     .free_places = op_free_places,
     .deny = op_deny,
     .figures = op_figures,
+    .wall = op_wall,
     .close = op_close,
 };
 

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "common/hostinfo.h"
+#include "tests/support/tcp_pair.h"
 
 /* Spends CPU time until the process's clock has moved by `ms`. */
 static void burn(int ms)
@@ -59,6 +60,26 @@ START_TEST(test_sockets_and_ports_are_known)
 }
 END_TEST
 
+START_TEST(test_those_that_hung_up_and_were_not_closed_are_counted)
+{
+    struct hostinfo h = {0};
+    int pair[2];
+    hostinfo_read(&h);
+    int64_t before = h.sockets_close_wait;
+    ck_assert_int_ge(before, 0);
+    tcp_pair(pair);
+    hostinfo_read(&h);
+    ck_assert_int_eq(h.sockets_close_wait, before);
+    close(pair[1]);
+    hostinfo_read(&h);
+    ck_assert_int_eq(h.sockets_close_wait, before + 1);
+    close(pair[0]);
+    hostinfo_read(&h);
+    ck_assert_int_eq(h.sockets_close_wait, before);
+}
+END_TEST
+
 TESTS(hostinfo, test_cpu_is_unknown_at_first_and_then_measured, test_memory_and_load_are_known,
-      test_descriptors_are_counted, test_sockets_and_ports_are_known)
+      test_descriptors_are_counted, test_sockets_and_ports_are_known,
+      test_those_that_hung_up_and_were_not_closed_are_counted)
 CHECK_MAIN("hostinfo", hostinfo)

@@ -144,6 +144,8 @@ START_TEST(test_heartbeat_and_back)
                               .credit = {522, 67536},
                               .lag_ms = 1.25,
                               .rtt_ms = 0.75,
+                              .has_clock = true,
+                              .clock_ms = -86400000,
                               .queue = 3,
                               .running = 500,
                               .slots = 512,
@@ -176,6 +178,7 @@ START_TEST(test_heartbeat_and_back)
     ck_assert_uint_eq(g->credit.count, 522);
     ck_assert_double_eq(g->lag_ms, 1.25);
     ck_assert_double_eq(g->rtt_ms, 0.75);
+    ck_assert(g->has_clock && g->clock_ms == -86400000);
     ck_assert_double_eq(g->cpu_percent, 12.5);
     ck_assert_int_eq(g->rss_bytes, INT64_C(1) << 40);
     ck_assert_int_eq(g->sendq_bytes, 12);
@@ -223,17 +226,30 @@ START_TEST(test_heartbeat_figures_that_cannot_be_had_stay_unknown)
     ck_assert_int_eq(m.heartbeat.overdue_ms, -1);
     ck_assert_int_eq(m.heartbeat.still_ms, -1);
     ck_assert_int_eq(m.heartbeat.recvq_bytes, -1);
+    ck_assert(!m.heartbeat.has_clock);
     ck_assert_str_eq(m.heartbeat.trouble, "");
 }
 END_TEST
 
 START_TEST(test_heartbeat_ack_and_back)
 {
-    msg_put_heartbeat_ack(&b, &(struct msg_heartbeat_ack){7, 0.5, {3, 4}});
+    struct wall time = {INT64_C(4102444800000001)}; /* 2100: after every 32 bits of seconds */
+    msg_put_heartbeat_ack(&b, &(struct msg_heartbeat_ack){7, 0.5, {3, 4}, time});
     back(MSG_HEARTBEAT_ACK);
     ck_assert_uint_eq(m.heartbeat_ack.seq, 7);
     ck_assert_double_eq(m.heartbeat_ack.lag_ms, 0.5);
     ck_assert_uint_eq(m.heartbeat_ack.results.bytes, 4);
+    ck_assert_int_eq(m.heartbeat_ack.time.us, time.us);
+}
+END_TEST
+
+START_TEST(test_a_clock_is_off_by_what_the_round_trip_does_not_explain)
+{
+    ck_assert(!message_clock_is_off(2000, 0.5));
+    ck_assert(message_clock_is_off(2001, 0.5));
+    ck_assert(message_clock_is_off(-2001, -1));
+    ck_assert(!message_clock_is_off(-11999, 20000)); /* it was held up on the way */
+    ck_assert(message_clock_is_off(-12001, 20000));
 }
 END_TEST
 
@@ -411,9 +427,10 @@ END_TEST
 TESTS(there_and_back, test_hello_and_back, test_inflight_states_and_back, test_welcome_and_back,
       test_verdicts_and_back, test_markers_and_back, test_credit_and_back_at_the_largest_count,
       test_heartbeat_and_back, test_heartbeat_figures_that_cannot_be_had_stay_unknown,
-      test_heartbeat_ack_and_back, test_task_and_back_with_its_spec_verbatim,
-      test_largest_spec_fits_a_task_line, test_result_and_back_with_its_record_verbatim,
-      test_result_without_credit, test_nack_and_release_and_back, test_results_ack_and_back,
+      test_heartbeat_ack_and_back, test_a_clock_is_off_by_what_the_round_trip_does_not_explain,
+      test_task_and_back_with_its_spec_verbatim, test_largest_spec_fits_a_task_line,
+      test_result_and_back_with_its_record_verbatim, test_result_without_credit,
+      test_nack_and_release_and_back, test_results_ack_and_back,
       test_results_ack_leaves_out_empty_lists, test_full_ack_and_cancel_and_back,
       test_texts_and_back, test_long_reason_is_cut_between_characters,
       test_full_buffer_is_told_by_overflow)

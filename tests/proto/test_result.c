@@ -101,6 +101,19 @@ START_TEST(test_http_record_has_every_member)
 }
 END_TEST
 
+START_TEST(test_a_clock_that_is_off_is_said)
+{
+    res->started_at.us = NOW_US;
+    encode();
+    ck_assert(!has("clock_skew"));
+    res->clock_skew_ms = -86400000;
+    strbuf_reset(&b);
+    json_free(&doc);
+    encode();
+    ck_assert(has("\"started_at\":\"2024-10-04T00:00:00.000000Z\",\"clock_skew_ms\":-86400000,"));
+}
+END_TEST
+
 START_TEST(test_headers_are_joined_and_lower_case)
 {
     add_http();
@@ -451,10 +464,11 @@ START_TEST(test_head_bounds_the_cause)
 END_TEST
 
 TESTS(encoding, test_fresh_result_has_nothing_that_happened, test_http_record_has_every_member,
-      test_headers_are_joined_and_lower_case, test_proxy_is_told_when_there_was_one,
-      test_cookies_are_counted_not_told, test_days_left_rounds_down_on_both_sides_of_now,
-      test_chain_and_the_first_of_it_to_end, test_key_and_staple_that_are_not_known_are_null,
-      test_hop_has_its_own_timings, test_try_that_is_over_leaves_a_new_result,
+      test_headers_are_joined_and_lower_case, test_a_clock_that_is_off_is_said,
+      test_proxy_is_told_when_there_was_one, test_cookies_are_counted_not_told,
+      test_days_left_rounds_down_on_both_sides_of_now, test_chain_and_the_first_of_it_to_end,
+      test_key_and_staple_that_are_not_known_are_null, test_hop_has_its_own_timings,
+      test_try_that_is_over_leaves_a_new_result,
       test_international_name_is_shown_beside_its_ascii_form, test_dns_record_has_what_edns_said,
       test_dns_record_has_flags_and_sections, test_rcode_without_a_name_and_no_answer,
       test_headers_go_before_the_body_when_too_big, test_body_goes_when_headers_were_not_enough,

@@ -113,9 +113,10 @@ static void w_bear(void *arg, session_id id, bool on)
 }
 static void world_boot(struct world *w)
 {
-    w->ops = (struct core_ops){w_want_write,    w_close,      w_refill,      w_store, w_mark,
-                               w_pause,         w_agent_seen, w_agent_empty, w_event, w_ended,
-                               w_session_ended, w_unread,     w_cpu,         w_step,  w_bear};
+    w->ops =
+        (struct core_ops){w_want_write, w_close,       w_refill, w_store, w_mark,          w_pause,
+                          w_agent_seen, w_agent_empty, w_event,  w_ended, w_session_ended, w_unread,
+                          w_cpu,        w_step,        w_bear,   w_wall};
     const char *holders[W_SESSIONS];
     for (unsigned i = 0; i < w->n_holders; i++)
         holders[i] = w->holders[i];

@@ -128,6 +128,10 @@ struct world {
     char last_event[64], last_detail[384], bulk_loss[320];
 };
 
+static struct wall w_wall(void *arg)
+{
+    return (struct wall){0};
+}
 /* How busy the loop of the master is, is not known here. */
 static double w_cpu(void *arg)
 {

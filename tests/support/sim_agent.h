@@ -124,6 +124,11 @@ static void sim_figures(void *arg, struct msg_heartbeat *hb, struct mono now)
     hb->overdue_ms = a->running > 0 ? ms : -1;
     hb->still_ms = hb->queue > 0 ? ms : -1;
 }
+/* The time of day is for people: nothing in a simulation may depend on it. */
+static struct wall sim_wall(void *arg)
+{
+    return (struct wall){0};
+}
 static void sim_close(void *arg, uint16_t code, const char *reason)
 {
     struct sim_agent *a = arg;
@@ -229,6 +234,7 @@ static void sim_agent_start(struct sim_agent *a)
                                            .free_places = sim_free_places,
                                            .deny = sim_deny,
                                            .figures = sim_figures,
+                                           .wall = sim_wall,
                                            .close = sim_close};
     char run[INSTANCE_ID_LEN + 1];
     REQUIRE(!a->s && a->slots + a->queue <= SIM_PLACES_MAX);

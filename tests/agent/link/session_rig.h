@@ -11,6 +11,7 @@
 static struct session *sess;
 static struct spool *sess_spool; /* set before open_with(): what it keeps results in */
 static struct mono now;
+static struct wall clock_now; /* the agent's time of day */
 static unsigned places;
 static bool admit_full;
 static uint64_t admitted[256], cancelled[256];
@@ -52,6 +53,10 @@ static inline void op_figures(void *arg, struct msg_heartbeat *hb, struct mono a
     hb->probes = 77;
     hb->trouble = "";
 }
+static inline struct wall op_wall(void *arg)
+{
+    return clock_now;
+}
 static inline void op_close(void *arg, uint16_t code, const char *reason)
 {
     close_code = code;
@@ -62,6 +67,7 @@ static const struct session_ops ops = {.admit = op_admit,
                                        .free_places = op_free_places,
                                        .deny = op_deny,
                                        .figures = op_figures,
+                                       .wall = op_wall,
                                        .close = op_close};
 
 static inline void open_with(size_t outbox_results)

@@ -63,6 +63,33 @@ START_TEST(an_ack_of_what_was_never_sent_tells_nothing)
 }
 END_TEST
 
+START_TEST(the_clock_is_compared_with_the_masters)
+{
+    make_ready();
+    now = mono_add_ms(now, 12);
+    clock_now.us = INT64_C(1764288000000000) + 6000; /* half of the round trip later: the same */
+    say("{\"type\":\"heartbeat_ack\",\"seq\":1,\"results\":{\"count\":1000,\"bytes\":1000},"
+        "\"time\":\"2025-11-28T00:00:00Z\"}");
+    ck_assert_int_eq(info().clock_skew_ms, 0);
+    pass_ms(5000);
+    hear();
+    ck_assert(heard("\"clock_ms\":0,"));
+    clock_now.us -= 86400 * INT64_C(1000000);
+    say("{\"type\":\"heartbeat_ack\",\"seq\":2,\"results\":{\"count\":1000,\"bytes\":1000},"
+        "\"time\":\"2025-11-28T00:00:00Z\"}");
+    int64_t skew_ms = info().clock_skew_ms;
+    ck_assert(skew_ms < -86390000 && skew_ms > -86410000);
+    pass_ms(5000);
+    hear();
+    ck_assert(heard("\"clock_ms\":-86"));
+    say("{\"type\":\"heartbeat_ack\",\"seq\":3,\"results\":{\"count\":1000,\"bytes\":1000}}");
+    ck_assert_int_eq(info().clock_skew_ms, 0); /* a master that does not tell */
+    pass_ms(5000);
+    hear();
+    ck_assert(!heard("clock_ms"));
+}
+END_TEST
+
 START_TEST(a_silent_master_is_given_up_after_the_timeout)
 {
     make_ready();
@@ -290,7 +317,7 @@ START_TEST(the_masters_drain_hands_back_what_has_not_started_and_stays)
 END_TEST
 
 TESTS(liveness, a_heartbeat_comes_every_interval_with_all_figures,
-      a_heartbeat_ack_gives_the_round_trip,
+      a_heartbeat_ack_gives_the_round_trip, the_clock_is_compared_with_the_masters,
       an_ack_that_comes_after_the_next_heartbeat_counts_from_its_own,
       an_ack_of_what_was_never_sent_tells_nothing, a_silent_master_is_given_up_after_the_timeout,
       a_master_that_speaks_but_does_not_hear_is_given_up,

@@ -78,6 +78,20 @@ UNUSED static void well(void)
     facts.stuck = stuck;
 }
 
+/* n agents, all well. */
+UNUSED static void many(unsigned n)
+{
+    static char names_of[ARRAY_LEN(fleet)][8];
+    REQUIRE(n <= ARRAY_LEN(fleet));
+    well();
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(names_of[i], sizeof(names_of[i]), "b%u", i);
+        agent(i, names_of[i]);
+    }
+    facts.n_agents = n;
+    facts.hub.sessions = n;
+}
+
 /* This check says so, and every other one says ok: none judges another's facts. */
 UNUSED static const struct diag_finding *only(enum diag_check check, enum diag_state state)
 {

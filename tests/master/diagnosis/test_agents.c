@@ -9,20 +9,6 @@ static void no_agents(void)
     facts.hub.sessions = 0;
 }
 
-/* n agents, all well. */
-static void many(unsigned n)
-{
-    static char names_of[ARRAY_LEN(fleet)][8];
-    REQUIRE(n <= ARRAY_LEN(fleet));
-    well();
-    for (unsigned i = 0; i < n; i++) {
-        snprintf(names_of[i], sizeof(names_of[i]), "b%u", i);
-        agent(i, names_of[i]);
-    }
-    facts.n_agents = n;
-    facts.hub.sessions = n;
-}
-
 START_TEST(without_agents_what_waits_decides)
 {
     no_agents();
@@ -68,75 +54,6 @@ START_TEST(many_lost_at_once_are_bad)
         fleet[i].away_ms = 5000;
     }
     only(DIAG_agents_lost, DIAG_WARN);
-}
-END_TEST
-
-START_TEST(who_says_nothing_is_named)
-{
-    well();
-    fleet[2].heartbeat_age_ms = 7400;
-    only(DIAG_half_open, DIAG_OK);
-    fleet[2].heartbeat_age_ms = 11000;
-    fleet[2].state = AGENT_SUSPECT;
-    fleet[2].leases = 5;
-    names(only(DIAG_half_open, DIAG_WARN), "a3", "no heartbeat for 11s, suspect; 5 tasks there");
-    fleet[2].has_hb = false;
-    fleet[2].heartbeat_age_ms = -1;
-    fleet[2].connected_ms = 9000;
-    names(only(DIAG_half_open, DIAG_WARN), "a3", "connected, and no heartbeat for 9s");
-    fleet[2].connected_ms = 1000;
-    only(DIAG_half_open, DIAG_OK);
-    many(10);
-    for (unsigned i = 0; i < 3; i++)
-        fleet[i].heartbeat_age_ms = 9000;
-    only(DIAG_half_open, DIAG_BAD);
-}
-END_TEST
-
-START_TEST(a_slow_consumer_and_the_side_that_is_slow)
-{
-    well();
-    fleet[0].slow = true;
-    fleet[0].untaken = 40;
-    fleet[0].untaken_bytes = 20480;
-    names(only(DIAG_slow_consumers, DIAG_WARN), "a1",
-          "on the way: 40 tasks, 20 KiB not received, and its Recv-Q is empty");
-    fleet[0].hb.recvq_bytes = -1;
-    names(only(DIAG_slow_consumers, DIAG_WARN), "a1", "its Recv-Q is not known");
-    fleet[0].hb.recvq_bytes = 4096;
-    names(only(DIAG_slow_consumers, DIAG_WARN), "a1", "in its Recv-Q: 4.0 KiB unread");
-    fleet[0].slow = false;
-    only(DIAG_slow_consumers, DIAG_OK);
-    fleet[0].hb.recvq_bytes = 362708;
-    names(only(DIAG_slow_consumers, DIAG_WARN), "a1", "in its Recv-Q: 354 KiB unread");
-}
-END_TEST
-
-START_TEST(who_was_cut_while_slow_is_named_though_it_is_back)
-{
-    well();
-    fleet[1].last_end.cause = END_slow_consumer;
-    fleet[1].last_end.detail = (char *)"3 of 900 tasks received";
-    fleet[1].last_end.ago_ms = 61000;
-    const struct diag_finding *f = only(DIAG_slow_consumers, DIAG_WARN);
-    names(f, "a2", "cut 1m01s ago as slow_consumer: 3 of 900 tasks received");
-    says(f->evidence, "0 of 3 connected, others were cut for it");
-    ck_assert_double_eq(figure(f, "cut_while_slow"), 1);
-    fleet[1].last_end.ago_ms = 601000;
-    only(DIAG_slow_consumers, DIAG_OK);
-    fleet[1].last_end.ago_ms = 1000;
-    fleet[1].last_end.cause = END_connection_reset;
-    only(DIAG_slow_consumers, DIAG_OK);
-}
-END_TEST
-
-START_TEST(full_pools_are_counted_and_are_no_fault)
-{
-    well();
-    fleet[0].hb.running = fleet[0].hb.slots;
-    const struct diag_finding *f = only(DIAG_slow_consumers, DIAG_OK);
-    ck_assert_double_eq(figure(f, "full_pools"), 1);
-    says(f->evidence, "1 with all slots in use");
 }
 END_TEST
 
@@ -217,6 +134,49 @@ START_TEST(limits_of_the_agents_hosts)
 }
 END_TEST
 
+START_TEST(sockets_that_an_agent_does_not_close)
+{
+    well();
+    fleet[0].hb.close_wait = 41; /* as many as probes run, and 31 */
+    only(DIAG_agent_close_wait, DIAG_OK);
+    fleet[0].hb.close_wait = 42;
+    names(only(DIAG_agent_close_wait, DIAG_WARN), "a1", "42 sockets in CLOSE_WAIT, 10 probes run");
+    fleet[1].hb.close_wait = 300;
+    const struct diag_finding *f = only(DIAG_agent_close_wait, DIAG_BAD);
+    ck_assert_double_eq(figure(f, "most"), 300);
+    for (unsigned i = 0; i < 3; i++)
+        fleet[i].hb.close_wait = -1;
+    says(only(DIAG_agent_close_wait, DIAG_OK)->evidence, "no agent has told");
+}
+END_TEST
+
+static void set_clock(unsigned i, int64_t ms)
+{
+    fleet[i].hb.has_clock = true;
+    fleet[i].hb.clock_ms = ms;
+    fleet[i].hb.rtt_ms = 1.5;
+    fleet[i].clock_off = message_clock_is_off(ms, 1.5);
+}
+
+START_TEST(a_clock_that_is_off_and_whose_it_is)
+{
+    well();
+    says(only(DIAG_agent_clock, DIAG_OK)->evidence, "no agent has told");
+    for (unsigned i = 0; i < 3; i++)
+        set_clock(i, 1000 * (int64_t)i);
+    says(only(DIAG_agent_clock, DIAG_OK)->evidence, "0 of 3");
+    set_clock(1, -86400000);
+    const struct diag_finding *f = only(DIAG_agent_clock, DIAG_WARN);
+    names(f, "a2", "its clock is 86400.0 s behind the master's; round trip 1.5 ms");
+    ck_assert_double_eq(figure(f, "worst_s"), -86400);
+    for (unsigned i = 0; i < 3; i++)
+        set_clock(i, 86400000 + 100 * (int64_t)i);
+    says(only(DIAG_agent_clock, DIAG_WARN)->evidence, "all 3 agree with each other");
+    set_clock(1, 90000000);
+    says(only(DIAG_agent_clock, DIAG_WARN)->evidence, "3 of 3 that tell are off");
+}
+END_TEST
+
 START_TEST(so_many_are_named_and_the_rest_is_counted)
 {
     many(40);
@@ -232,9 +192,8 @@ START_TEST(so_many_are_named_and_the_rest_is_counted)
 END_TEST
 
 TESTS(away, without_agents_what_waits_decides, who_went_without_a_bye_is_named_with_the_cause,
-      many_lost_at_once_are_bad, who_says_nothing_is_named)
-TESTS(ill, a_slow_consumer_and_the_side_that_is_slow,
-      who_was_cut_while_slow_is_named_though_it_is_back, full_pools_are_counted_and_are_no_fault,
-      a_probe_beyond_every_time_out, an_agent_whose_work_stands, what_agents_say_of_themselves,
-      an_agent_that_is_late, limits_of_the_agents_hosts, so_many_are_named_and_the_rest_is_counted)
+      many_lost_at_once_are_bad)
+TESTS(ill, a_probe_beyond_every_time_out, an_agent_whose_work_stands, what_agents_say_of_themselves,
+      an_agent_that_is_late, limits_of_the_agents_hosts, sockets_that_an_agent_does_not_close,
+      a_clock_that_is_off_and_whose_it_is, so_many_are_named_and_the_rest_is_counted)
 CHECK_MAIN("diagnosis of the fleet", away, ill)
