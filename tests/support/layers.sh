@@ -23,7 +23,7 @@ master/core/   common/ proto/ master/core/
 master/schedule/  common/ proto/ master/schedule/
 master/store/  common/ proto/ master/store/
 master/auth/   common/ proto/ master/auth/
-master/diagnosis/  common/ proto/ master/core/core.h master/diagnosis/
+master/diagnosis/  common/ proto/ master/core/ages.h master/core/core.h master/diagnosis/
 master/nginxconf/  common/ proto/ master/nginxconf/
 master/hub/    common/ proto/ master/auth/ master/core/ master/store/ master/hub/
 master/api/    common/ proto/ master/auth/ master/core/ master/diagnosis/ master/store/ master/api/ master/web/
