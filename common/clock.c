@@ -30,6 +30,18 @@ struct wall wall_now(void)
     return (struct wall){ts.tv_sec * US_PER_SEC + ts.tv_nsec / 1000};
 }
 
+struct anchor anchor_now(void)
+{
+    return (struct anchor){mono_now(), wall_now()};
+}
+
+struct wall anchor_patient(struct anchor a)
+{
+    int64_t now_us = wall_now().us;
+    int64_t unset_us = a.wall.us + (mono_now().ns - a.mono.ns) / 1000;
+    return (struct wall){now_us < unset_us ? now_us : unset_us};
+}
+
 static char *put_digits(char *p, int64_t v, int width, char after)
 {
     for (int i = width - 1; i >= 0; i--, v /= 10)

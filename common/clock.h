@@ -46,6 +46,16 @@ static inline double mono_diff_ms_f(struct mono later, struct mono earlier)
     return (double)(later.ns - earlier.ns) / 1e6;
 }
 
+/* Both clocks at one moment, to see later whether the time of day was set. */
+struct anchor {
+    struct mono mono;
+    struct wall wall;
+};
+struct anchor anchor_now(void);
+/* The time of day, or the earlier one that it would be had nobody set it since: what is kept for a
+ * time is not thrown away because a clock jumped. */
+struct wall anchor_patient(struct anchor a);
+
 #define WALL_TEXT_MAX 32
 /* RFC 3339, UTC, six fraction digits: "2026-11-22T04:05:06.123456Z". Returns buf. */
 char *wall_format(struct wall t, char buf[WALL_TEXT_MAX]);

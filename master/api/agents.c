@@ -77,6 +77,21 @@ static void put_last_end(struct json_out *w, const struct agent_view *v)
     json_obj_end(w);
 }
 
+static void put_cuts(struct json_out *w, const struct cuts_sum *c)
+{
+    json_key(w, "cuts");
+    json_obj_begin(w);
+    json_int(w, "hour", c->hour);
+    json_int(w, "day", c->day);
+    json_bool(w, "more", c->more);
+    json_key(w, "causes");
+    json_obj_begin(w);
+    for (unsigned i = 0; i < CUTS_CAUSES && c->causes[i].cause != END_NONE; i++)
+        json_int(w, end_word(c->causes[i].cause), c->causes[i].n);
+    json_obj_end(w);
+    json_obj_end(w);
+}
+
 /* The master's end of the hop to the agent, or to the proxy before it. */
 static void put_link(struct json_out *w, const struct agent_view *v)
 {
@@ -128,6 +143,7 @@ static void put_agent(struct json_out *w, const struct agent_view *v)
     json_u64(w, "results", v->results);
     json_u64(w, "reconnects", v->reconnects);
     json_u64(w, "reconnects_24h", v->reconnects_24h);
+    put_cuts(w, &v->cuts);
     put_link(w, v);
     if (v->has_hb)
         put_heartbeat(w, &v->hb);

@@ -151,8 +151,8 @@ static enum diag_sync clock_sync(void)
 
 static void clock_facts(const struct api *a, struct diag_facts *f)
 {
-    int64_t by_wall = (wall_now().us - a->started_wall.us) / 1000;
-    int64_t step = by_wall - mono_diff_ms(mono_now(), a->started);
+    int64_t by_wall = (wall_now().us - a->started.wall.us) / 1000;
+    int64_t step = by_wall - mono_diff_ms(mono_now(), a->started.mono);
     f->host.clock_step_ms = step / CLOCK_NOISE_MS * CLOCK_NOISE_MS;
     f->host.sync = clock_sync();
 }

@@ -278,8 +278,7 @@ enum err api_create(const struct api_config *c, struct api **out, char *why, siz
     struct api *a = mem_zalloc(sizeof(*a));
     int fd = -1;
     a->conf = *c;
-    a->started = mono_now();
-    a->started_wall = wall_now();
+    a->started = anchor_now();
     if (a->conf.open_tasks_max <= 0)
         a->conf.open_tasks_max = API_OPEN_TASKS_MAX;
     if (a->conf.body_max_bytes <= 0)

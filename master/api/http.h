@@ -72,8 +72,7 @@ struct api {
     struct MHD_Daemon *daemon;
     struct tokens *tokens;
     struct mono tokens_polled;
-    struct mono started; /* the same moment by both clocks: whether one was set since */
-    struct wall started_wall;
+    struct anchor started;
     struct cidr *trusted;
     unsigned n_trusted;
     int port;

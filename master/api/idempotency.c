@@ -102,7 +102,7 @@ static enum step ask(struct idempotency *i)
 {
     struct store_req *s = http_store_req(i->req, STORE_IDEMPOTENCY_GET);
     s->idempotency.first = mem_dup(&i->mine, sizeof(i->mine));
-    s->idempotency.at = wall_now();
+    s->idempotency.at = anchor_patient(i->req->api->started);
     i->state = ASKED;
     return http_ask_store(i->req, s);
 }

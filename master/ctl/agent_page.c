@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/agent_page.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/human.h"
@@ -124,12 +125,25 @@ static void put_last_end(struct strbuf *out, const struct json_node *agent)
     put_text(out, "what to do", node_str(end, "fix"));
 }
 
+static void put_clock(struct strbuf *out, const struct json_node *agent)
+{
+    char line[80];
+    double ms = node_num(agent, "clock_ahead_ms", 0);
+    if (!node_at(agent, "clock_ahead_ms") || !node_true(agent, "clock_skew"))
+        return;
+    snprintf(line, sizeof(line), "%.1f s %s the master's: clock_skew", fabs(ms) / 1000,
+             ms < 0 ? "behind" : "ahead of");
+    put_text(out, "its clock", line);
+}
+
 static void put_session(struct strbuf *out, const struct json_node *agent)
 {
     FIGURES("connected", {"for", "connected_ms", AGE},
             {"reconnects in 24 h", "reconnects_24h", COUNT},
             {"since the start", "reconnects", COUNT});
+    FIGURES("cut", {"in the last hour", "cuts.hour", COUNT}, {"in 24 h", "cuts.day", COUNT});
     put_last_end(out, agent);
+    put_clock(out, agent);
     FIGURES("heartbeat", {"heard", "heartbeat_age_ms", AGE},
             {"longest gap", "heartbeat_gap_max_ms", AGE}, {"round trip", "rtt_ms", MS},
             {"loop lag", "heartbeat.lag_ms", MS});

@@ -93,6 +93,18 @@ static void selection_fini(struct selection *s)
     json_free(&s->doc);
 }
 
+/* The time of day is asked only when nothing better is known: after a reboot. */
+static int64_t deadline_in_ms(const struct batch_info *info, bool resumed)
+{
+    struct boot boot;
+    if (!resumed)
+        return info->deadline_s * 1000;
+    boot_read(&boot);
+    if (boot.id[0] && strcmp(boot.id, info->boot) == 0)
+        return (info->deadline_boot_us - boot.us) / 1000;
+    return (info->deadline_at.us - wall_now().us) / 1000;
+}
+
 void desk_open_batch(struct core *core, const struct batch_info *info, bool resumed,
                      struct mono now)
 {
@@ -112,7 +124,7 @@ void desk_open_batch(struct core *core, const struct batch_info *info, bool resu
         .n_tags = s.n_tags,
         .total = info->total,
         .low_water = info->low_water,
-        .deadline_in_ms = (info->deadline_at.us - wall_now().us) / 1000,
+        .deadline_in_ms = deadline_in_ms(info, resumed),
         .marked = info->mark != MARK_NONE,
         .paused = info->paused,
         .log_tasks = info->log_tasks,

@@ -93,7 +93,8 @@ static enum err keep_answer(struct apply *a, struct store_req *r)
     bool added = true;
     const struct store_idempotency *first = r->upload.first;
     enum err e =
-        first ? sqlite_idempotency_add(a->db, r->upload.info.num, first, a->now, &added) : ERR_NONE;
+        first ? sqlite_idempotency_add(a->db, r->upload.info.num, first, a->now, a->patient, &added)
+              : ERR_NONE;
     return e || added ? e : refuse(r, ERR_EXISTS, "this Idempotency-Key has an answer already");
 }
 
@@ -110,6 +111,10 @@ static enum err upload_commit(struct apply *a, struct store_req *r)
     info->opened_at = a->now;
     info->deadline_at = (struct wall){a->now.us + b->info.deadline_s * 1000000};
     info->ended_at = info->total == 0 ? a->now : (struct wall){0};
+    struct boot boot;
+    boot_read(&boot);
+    snprintf(info->boot, sizeof(info->boot), "%s", boot.id);
+    info->deadline_boot_us = boot.us + b->info.deadline_s * 1000000;
     e = sqlite_batch_open(a->db, info);
     if (!e)
         ledger_opened(a->ledger, b, info);

@@ -13,6 +13,7 @@ struct apply {
     struct sqlite_db *db;
     struct ledger *ledger;
     struct wall now;
+    struct wall patient; /* by which is judged how old something is that is to go */
 };
 
 MUST_USE enum err apply_request(struct apply *a, struct store_req *r);

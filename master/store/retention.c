@@ -70,8 +70,8 @@ uint64_t retention_used_bytes(const struct retention *r)
 static struct wall cutoff(const struct retention *r, const struct apply *a)
 {
     if (r->by_size)
-        return (struct wall){a->now.us - r->grace_us};
-    return (struct wall){r->days > 0 ? a->now.us - r->days * DAY_US : 0};
+        return (struct wall){a->patient.us - r->grace_us};
+    return (struct wall){r->days > 0 ? a->patient.us - r->days * DAY_US : 0};
 }
 
 /* *num 0: nobody is to go. */

@@ -231,6 +231,8 @@ bool sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
     copy_column(st, 1, b->uuid, sizeof(b->uuid));
     copy_column(st, 2, b->trace, sizeof(b->trace));
     copy_column(st, 26, b->retry_of, sizeof(b->retry_of));
+    copy_column(st, 31, b->boot, sizeof(b->boot));
+    b->deadline_boot_us = sqlite3_column_int64(st, 32);
     char word[CAUSE_MAX];
     copy_column(st, 24, word, sizeof(word));
     if (word[0] == '\0' || cause_parse(word, &b->mark_cause))

@@ -77,7 +77,7 @@ MUST_USE enum err sqlite_agent_empty(struct sqlite_db *d, const char *name, stru
  * this key has an answer that has not. */
 MUST_USE enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
                                          const struct store_idempotency *x, struct wall now,
-                                         bool *added);
+                                         struct wall patient, bool *added);
 
 /* This agent has answered a task of the same target; slots: as many as it has at most. */
 MUST_USE enum err sqlite_target_answered(struct sqlite_db *d, uint64_t task, uint32_t slots,

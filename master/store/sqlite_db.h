@@ -9,7 +9,7 @@
     "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
     "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
     "expired, cancelled, low_water, mark, mark_cause, paused, retry_of, purged_at, "               \
-    "per_host_rate, slots, log_tasks"
+    "per_host_rate, slots, log_tasks, boot, deadline_boot"
 
 /* X(id, who prepares it: W writer, R reader, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
@@ -19,7 +19,8 @@
       "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0)")                         \
     X(SQL_BATCH_OPEN, W,                                                                           \
       "UPDATE batches SET state = ?2, total = ?3, rejected = ?4, duplicates = ?5, "                \
-      "opened_at = ?6, deadline_at = ?7, ended_at = ?8 WHERE num = ?1")                            \
+      "opened_at = ?6, deadline_at = ?7, ended_at = ?8, boot = ?9, deadline_boot = ?10 WHERE num " \
+      "= ?1")                                                                                      \
     X(SQL_BATCH_PROGRESS, W,                                                                       \
       "UPDATE batches SET ok = ?2, failed = ?3, undetermined = ?4, refused = ?5, expired = ?6, "   \
       "cancelled = ?7, low_water = ?8, last_seq = ?9, ended_at = ?10, state = ?11 "                \

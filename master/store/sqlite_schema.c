@@ -65,6 +65,9 @@ static const char *const STEPS[] = {
     "ALTER TABLE results ADD COLUMN leased_at INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE results ADD COLUMN arrived_at INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE batches ADD COLUMN log_tasks INTEGER NOT NULL DEFAULT 0;",
+    /* The deadline by the time since that boot: it holds while the host is up, whatever is set. */
+    "ALTER TABLE batches ADD COLUMN boot TEXT;"
+    "ALTER TABLE batches ADD COLUMN deadline_boot INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

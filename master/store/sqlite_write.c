@@ -48,6 +48,8 @@ enum err sqlite_batch_open(struct sqlite_db *d, const struct batch_info *b)
     sqlite3_bind_int64(st, 6, b->opened_at.us);
     sqlite3_bind_int64(st, 7, b->deadline_at.us);
     sqlite3_bind_int64(st, 8, b->ended_at.us);
+    sqlite_bind_str(st, 9, b->boot[0] ? b->boot : NULL);
+    sqlite3_bind_int64(st, 10, b->deadline_boot_us);
     return sqlite_run(d, st);
 }
 
@@ -232,10 +234,11 @@ static enum err idempotency_purge(struct sqlite_db *d, struct wall now)
 }
 
 enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
-                                const struct store_idempotency *x, struct wall now, bool *added)
+                                const struct store_idempotency *x, struct wall now,
+                                struct wall patient, bool *added)
 {
     REQUIRE(num != 0 && x->token[0] && x->key[0] && x->answer != NULL);
-    enum err e = idempotency_purge(d, now);
+    enum err e = idempotency_purge(d, patient);
     if (e)
         return e;
     sqlite3_stmt *st = sqlite_use(d, SQL_IDEMPOTENCY_ADD);
@@ -245,7 +248,7 @@ enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
     sqlite3_bind_int64(st, 4, num);
     sqlite3_bind_int64(st, 5, now.us);
     sqlite_bind_str(st, 6, x->answer);
-    sqlite3_bind_int64(st, 7, expired_before(now));
+    sqlite3_bind_int64(st, 7, expired_before(patient));
     e = sqlite_run(d, st);
     if (!e)
         *added = sqlite3_changes(d->c) > 0;

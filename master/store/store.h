@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "common/boot.h"
 #include "common/clock.h"
 #include "common/mailbox.h"
 #include "common/metrics.h"
@@ -50,7 +51,9 @@ struct batch_info {
     char *labels;         /* JSON object text, NULL = none */
     char *agents; /* JSON object text of the selection {"names":[…],"tags":{…}}, NULL = any agent */
     struct wall created_at, opened_at, deadline_at, ended_at; /* unset = not yet */
-    struct wall purged_at;                                    /* set: only this row is left of it */
+    char boot[BOOT_ID_MAX]; /* deadline_at, by the time since that boot; "" = not known */
+    int64_t deadline_boot_us;
+    struct wall purged_at; /* set: only this row is left of it */
     uint64_t total, rejected, duplicates;
     uint64_t ended[OUTCOME_COUNT]; /* terminal counts by outcome */
     uint64_t low_water;            /* every ordinal under it has ended */

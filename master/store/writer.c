@@ -27,6 +27,7 @@
 #define EXIT_DISK      3
 
 struct writer {
+    struct anchor born;
     struct pace pace;
     struct store_config c;
     struct store_stats *stats;
@@ -286,7 +287,8 @@ static enum err transaction(struct writer *w)
     enum err e = sqlite_begin(w->db);
     if (e)
         return e;
-    struct apply a = {.db = w->db, .ledger = w->ledger, .now = wall_now()};
+    struct apply a = {
+        .db = w->db, .ledger = w->ledger, .now = wall_now(), .patient = anchor_patient(w->born)};
     e = fill(w, &a);
     if (!e)
         e = ledger_write(w->ledger, w->db, a.now);
@@ -510,7 +512,8 @@ struct writer *writer_start(const struct store_config *c, struct store_stats *st
     w->db = db;
     w->ledger = ledger_create(last_seq);
     w->sweep = sweep_create();
-    w->retention = retention_create(c, mono_now());
+    w->born = anchor_now();
+    w->retention = retention_create(c, w->born.mono);
     list_init(&w->urgent);
     list_init(&w->interactive);
     list_init(&w->bulk);

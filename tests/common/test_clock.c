@@ -168,8 +168,23 @@ START_TEST(test_parse_refuses)
 }
 END_TEST
 
+START_TEST(test_patience_is_not_hurried_by_a_clock_that_jumps)
+{
+    const int64_t day_us = INT64_C(86400000000);
+    struct anchor a = anchor_now();
+    int64_t apart_us = wall_now().us - anchor_patient(a).us;
+    ck_assert(apart_us > -1000000 && apart_us < 1000000);
+    a.wall.us -= day_us; /* since then it was set a day forward … */
+    int64_t late_us = wall_now().us - anchor_patient(a).us;
+    ck_assert(late_us > day_us - 1000000 && late_us < day_us + 1000000);
+    a.wall.us += 2 * day_us; /* … or back */
+    apart_us = wall_now().us - anchor_patient(a).us;
+    ck_assert(apart_us > -1000000 && apart_us < 1000000);
+}
+END_TEST
+
 TESTS(clocks, test_mono_is_set_and_does_not_go_back, test_mono_arithmetic,
-      test_wall_now_is_near_libc_time)
+      test_wall_now_is_near_libc_time, test_patience_is_not_hurried_by_a_clock_that_jumps)
 TESTS(formats, test_format_epoch, test_format_leap_day_with_fraction, test_format_before_the_epoch,
       test_format_clamps_what_has_no_four_digit_year, test_format_agrees_with_gmtime_over_the_years)
 TESTS(parses, test_parse_reads_back_what_format_wrote, test_parse_without_fraction,

@@ -306,7 +306,7 @@ class World:
         scheme = "https" if port.startswith("https") else "http"
         return f"{scheme}://{host}:{self.targets[port]}{path}"
 
-    def master(self, *more, wait=True):
+    def master(self, *more, wait=True, env=None):
         """Starts the master, or starts it again on the same ports and data."""
         if not self.port:
             self.port = {"api": free_port(), "agents": free_port(), "nginx": free_port()}
@@ -315,6 +315,7 @@ class World:
             self, "master",
             [self.program("sonde-master"), "serve", "--listen", f"127.0.0.1:{self.port['api']}",
              "--agents-listen", f"{self.agents_host}:{self.port['agents']}", "--data", self.path("data"), *more],
+            env=env,
         )
         if wait:
             self.wait_ready()
