@@ -30,8 +30,8 @@ class Deaf:
     def __init__(self, w, name, tasks, **more):
         self.name, self.tasks, self.seq = name, tasks, 0
         self.end = peers.join(w, name, w.token("agent", name), slots=16, **more)
-        body = {"targets": [{"url": w.url("/ok"), "method": "POST", "body": PAGE} for _ in range(tasks)],
-                "agents": {"names": [name]}, "per_host": 0}
+        body = {"agents": {"names": [name]}, "per_host": 0,
+                "targets": [{"url": w.url("/ok"), "method": "POST", "body": PAGE} for _ in range(tasks)]}
         self.batch = w.api.must("POST", "batches", body, status=202).json["id"]
 
     def unread(self):
