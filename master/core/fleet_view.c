@@ -69,6 +69,7 @@ static void view_fill(const struct agent *a, struct agent_view *v, struct mono n
     v->last_end.ago_ms = mono_diff_ms(now, a->last_end.at);
     view_tags(a, v);
     v->state = view_state(a, now);
+    v->slow = a->session && a->slow;
     v->hb = a->hb;
     v->has_hb = a->has_hb;
     v->heartbeat_age_ms = a->has_hb ? mono_diff_ms(now, a->hb_at) : -1;

@@ -83,9 +83,14 @@ static bool is_slow(const struct agent_view *v)
     return diag_tells(v) && (v->slow || v->hb.recvq_bytes >= RECVQ_WARN_BYTES);
 }
 
+/* A sixteenth of the slots, and one at least, is not for bulk: with that left and tasks that wait,
+ * bulk has them all. */
 static bool pool_is_full(const struct agent_view *v)
 {
-    return diag_tells(v) && v->hb.slots > 0 && v->hb.running >= v->hb.slots;
+    int64_t kept = v->hb.slots >= 32 ? v->hb.slots / 16 : 1;
+    if (!diag_tells(v) || v->hb.slots <= 0)
+        return false;
+    return v->hb.running >= v->hb.slots - (v->hb.queue > 0 ? kept : 0);
 }
 
 /* What waits there waits for targets, under a bound that the agent tells: it is named, and well. */
@@ -135,7 +140,7 @@ void check_slow_consumers(const struct diag_facts *f, struct diag_finding *out)
     diag_figure(out, "way_bytes", (double)way);
     diag_figure(out, "recvq_bytes", (double)recvq);
     diag_figure(out, "pool_tasks", (double)pool);
-    diag_say(out, DIAG_OK, "%u of %u connected%s; %u with all slots in use", slow,
+    diag_say(out, DIAG_OK, "%u of %u connected%s; %u with no slot to spare", slow,
              diag_count_connected(f), cut > 0 ? ", others were cut for it" : "", full);
 }
 

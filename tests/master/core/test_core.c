@@ -62,6 +62,28 @@ START_TEST(nothing_is_sent_beyond_the_credit)
 }
 END_TEST
 
+START_TEST(who_does_not_take_what_is_sent_is_slow_in_every_view)
+{
+    setup();
+    world_batch(w, 1, 100, 0, 0);
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 100);
+    a->received = a->received_bytes = 0; /* so it says: its kernel has what it was sent */
+    struct agent_view *v;
+    world_tick(w, SLOW_MS - 2000, true);
+    unsigned n = core_agents(w->core, "a", w->now, &v);
+    ck_assert(n == 1 && !v->slow);
+    core_views_free(v, n);
+    world_tick(w, 5000, true);
+    n = core_agents(w->core, "a", w->now, &v);
+    ck_assert_uint_eq(n, 1);
+    ck_assert(v->slow && v->untaken > 0);
+    core_views_free(v, n);
+    done();
+}
+END_TEST
+
 START_TEST(shrinking_credit_is_ignored_and_counted)
 {
     setup();
@@ -509,10 +531,11 @@ START_TEST(results_that_nobody_is_told_of_fill_the_window)
 END_TEST
 
 TESTS(flow, a_batch_ends_with_one_result_each, open_tasks_are_those_that_have_not_ended,
-      nothing_is_sent_beyond_the_credit, shrinking_credit_is_ignored_and_counted,
-      results_beyond_the_window_close_the_session, a_malformed_line_closes_with_1008,
-      an_unknown_message_is_ignored_and_counted, goodbye_tells_every_agent,
-      results_that_nobody_is_told_of_fill_the_window, refills_under_way_count_in_the_window)
+      nothing_is_sent_beyond_the_credit, who_does_not_take_what_is_sent_is_slow_in_every_view,
+      shrinking_credit_is_ignored_and_counted, results_beyond_the_window_close_the_session,
+      a_malformed_line_closes_with_1008, an_unknown_message_is_ignored_and_counted,
+      goodbye_tells_every_agent, results_that_nobody_is_told_of_fill_the_window,
+      refills_under_way_count_in_the_window)
 TESTS(turns, interactive_goes_before_bulk, bulk_leaves_a_sixteenth_for_the_others,
       batches_take_turns, a_batch_that_holds_every_place_gets_no_more_until_others_have_as_much,
       a_host_has_at_most_its_budget_in_flight, a_busy_host_does_not_block_the_others_behind_it,
