@@ -156,7 +156,7 @@ static int on_destroy(struct conn *c)
     end_lost(c);
     door_leave(&c->hub->door, &c->seat);
     list_remove(&c->hub->conns, &c->node);
-    if (c->closing)
+    if (list_linked(&c->closing_node))
         list_remove(&c->hub->closing, &c->closing_node);
     lws_set_opaque_user_data(c->wsi, NULL);
     line_buf_fini(&c->in);

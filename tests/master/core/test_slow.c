@@ -105,13 +105,17 @@ START_TEST(the_kernel_is_told_to_wait_before_it_would_end_the_link)
 }
 END_TEST
 
-START_TEST(who_reads_little_by_little_is_not_slow)
+START_TEST(who_reads_little_by_little_is_slow_when_the_oldest_waits_and_not_closed)
 {
     begin();
-    for (uint64_t received = 1; received < SENT; received++) {
+    pass_s(10, 1);
+    ck_assert(!slow());
+    for (uint64_t received = 2; received < SENT; received++) {
         pass_s(10, received);
-        ck_assert(!slow());
+        ck_assert(slow());
     }
+    beat(SENT);
+    ck_assert(!slow());
     done();
 }
 END_TEST
@@ -151,6 +155,6 @@ END_TEST
 
 TESTS(all, it_is_slow_after_15_s_and_not_dead, it_gets_no_more_and_others_do,
       who_reads_again_gets_more_at_once, the_kernel_is_told_to_wait_before_it_would_end_the_link,
-      who_reads_little_by_little_is_not_slow, it_is_closed_after_45_s_and_its_tasks_go_to_others,
-      a_master_that_overslept_blames_itself)
+      who_reads_little_by_little_is_slow_when_the_oldest_waits_and_not_closed,
+      it_is_closed_after_45_s_and_its_tasks_go_to_others, a_master_that_overslept_blames_itself)
 CHECK_MAIN("slow", all)
