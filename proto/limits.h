@@ -71,6 +71,11 @@
 #define TOKEN_MAX       128
 #define CAUSE_MAX       40
 
+/* Events, as the API tells them and the store keeps them */
+#define EVENT_KIND_MAX     32   /* with its NUL */
+#define EVENT_DETAIL_MAX   400  /* a bulk loss with its evidence; longer ones are cut */
+#define EVENT_EVIDENCE_MAX 1024 /* a JSON object; what would be longer is a bug */
+
 /* Targets */
 #define URI_MAX          8192
 #define USER_ID_MAX      256

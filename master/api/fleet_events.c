@@ -11,8 +11,10 @@
  * server-sent events with Accept: text/event-stream.
  *
  * A cursor, which is also the id of an event, is "START-NUMBER": the number counts within one start
- * of the master. A page whose cursor is of another start, or of events that are forgotten already,
- * says `lost`; a stream says it with the event `lost`.
+ * of the master, and both only rise, so a cursor holds over restarts. The newest events are in the
+ * hub's memory; what that has forgotten is read from the store, which keeps more, until the cursor
+ * has come to what memory has. A page behind whose cursor events are gone for good says `lost`; a
+ * stream says it with the event `lost`.
  */
 #define LIMIT_DEFAULT  100
 #define WAIT_MS_MAX    60000
@@ -23,9 +25,9 @@
 struct fleet_stream {
     struct sse sse;
     char *agent, *kind; /* NULL = any */
-    uint64_t epoch, after;
+    struct event_key after;
     unsigned limit;
-    bool newest, asked;
+    bool newest, asked, stored; /* stored: the store was asked last, not the hub */
 };
 
 static void stream_free(void *state)
@@ -63,8 +65,8 @@ static bool parse_cursor(const char *text, struct fleet_stream *x)
 {
     const char *dash = strchr(text, '-');
     return dash && strlen(text) < CURSOR_MAX &&
-           u64_parse(text, (size_t)(dash - text), &x->epoch) == ERR_NONE && x->epoch != 0 &&
-           u64_parse(dash + 1, strlen(dash + 1), &x->after) == ERR_NONE;
+           u64_parse(text, (size_t)(dash - text), &x->after.epoch) == ERR_NONE &&
+           x->after.epoch != 0 && u64_parse(dash + 1, strlen(dash + 1), &x->after.id) == ERR_NONE;
 }
 
 static void take_cursor(struct http_req *r, struct fleet_stream *x, bool stream)
@@ -86,24 +88,36 @@ static struct core_req *question(struct http_req *r, unsigned limit, int64_t wai
     c->agent = mem_strdup(x->agent);
     c->events.kind = mem_strdup(x->kind);
     c->events.newest = x->newest;
-    c->events.epoch = x->epoch;
     c->events.after = x->after;
     c->events.limit = limit;
     c->wait_ms = wait_ms;
     return c;
 }
 
-/* ---- an event */
-
-static void put_id(const struct core_req *c, uint64_t id, char out[CURSOR_MAX])
+static enum step ask_store(struct http_req *r, unsigned limit)
 {
-    snprintf(out, CURSOR_MAX, "%" PRIu64 "-%" PRIu64, c->events.epoch, id);
+    struct fleet_stream *x = r->state;
+    struct store_req *s = http_store_req(r, STORE_EVENTS_PAGE);
+    s->events_page.epoch = x->after.epoch;
+    s->events_page.number = x->after.id;
+    s->events_page.agent = mem_strdup(x->agent);
+    s->events_page.kind = mem_strdup(x->kind);
+    s->events_page.limit = limit;
+    x->stored = true;
+    return http_ask_store(r, s);
 }
 
-static void put_event(struct json_out *w, const struct core_req *c, const struct event *e)
+/* ---- an event */
+
+static void put_id(struct event_key key, char out[CURSOR_MAX])
+{
+    snprintf(out, CURSOR_MAX, "%" PRIu64 "-%" PRIu64, key.epoch, key.id);
+}
+
+static void put_event(struct json_out *w, const struct event *e)
 {
     char id[CURSOR_MAX], at[WALL_TEXT_MAX];
-    put_id(c, e->id, id);
+    put_id(e->key, id);
     json_obj_begin(w);
     json_str(w, "id", id);
     json_str(w, "at", wall_format(e->at, at));
@@ -121,6 +135,47 @@ static void put_event(struct json_out *w, const struct core_req *c, const struct
     json_obj_end(w);
 }
 
+/* Texts stay the store's. */
+static struct event of_store(const struct store_event *s)
+{
+    struct event e = {.key = {s->epoch, s->number},
+                      .at = s->at,
+                      .cause = s->cause,
+                      .detail = s->detail,
+                      .evidence = s->evidence};
+    snprintf(e.kind, sizeof(e.kind), "%s", s->kind);
+    snprintf(e.agent, sizeof(e.agent), "%s", s->agent ? s->agent : "");
+    return e;
+}
+
+/* What the hub or the store answered, in one form: events are copies, their texts are not. */
+struct answer {
+    struct event *events; /* freed by the caller */
+    unsigned n;
+    struct event_key last;
+    bool lost;
+};
+
+static struct answer answer_of(const struct http_req *r)
+{
+    const struct fleet_stream *x = r->state;
+    const struct event_page *p = &r->creq->events.page;
+    struct answer a = {.n = p->n, .last = p->last, .lost = p->lost};
+    if (!x->stored) {
+        a.events = mem_array(a.n + 1, sizeof(*a.events));
+        memcpy(a.events, p->events, a.n * sizeof(*a.events));
+        return a;
+    }
+    const struct store_req *s = r->sreq;
+    a = (struct answer){.n = s->events_page.n,
+                        .last = {s->events_page.epoch, s->events_page.number},
+                        .lost = s->events_page.lost};
+    a.events = mem_array(a.n + 1, sizeof(*a.events));
+    for (unsigned i = 0; i < a.n; i++)
+        a.events[i] = of_store(&s->events_page.items[i]);
+    return a;
+}
+
 /* ---- as a page */
 
 static enum step unavailable(struct http_req *r)
@@ -133,22 +188,31 @@ static enum step put_page(struct http_req *r)
 {
     struct json_out w;
     char next[CURSOR_MAX];
-    const struct core_req *c = r->creq;
-    if (!r->core_ok || !c->events.served)
-        return unavailable(r);
-    put_id(c, c->events.page.last, next);
+    struct answer a = answer_of(r);
+    put_id(a.last, next);
     reply_begin(r, MHD_HTTP_OK, "application/json");
     json_out_init(&w, &r->reply.body);
     json_obj_begin(&w);
-    json_bool(&w, "lost", c->events.page.lost);
+    json_bool(&w, "lost", a.lost);
     json_str(&w, "next_cursor", next);
     json_key(&w, "events");
     json_arr_begin(&w);
-    for (unsigned i = 0; i < c->events.page.n; i++)
-        put_event(&w, c, &c->events.page.events[i]);
+    for (unsigned i = 0; i < a.n; i++)
+        put_event(&w, &a.events[i]);
     json_arr_end(&w);
     json_obj_end(&w);
+    free(a.events);
     return STEP_DONE;
+}
+
+static enum step answer_page(struct http_req *r)
+{
+    struct fleet_stream *x = r->state;
+    if (x->stored)
+        return r->sreq->err ? reply_store_error(r, r->sreq->err, r->sreq->why) : put_page(r);
+    if (!r->core_ok || !r->creq->events.served)
+        return unavailable(r);
+    return r->creq->events.page.older ? ask_store(r, x->limit) : put_page(r);
 }
 
 /* ---- as a stream */
@@ -157,30 +221,40 @@ static void say_lost(struct fleet_stream *x)
 {
     sse_event_begin(&x->sse, NULL, "lost");
     strbuf_puts(&x->sse.out, "{\"detail\":\"events between the last one and the next are not "
-                             "remembered: too many came since, or the master was restarted\"}");
+                             "kept any more, or were not stored in time\"}");
     sse_event_end(&x->sse);
 }
 
-static bool take_events(struct fleet_stream *x, const struct core_req *c)
+static void put_events(struct fleet_stream *x, const struct answer *a)
 {
     struct json_out w;
     char id[CURSOR_MAX];
-    const struct event_page *p = &c->events.page;
-    if (!c->events.served)
-        return false; /* the hub ended before it looked */
-    if (p->lost)
+    if (a->lost)
         say_lost(x);
-    for (unsigned i = 0; i < p->n; i++) {
-        put_id(c, p->events[i].id, id);
-        sse_event_begin(&x->sse, id, p->events[i].kind);
+    for (unsigned i = 0; i < a->n; i++) {
+        put_id(a->events[i].key, id);
+        sse_event_begin(&x->sse, id, a->events[i].kind);
         json_out_init(&w, &x->sse.out);
-        put_event(&w, c, &p->events[i]);
+        put_event(&w, &a->events[i]);
         sse_event_end(&x->sse);
     }
+    x->after = a->last;
     x->newest = false;
-    x->epoch = c->events.epoch;
-    x->after = p->last;
+    x->stored = false;
     sse_ping(&x->sse);
+}
+
+/* False: whoever was asked could not answer. *again: the store is to be asked for it instead. */
+static bool take_events(struct http_req *r, bool *again)
+{
+    struct fleet_stream *x = r->state;
+    bool served = x->stored ? !r->sreq->err : r->core_ok && r->creq->events.served;
+    *again = served && !x->stored && r->creq->events.page.older;
+    if (!served || *again)
+        return served;
+    struct answer a = answer_of(r);
+    put_events(x, &a);
+    free(a.events);
     return !x->sse.out.overflow;
 }
 
@@ -188,9 +262,14 @@ static ssize_t read_stream(struct http_req *r, char *buf, size_t max)
 {
     struct fleet_stream *x = r->state;
     ssize_t n;
-    if (x->asked && (!r->core_ok || !take_events(x, r->creq)))
+    bool again = false;
+    if (x->asked && !take_events(r, &again))
         return MHD_CONTENT_READER_END_WITH_ERROR;
-    x->asked = false;
+    x->asked = again;
+    if (again) {
+        ask_store(r, STREAM_PAGE);
+        return 0;
+    }
     if (sse_pump(&x->sse, r, buf, max, &n))
         return n;
     x->asked = true;
@@ -203,7 +282,7 @@ enum step fleet_events_get(struct http_req *r)
     const char *accept = http_header(r, "Accept");
     bool stream = accept && strstr(accept, "text/event-stream");
     if (r->phase++ > 0)
-        return put_page(r);
+        return answer_page(r);
     struct fleet_stream *x = mem_zalloc(sizeof(*x));
     sse_init(&x->sse, r->api);
     r->state = x;

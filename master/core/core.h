@@ -356,6 +356,7 @@ struct agent_view {
     } last_end;
     struct sockinfo link; /* of the hop to the agent or its proxy: filled in by the hub */
     bool has_link;
+    int64_t held_bytes; /* before that socket, which does not take them; at most. By the hub, too */
 };
 /* name NULL: all, by name. */
 unsigned core_agents(struct core *c, const char *name, struct mono now, struct agent_view **out);

@@ -46,8 +46,8 @@ struct core_req {
     struct {
         char *kind; /* NULL = any */
         bool newest;
-        bool served;           /* out: the log was looked at, which an ending hub does not */
-        uint64_t epoch, after; /* epoch 0: of this start; out: of this start */
+        bool served;            /* out: the log was looked at, which an ending hub does not */
+        struct event_key after; /* epoch 0: of this start; out: where to go on */
         unsigned limit;
         struct event_page page;
     } events;

@@ -6,13 +6,18 @@
 #include "common/utf8.h"
 
 struct event_log {
-    struct event kept[EVENTS_KEPT]; /* of id i at i % EVENTS_KEPT */
-    uint64_t last;
+    struct event kept[EVENTS_KEPT]; /* the nth that was added at n % EVENTS_KEPT */
+    uint64_t added;
+    struct event_key last, before; /* before: the newest that was overwritten; epoch 0 = none */
+    uint64_t epoch;
 };
 
-struct event_log *event_log_create(void)
+struct event_log *event_log_create(uint64_t epoch)
 {
-    return mem_zalloc(sizeof(struct event_log));
+    struct event_log *l = mem_zalloc(sizeof(*l));
+    REQUIRE(epoch != 0);
+    l->epoch = epoch;
+    return l;
 }
 
 static void event_fini(struct event *e)
@@ -38,25 +43,89 @@ static char *clean_text(const char *text, size_t max)
     return text != NULL && text[0] != '\0' ? utf8_sanitized(text, strlen(text), max) : NULL;
 }
 
-uint64_t event_log_add(struct event_log *l, const struct event *e)
+static bool key_less(struct event_key a, struct event_key b)
 {
-    REQUIRE(e->kind[0] != '\0' && (unsigned)e->cause < END_COUNT);
+    return a.epoch < b.epoch || (a.epoch == b.epoch && a.id < b.id);
+}
+
+static const struct event *push(struct event_log *l, const struct event *e, struct event_key key)
+{
+    REQUIRE(e->kind[0] != '\0' && (unsigned)e->cause < END_COUNT && key_less(l->last, key));
     REQUIRE(utf8_valid(e->agent, strlen(e->agent)));
     REQUIRE(e->evidence == NULL || strlen(e->evidence) <= EVENT_EVIDENCE_MAX);
-    struct event *slot = &l->kept[++l->last % EVENTS_KEPT];
+    struct event *slot = &l->kept[++l->added % EVENTS_KEPT];
+    if (slot->kind[0] != '\0')
+        l->before = slot->key;
     event_fini(slot);
     *slot = *e;
-    slot->id = l->last;
+    slot->key = l->last = key;
     slot->detail = clean_text(e->detail, EVENT_DETAIL_MAX);
     slot->evidence = mem_strdup(e->evidence);
-    return slot->id;
+    return slot;
+}
+
+const struct event *event_log_add(struct event_log *l, const struct event *e)
+{
+    uint64_t id = l->last.epoch == l->epoch ? l->last.id + 1 : 1;
+    return push(l, e, (struct event_key){l->epoch, id});
+}
+
+void event_log_load(struct event_log *l, const struct event *e)
+{
+    if (e->key.epoch < l->epoch && key_less(l->last, e->key))
+        push(l, e, e->key);
+}
+
+const struct event *event_log_last(const struct event_log *l)
+{
+    return l->added > 0 ? &l->kept[l->added % EVENTS_KEPT] : NULL;
 }
 
 /* ---- reading */
 
+/* Places are counted as they were added, from 1 on. */
 static uint64_t oldest(const struct event_log *l)
 {
-    return l->last > EVENTS_KEPT ? l->last - EVENTS_KEPT + 1 : 1;
+    return l->added > EVENTS_KEPT ? l->added - EVENTS_KEPT + 1 : 1;
+}
+
+static const struct event *at(const struct event_log *l, uint64_t place)
+{
+    return &l->kept[place % EVENTS_KEPT];
+}
+
+/* The place of the first behind that key, which may be none. */
+static uint64_t place_after(const struct event_log *l, struct event_key key)
+{
+    uint64_t low = oldest(l), high = l->added + 1;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (key_less(key, at(l, middle)->key))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* Numbers count by one, in every start anew: what is left out was never here. */
+static bool follows(struct event_key a, struct event_key b)
+{
+    return a.epoch == b.epoch ? b.id == a.id + 1 : b.epoch == a.epoch + 1 && b.id == 1;
+}
+
+/* Whether something is missing between a cursor and the first behind it; what one place of the log
+ * leaves out to the next is seen when they are read. */
+static bool misses(const struct event_log *l, struct event_key after, uint64_t place)
+{
+    if (after.epoch > l->epoch)
+        return true;
+    if (place > l->added || place > oldest(l))
+        return false;
+    struct event_key first = at(l, place)->key;
+    if (l->before.epoch != 0)
+        return !follows(l->before, first);
+    return after.epoch != first.epoch || first.id != after.id + 1;
 }
 
 static bool passes(const struct event *e, const struct event_filter *f)
@@ -79,29 +148,35 @@ static void page_init(struct event_page *p, unsigned limit)
     *p = (struct event_page){.events = mem_array(limit + 1, sizeof(*p->events))};
 }
 
-void event_log_after(const struct event_log *l, uint64_t after, const struct event_filter *f,
-                     unsigned limit, struct event_page *out)
+void event_log_after(const struct event_log *l, struct event_key after,
+                     const struct event_filter *f, unsigned limit, struct event_page *out)
 {
-    uint64_t id = after + 1;
     page_init(out, limit);
-    if (id < oldest(l)) {
-        out->lost = true;
-        id = oldest(l);
+    bool foreign = after.epoch > l->epoch; /* of a store that was put back */
+    uint64_t place = foreign ? oldest(l) : place_after(l, after);
+    out->older = !foreign && key_less(after, l->before);
+    out->lost = out->older || misses(l, after, place);
+    out->last = foreign ? l->last : after;
+    for (; place <= l->added && out->n < limit; place++) {
+        const struct event *e = at(l, place);
+        out->lost |= place > oldest(l) && !follows(at(l, place - 1)->key, e->key);
+        if (passes(e, f))
+            copy_event(out, e);
+        out->last = e->key;
     }
-    for (; id <= l->last && out->n < limit; id++)
-        if (passes(&l->kept[id % EVENTS_KEPT], f))
-            copy_event(out, &l->kept[id % EVENTS_KEPT]);
-    out->last = id - 1 > after ? id - 1 : after;
 }
 
 void event_log_newest(const struct event_log *l, const struct event_filter *f, unsigned limit,
                       struct event_page *out)
 {
-    uint64_t id = l->last + 1;
-    for (unsigned n = 0; n < limit && id > oldest(l);)
-        n += passes(&l->kept[--id % EVENTS_KEPT], f);
-    event_log_after(l, id - 1, f, limit, out);
-    out->last = l->last;
+    uint64_t place = l->added + 1;
+    page_init(out, limit);
+    for (unsigned n = 0; n < limit && place > oldest(l);)
+        n += passes(at(l, --place), f);
+    for (; place <= l->added && out->n < limit; place++)
+        if (passes(at(l, place), f))
+            copy_event(out, at(l, place));
+    out->last = l->added > 0 ? l->last : (struct event_key){l->epoch, 0};
 }
 
 void event_page_fini(struct event_page *p)

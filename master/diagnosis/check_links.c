@@ -36,8 +36,9 @@ void check_half_open(const struct diag_facts *f, struct diag_finding *out)
 /* ---- slow consumers: a byte that was sent and not received is in one of three places */
 
 struct places {
-    int64_t sendq, recvq; /* of the master's socket, of the agent's; −1: not known */
-    int64_t way;          /* in neither: a proxy's buffers, or the network */
+    int64_t sendq; /* of the master's socket, with what that does not take; −1: not known */
+    int64_t recvq; /* of the agent's; −1: not known */
+    int64_t way;   /* in neither: a proxy's buffers, or the network */
 };
 
 static int64_t known(int64_t v)
@@ -50,7 +51,10 @@ static struct places places_of(const struct agent_view *v)
 {
     struct places p = {.sendq = v->has_link ? v->link.sendq_bytes : -1, .recvq = v->hb.recvq_bytes};
     int64_t left = (int64_t)v->untaken_bytes - known(p.sendq) - known(p.recvq);
-    p.way = left > 0 ? left : 0;
+    int64_t held = left < v->held_bytes ? known(left) : v->held_bytes;
+    if (held > 0)
+        p.sendq = known(p.sendq) + held;
+    p.way = known(left - held);
     return p;
 }
 

@@ -322,6 +322,7 @@ static int on_writeable(struct hub *h, struct conn *c)
         c->write_errno = errno;
         return -1;
     }
+    c->last_write = n;
     if (more || c->closing)
         lws_callback_on_writable(c->wsi);
     return 0;
@@ -406,6 +407,12 @@ bool conn_link(struct hub *h, session_id s, struct sockinfo *out)
         return sockinfo_read(lws_get_socket_fd(of->wsi), out);
     *out = of->link;
     return true;
+}
+
+int64_t conn_held_bytes(struct hub *h, session_id s)
+{
+    struct conn *c = conn_find(h, s);
+    return c != NULL && c->wsi != NULL && lws_partial_buffered(c->wsi) ? (int64_t)c->last_write : 0;
 }
 
 void conn_close_session(struct hub *h, session_id s, int code, const char *reason)

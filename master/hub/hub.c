@@ -23,6 +23,8 @@
 #define AGENTS_PORT      8701
 #define FRAME_BUFFER_MAX (LWS_PRE + FRAME_COALESCE_BYTES + LINE_MAX_BYTES)
 
+_Static_assert(STORE_EVENTS_BOOT == EVENTS_KEPT + 1, "the log is full, and knows what precedes it");
+
 static const char *const state_words[] = {"created", "running",  "draining",
                                           "parting", "stopping", "stopped"};
 
@@ -98,8 +100,10 @@ static void op_session_ended(void *arg, const struct core_session_end *e)
 
 static void look(void *arg, struct agent_view *views, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         views[i].has_link = views[i].sid != 0 && conn_link(arg, views[i].sid, &views[i].link);
+        views[i].held_bytes = views[i].has_link ? conn_held_bytes(arg, views[i].sid) : 0;
+    }
 }
 
 static void op_step(void *arg, const struct core_told *t)
@@ -245,6 +249,7 @@ static void on_turn(uv_prepare_t *turn)
     struct hub *h = turn->data;
     REQUIRE(h != NULL);
     courier_flush(&h->courier);
+    annals_flush(&h->annals);
     breathe(h);
     if (atomic_load_explicit(&h->stop_asked, memory_order_relaxed))
         step_down(h, mono_now());
@@ -340,7 +345,10 @@ static void *hub_main(void *arg)
     h->turn.data = h;
     uv_prepare_start(&h->turn, on_turn);
     ws_loop_wake(h->loop);
+    journal_started(h->journal);
     ws_loop_run(h->loop);
+    journal_stopped(h->journal);
+    annals_close(&h->annals);
     desk_close(&h->desk);
     hub_enter(h, HUB_STOPPED, "the loop has ended");
     return NULL;
@@ -425,6 +433,8 @@ static void open_core(struct hub *h, const struct hub_config *c)
         .max_agents = (unsigned)c->max_agents,
     };
     h->desk.journal = h->journal = journal_create(c->boot->boot_epoch, now);
+    journal_load(h->journal, c->boot->events, c->boot->n_events);
+    journal_keep(h->journal, annals_add, &h->annals);
     h->desk.look = look;
     h->desk.look_arg = h;
     h->core = core_create(&config, &core_ops, h, now);
@@ -447,6 +457,7 @@ enum err hub_create(const struct hub_config *c, struct hub **out, char *why, siz
     courier_init(&h->courier, wake_hub, h);
     h->courier.on_committed = on_committed;
     h->courier.arg = h;
+    annals_init(&h->annals);
     desk_init(&h->desk, wake_hub, h);
     enum err e = tokens_open(c->dir, &h->tokens, why, why_max);
     if (e == ERR_NONE)
@@ -471,6 +482,7 @@ void hub_start(struct hub *h, struct store *s)
 {
     hub_enter(h, HUB_RUNNING, "start");
     courier_start(&h->courier, s);
+    annals_start(&h->annals, s);
     PTOK(pthread_create(&h->thread, NULL, hub_main, h));
 }
 
@@ -501,6 +513,7 @@ void hub_destroy(struct hub **hp)
     desk_fini(&h->desk);
     core_destroy(&h->core);
     journal_destroy(&h->journal);
+    annals_fini(&h->annals);
     tokens_close(&h->tokens);
     strbuf_fini(&h->frame);
     idmap_fini(&h->sessions);

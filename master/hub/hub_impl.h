@@ -10,6 +10,7 @@
 #include "master/hub/door.h"
 #include "master/hub/gate.h"
 #include "master/hub/hub.h"
+#include "master/hub/annals.h"
 #include "master/hub/journal.h"
 #include "master/hub/load.h"
 
@@ -46,6 +47,7 @@ struct conn {
     int peer_code;              /* of the peer's close frame, 0 = none came */
     char cause[CAUSE_TEXT_MAX]; /* … and what it says */
     int write_errno;
+    size_t last_write;    /* bytes of the last frame */
     struct sockinfo link; /* as it was when the master gave it up */
     bool has_link;
 };
@@ -59,6 +61,7 @@ struct hub {
     struct courier courier;
     struct desk desk;
     struct journal *journal;
+    struct annals annals;
     const struct conn *ending; /* whose end the core is told of at the moment */
     enum hub_state state;
     int64_t max_agents;
@@ -96,6 +99,8 @@ void conn_close_all(struct hub *h, int code, const char *reason, struct mono now
 bool conn_any_closing(struct hub *h); /* a close frame is not yet sent and answered */
 /* The queues of the socket: before its end, or as they were at its end. False: not known. */
 bool conn_link(struct hub *h, session_id s, struct sockinfo *out);
+/* Of the last frame, which its socket has not taken whole: at most so many bytes wait here. */
+int64_t conn_held_bytes(struct hub *h, session_id s);
 void conn_close_revoked(struct hub *h, struct mono now);
 void conn_cut_strangers(struct hub *h, struct mono now); /* every tick */
 void conn_tick(struct hub *h, struct mono now); /* cuts peers that do not take their close frame */

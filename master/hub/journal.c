@@ -19,6 +19,9 @@ struct journal {
     uint64_t refusals_left_out; /* since the last one that was kept */
     struct list readers;        /* by core_req.wait_node */
     bool fresh;                 /* something was added since the readers were looked at */
+    journal_keep_f *keep;       /* NULL: nobody keeps more */
+    void *keep_arg;
+    bool unclean; /* the start before this one did not say that it ended */
 };
 
 struct journal *journal_create(uint64_t epoch, struct mono now)
@@ -26,7 +29,7 @@ struct journal *journal_create(uint64_t epoch, struct mono now)
     struct journal *j = mem_zalloc(sizeof(*j));
     REQUIRE(epoch != 0);
     j->epoch = epoch;
-    j->log = event_log_create();
+    j->log = event_log_create(epoch);
     bucket_init(&j->refusals, JOURNAL_REFUSALS_RATE, JOURNAL_REFUSALS_BURST, now);
     list_init(&j->readers);
     return j;
@@ -41,6 +44,38 @@ void journal_destroy(struct journal **jp)
     event_log_destroy(&j->log);
     free(j);
     *jp = NULL;
+}
+
+/* ---- starts and ends */
+
+#define KIND_STARTED "master_started"
+#define KIND_STOPPED "master_stopped"
+#define KIND_UNCLEAN "master_unclean_stop"
+
+static void load(struct journal *j, const struct store_event *s)
+{
+    struct event e = {.key = {s->epoch, s->number},
+                      .at = s->at,
+                      .cause = s->cause,
+                      .detail = s->detail,
+                      .evidence = s->evidence};
+    snprintf(e.kind, sizeof(e.kind), "%s", s->kind);
+    snprintf(e.agent, sizeof(e.agent), "%s", s->agent != NULL ? s->agent : "");
+    event_log_load(j->log, &e);
+}
+
+void journal_load(struct journal *j, const struct store_event *events, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        load(j, &events[i]);
+    const struct event *last = event_log_last(j->log);
+    j->unclean = last != NULL && strcmp(last->kind, KIND_STOPPED) != 0;
+}
+
+void journal_keep(struct journal *j, journal_keep_f *keep, void *arg)
+{
+    j->keep = keep;
+    j->keep_arg = arg;
 }
 
 /* ---- what is told */
@@ -59,7 +94,9 @@ static void add(struct journal *j, const char *kind, const char *agent, enum end
         snprintf(e.agent, sizeof(e.agent), "%s", agent);
     REQUIRE(evidence == NULL || !evidence->overflow);
     e.evidence = evidence != NULL ? evidence->data : NULL;
-    event_log_add(j->log, &e);
+    const struct event *kept = event_log_add(j->log, &e);
+    if (j->keep)
+        j->keep(j->keep_arg, kept);
     j->fresh = true;
 }
 
@@ -71,6 +108,25 @@ static bool is_of_all(const char *kind)
         if (strcmp(kind, kinds[i]) == 0)
             return true;
     return false;
+}
+
+void journal_started(struct journal *j)
+{
+    char at[WALL_TEXT_MAX], detail[EVENT_DETAIL_MAX];
+    const struct event *last = event_log_last(j->log);
+    if (j->unclean) {
+        snprintf(detail, sizeof(detail),
+                 "the master before this one did not end in order: it was killed, its host went "
+                 "down, or its last events could not be stored; its last one is of %s",
+                 wall_format(last->at, at));
+        journal_event(j, KIND_UNCLEAN, NULL, detail);
+    }
+    journal_event(j, KIND_STARTED, NULL, "version " SONDE_VERSION);
+}
+
+void journal_stopped(struct journal *j)
+{
+    journal_event(j, KIND_STOPPED, NULL, "in order");
 }
 
 void journal_event(struct journal *j, const char *kind, const char *agent, const char *detail)
@@ -188,15 +244,13 @@ void journal_refused(struct journal *j, const char *peer, int status, const char
 static void read_page(struct journal *j, struct core_req *r)
 {
     struct event_filter f = {.agent = r->agent, .kind = r->events.kind};
-    bool foreign = r->events.epoch != 0 && r->events.epoch != j->epoch;
     event_page_fini(&r->events.page);
+    if (r->events.after.epoch == 0)
+        r->events.after.epoch = j->epoch;
     if (r->events.newest)
         event_log_newest(j->log, &f, r->events.limit, &r->events.page);
     else
-        event_log_after(j->log, foreign ? 0 : r->events.after, &f, r->events.limit,
-                        &r->events.page);
-    r->events.page.lost |= foreign;
-    r->events.epoch = j->epoch;
+        event_log_after(j->log, r->events.after, &f, r->events.limit, &r->events.page);
     r->events.after = r->events.page.last;
     r->events.newest = false;
     r->events.served = true;

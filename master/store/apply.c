@@ -226,6 +226,8 @@ enum err apply_request(struct apply *a, struct store_req *r)
         return mark(a, r);
     case STORE_PAUSE:
         return pause_batch(a, r);
+    case STORE_EVENTS_ADD:
+        return sqlite_events_add(a->db, r->events.items, r->events.n);
     case STORE_AGENT_EMPTY:
         return sqlite_agent_empty(a->db, r->agent.name, r->agent.at);
     case STORE_AGENT_SEEN:
@@ -242,5 +244,7 @@ unsigned apply_rows(const struct store_req *r)
         return r->upload.n_rows * (r->upload.expand ? r->upload.expand : 1);
     if (r->op == STORE_RESULTS)
         return r->results.n;
+    if (r->op == STORE_EVENTS_ADD)
+        return r->events.n;
     return 1;
 }

@@ -39,6 +39,8 @@ static enum err dispatch(struct sqlite_db *d, struct store_req *r)
         return sqlite_batch_list(d, r);
     case STORE_RESULTS_PAGE:
         return sqlite_results_page(d, r);
+    case STORE_EVENTS_PAGE:
+        return sqlite_events_page(d, r);
     case STORE_TASK_GET:
         return sqlite_task_get(d, r);
     case STORE_IDEMPOTENCY_GET:
@@ -140,7 +142,7 @@ void readers_destroy(struct readers **rp)
 enum err readers_post(struct readers *r, struct store_req *req)
 {
     bool page = req->op == STORE_RESULTS_PAGE || req->op == STORE_ENDED_TASKS ||
-                req->op == STORE_FAILED_HOSTS;
+                req->op == STORE_FAILED_HOSTS || req->op == STORE_EVENTS_PAGE;
     return mailbox_post(r->all[page].box, &req->letter);
 }
 

@@ -175,8 +175,7 @@ void sqlite_bind_bytes(sqlite3_stmt *st, int at, const char *p, size_t n)
     REQUIRE(n <= INT_MAX && sqlite3_bind_text(st, at, p, (int)n, SQLITE_STATIC) == SQLITE_OK);
 }
 
-/* NULL: none. Nor when it is damaged; then *whole is false. */
-static char *dup_column(sqlite3_stmt *st, int i, bool object, bool *whole)
+char *sqlite_dup_column(sqlite3_stmt *st, int i, bool object, bool *whole)
 {
     const char *s = (const char *)sqlite3_column_text(st, i);
     size_t n = (size_t)sqlite3_column_bytes(st, i);
@@ -211,9 +210,9 @@ bool sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
         .per_host_rate = sqlite3_column_double(st, 28),
         .slots = (uint32_t)sqlite3_column_int64(st, 29),
         .log_tasks = sqlite3_column_int(st, 30) != 0,
-        .name = dup_column(st, 6, false, &whole),
-        .labels = dup_column(st, 7, true, &whole),
-        .agents = dup_column(st, 8, true, &whole),
+        .name = sqlite_dup_column(st, 6, false, &whole),
+        .labels = sqlite_dup_column(st, 7, true, &whole),
+        .agents = sqlite_dup_column(st, 8, true, &whole),
         .created_at = {sqlite3_column_int64(st, 9)},
         .opened_at = {sqlite3_column_int64(st, 10)},
         .deadline_at = {sqlite3_column_int64(st, 11)},

@@ -79,6 +79,12 @@ MUST_USE enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
                                          const struct store_idempotency *x, struct wall now,
                                          struct wall patient, bool *added);
 
+/* sqlite_events.c */
+MUST_USE enum err sqlite_events_add(struct sqlite_db *d, const struct store_event *events,
+                                    unsigned n);
+MUST_USE enum err sqlite_events_page(struct sqlite_db *d, struct store_req *r);
+MUST_USE enum err sqlite_events_boot(struct sqlite_db *d, struct store_boot *boot);
+
 /* This agent has answered a task of the same target; slots: as many as it has at most. */
 MUST_USE enum err sqlite_target_answered(struct sqlite_db *d, uint64_t task, uint32_t slots,
                                          const char *agent, bool *out);

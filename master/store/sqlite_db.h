@@ -69,6 +69,16 @@
       "SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 ORDER BY task LIMIT 1")              \
     X(SQL_RESULTS_PURGE, W, "DELETE FROM results WHERE task >= ?1 AND task < ?2")                  \
     X(SQL_TASKS_PURGE, W, "DELETE FROM tasks WHERE task >= ?1 AND task < ?2")                      \
+    X(SQL_EVENT_ADD, W,                                                                            \
+      "INSERT INTO events(epoch, number, at, kind, agent, cause, detail, evidence) "               \
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(epoch, number) DO NOTHING")              \
+    X(SQL_EVENTS_TRIM, W, "DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?1")    \
+    X(SQL_EVENTS_AFTER, R,                                                                         \
+      "SELECT epoch, number, at, kind, agent, cause, detail, evidence FROM events "                \
+      "WHERE (epoch, number) > (?1, ?2) ORDER BY epoch, number LIMIT ?3")                          \
+    X(SQL_EVENTS_BEFORE, R,                                                                        \
+      "SELECT epoch, number FROM events WHERE (epoch, number) <= (?1, ?2) "                        \
+      "ORDER BY epoch DESC, number DESC LIMIT 1")                                                  \
     X(SQL_IDEMPOTENCY_PURGE, W,                                                                    \
       "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency "                           \
       "WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)")                                      \
@@ -156,6 +166,8 @@ MUST_USE enum err sqlite_step(struct sqlite_db *d, sqlite3_stmt *st, bool *row);
 void sqlite_bind_str(sqlite3_stmt *st, int at, const char *s);
 void sqlite_bind_bytes(sqlite3_stmt *st, int at, const char *p, size_t n);
 
+/* A text of its own, or a JSON object. NULL: none. Nor when it is damaged; then *whole is false. */
+char *sqlite_dup_column(sqlite3_stmt *st, int i, bool object, bool *whole);
 /* A row of BATCH_COLUMNS as a struct with its own strings. False: something in it was damaged, and
  * is left out. */
 bool sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b);

@@ -68,6 +68,10 @@ static const char *const STEPS[] = {
     /* The deadline by the time since that boot: it holds while the host is up, whatever is set. */
     "ALTER TABLE batches ADD COLUMN boot TEXT;"
     "ALTER TABLE batches ADD COLUMN deadline_boot INTEGER NOT NULL DEFAULT 0;",
+    /* seq is dense, for only the oldest go: so it counts them. */
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, kind TEXT NOT NULL, agent TEXT, cause TEXT, detail TEXT, evidence TEXT);"
+    "CREATE UNIQUE INDEX events_name ON events(epoch, number);",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

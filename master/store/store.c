@@ -46,6 +46,21 @@ enum batch_phase batch_info_phase(const struct batch_info *b)
     return b->paused ? PHASE_PAUSED : PHASE_RUNNING;
 }
 
+void store_event_fini(struct store_event *e)
+{
+    free(e->kind);
+    free(e->agent);
+    free(e->detail);
+    free(e->evidence);
+}
+
+static void events_free(struct store_event *items, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        store_event_fini(&items[i]);
+    free(items);
+}
+
 void store_idempotency_free(struct store_idempotency **ip)
 {
     if (!*ip)
@@ -63,6 +78,9 @@ void store_boot_fini(struct store_boot *b)
     for (unsigned i = 0; i < b->n_holders; i++)
         free(b->holders[i]);
     free(b->holders);
+    events_free(b->events, b->n_events);
+    b->events = NULL;
+    b->n_events = 0;
     b->holders = NULL;
     b->n_holders = 0;
     explicit_bzero(b->keys, sizeof(b->keys));
@@ -129,6 +147,14 @@ static void members_free(struct store_req *r)
     case STORE_AGENT_SEEN:
         agent_free(r);
         break;
+    case STORE_EVENTS_ADD:
+        events_free(r->events.items, r->events.n);
+        break;
+    case STORE_EVENTS_PAGE:
+        events_free(r->events_page.items, r->events_page.n);
+        free(r->events_page.agent);
+        free(r->events_page.kind);
+        break;
     case STORE_REFILL:
         free(r->refill.tasks);
         free(r->refill.answers);
@@ -170,6 +196,8 @@ void store_req_destroy(struct store_req **rp)
     free(r);
 }
 
+#define EVENT_WEIGHT 1700 /* its texts, at most */
+
 static size_t weight(const struct store_req *r)
 {
     size_t n = sizeof(*r) + r->arena.len;
@@ -177,6 +205,8 @@ static size_t weight(const struct store_req *r)
         n += r->upload.n_rows * sizeof(*r->upload.rows);
     if (r->op == STORE_RESULTS)
         n += r->results.n * sizeof(*r->results.items);
+    if (r->op == STORE_EVENTS_ADD)
+        n += r->events.n * (sizeof(*r->events.items) + EVENT_WEIGHT);
     return n;
 }
 

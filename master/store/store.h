@@ -5,6 +5,7 @@
 #include "common/mailbox.h"
 #include "common/metrics.h"
 #include "proto/cause.h"
+#include "proto/end.h"
 #include "proto/message.h"
 #include "proto/ticket.h"
 #include <stdbool.h>
@@ -109,6 +110,20 @@ struct store_idempotency {
 };
 void store_idempotency_free(struct store_idempotency **ip);
 
+/* What happened to the fleet or the master: kept over restarts, the newest STORE_EVENTS_KEPT. Named
+ * by the boot epoch of its start and its number in it. Strings are owned; NULL = none. */
+#define STORE_EVENTS_KEPT   100000
+#define STORE_EVENTS_ONCE   100   /* in one request to add some */
+#define STORE_EVENTS_BOOT   10001 /* given to a start */
+#define STORE_EVENTS_LOOKED 20000 /* looked at for one page */
+struct store_event {
+    uint64_t epoch, number;
+    struct wall at;
+    char *kind, *agent, *detail, *evidence;
+    enum end cause;
+};
+void store_event_fini(struct store_event *e);
+
 enum store_op {
     /* writer */
     STORE_UPLOAD_BEGIN,  /* upload.info in (num is given back), state receiving */
@@ -120,6 +135,7 @@ enum store_op {
     STORE_MARK,  /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
     STORE_PAUSE, /* pause: committed; nothing changes when the batch has ended */
     STORE_AGENT_EMPTY, /* agent.name, at: it is gone and holds no task any more */
+    STORE_EVENTS_ADD,  /* events: what is there already is left as it is */
     STORE_AGENT_SEEN,  /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
     /* readers */
     STORE_REFILL,         /* refill */
@@ -128,6 +144,7 @@ enum store_op {
     STORE_FAILED_HOSTS,   /* how many failed of each host, in a stretch of tasks: failed_hosts */
     STORE_BATCH_LIST,     /* newest first: batch_list */
     STORE_RESULTS_PAGE,   /* results_page */
+    STORE_EVENTS_PAGE,    /* events_page: oldest first */
     STORE_TASK_GET,       /* task_get: spec, user_id and the result if there is one */
     STORE_IDEMPOTENCY_GET /* idempotency: what was answered; ERR_NOT_FOUND: nothing, or too long ago
                            */
@@ -224,6 +241,19 @@ struct store_req {
             bool paused;
             void *waiter; /* the poster's own */
         } pause;
+        struct {
+            struct store_event *items; /* heap */
+            unsigned n;
+        } events;
+        struct {
+            uint64_t epoch, number; /* behind this one; out: where to go on */
+            char *agent, *kind;     /* NULL = any */
+            unsigned limit;
+            struct store_event *items; /* out */
+            unsigned n;
+            bool more; /* out: there are more behind. As with results, n = 0 is an answer */
+            bool lost; /* out: some behind the cursor are gone, or were never stored */
+        } events_page;
         struct {
             char *name, *tags_json, *instance;
             struct wall at;
@@ -346,6 +376,8 @@ struct store_boot {
     struct batch_info *open; /* heap: batches that have not ended, by number; marked ones are swept
                                 on by the writer */
     unsigned n_open;
+    struct store_event *events; /* heap: the newest STORE_EVENTS_BOOT, oldest first */
+    unsigned n_events;
     char **holders; /* heap: names of agents that may still hold tasks */
     unsigned n_holders;
 };
@@ -363,6 +395,7 @@ struct store_stats {
     struct histogram commit_ms;
     struct counter commits, rows, results, duplicates; /* rows: tasks of uploads */
     struct counter batches_purged, tasks_purged;
+    struct counter events, events_dropped; /* stored; not, for the store was too far behind */
     struct counter damaged;  /* columns that the disk has changed, each time one was read */
     struct gauge used_bytes; /* as of the last look of the retention; free pages do not count */
     struct gauge commit_p99_ms, commit_p99_at_ms; /* of the last seconds, and when it was so */

@@ -168,6 +168,8 @@ static void follow_up(struct writer *w, struct store_req *r)
         counter_add(&w->stats->rows, apply_rows(r));
     else if (r->op == STORE_RESULTS)
         count_results(w, r);
+    else if (r->op == STORE_EVENTS_ADD)
+        counter_add(&w->stats->events, r->events.n);
     else if (r->op == STORE_MARK)
         start_sweep(w, r);
     else if (r->op == STORE_UPLOAD_ABORT) {

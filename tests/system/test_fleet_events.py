@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The event log: every session ends with one cause, an operator can read it, and it is followed over a restart."""
+import contextlib
 import http.client
 import json
+import sqlite3
 
 from harness import equal, expect, short
 
@@ -64,7 +66,7 @@ def test_each_end_has_its_cause_and_can_be_followed(w):
         rows = [json.loads(x) for x in w.cli("events", "-o", "ndjson", "--kind", "agent_disconnected").stdout.splitlines()]
         equal([r["cause"] for r in rows], causes(w, "a1"), "causes")
         equal(w.cli("events", "-f", "-o", "csv").returncode, 2, "csv has an end")
-    with w.case("a stream goes on where it was, and over a restart says what it has missed"):
+    with w.case("a stream goes on where it was, and over a kill -9 of the master loses nothing"):
         w.agent("a1", *SMALL)
         conn = stream(w, first["next_cursor"])
         kind, event = next_event(conn)
@@ -74,19 +76,54 @@ def test_each_end_has_its_cause_and_can_be_followed(w):
         equal(event["cause"], causes(w, "a1")[0], "cause")
         last = event["id"]
         conn.close()
+        w.wait_for(lambda: stored(w) == len(events(w, "?limit=1000")["events"]), 10, "all are on disk")
+        before = events(w, "?limit=1000")["events"]
         w.master_proc.kill9()
         w.master()
         w.wait_agent("a1")
         conn = stream(w, last)
-        equal(next_event(conn)[0], "lost", "the first of another start")
-        equal(next_event(conn)[1]["kind"], "agent_connected", "then what is there")
+        behind = [e["id"] for e in before[1 + [e["id"] for e in before].index(last):]]
+        equal([next_event(conn)[1]["id"] for _ in behind], behind, "what was behind it before the kill")
+        equal([next_event(conn)[0] for _ in range(2)], ["master_unclean_stop", "master_started"], "then what came next")
         conn.close()
         page = events(w, f"?cursor={last}")
-        expect(page["lost"] and page["next_cursor"] != last, page)
+        expect(not page["lost"], page)
+        equal([e["id"] for e in page["events"]][:len(behind)], behind, "the same as pages")
+    with w.case("what was before is in the newest too, and its cause"):
+        newest = events(w, "?limit=1000")["events"]
+        equal(newest[:len(before)], before, "events of before the kill")
+        equal(causes(w, "a1")[:3], [e["cause"] for e in before if e["kind"] == "agent_disconnected"][:3], "causes")
+    with w.case("an orderly stop says so, and no unclean one follows"):
+        cursor = events(w, "?limit=1")["next_cursor"]
+        w.master_proc.stop()
+        w.master()
+        w.wait_agent("a1")
+        kinds = [e["kind"] for e in events(w, f"?cursor={cursor}&limit=1000")["events"]]
+        expect("master_stopped" in kinds and "master_unclean_stop" not in kinds, kinds)
+        expect(kinds.index("master_stopped") + 1 == kinds.index("master_started"), kinds)
+    with w.case("a cursor of which nothing is kept any more says so"):
+        page = events(w, "?cursor=1-1")
+        expect(not page["lost"], "all of the first start is there", page)
+        w.master_proc.stop()
+        forget(w, 1, 2)
+        w.master()
+        page = events(w, "?cursor=1-1")
+        expect(page["lost"] and page["events"], page)
     with w.case("what is asked wrongly is named"):
         for query, word in (("?cursor=x", "cursor"), ("?kind=A", "kind"), ("?agent=%20", "agent"), ("?limit=0", "limit")):
             r = w.api.get("events" + query)
             expect(r.status == 400 and word in r.text, query, r)
+
+
+def stored(w):
+    with contextlib.closing(sqlite3.connect(w.path("data", "sonde.db"))) as db:
+        return db.execute("SELECT count(*) FROM events").fetchone()[0]
+
+
+def forget(w, epoch, number):
+    with contextlib.closing(sqlite3.connect(w.path("data", "sonde.db"))) as db:
+        db.execute("DELETE FROM events WHERE epoch = ? AND number <= ?", (epoch, number))
+        db.commit()
 
 
 def stream(w, last_id):
@@ -106,3 +143,40 @@ def next_event(conn):
             event = value
         elif name == "data":
             return event, json.loads(value)
+
+
+def test_what_memory_has_forgotten_is_read_from_the_store(w):
+    """12,000 events, of which the hub holds 10,000: pages and a stream go through all of them, each once."""
+    w.master()
+    agent = w.agent("a1", *SMALL)
+    w.wait_for(lambda: stored(w) >= 2, 10, "the first are on disk")
+    agent.stop()
+    w.master_proc.stop()
+    with contextlib.closing(sqlite3.connect(w.path("data", "sonde.db"))) as db:
+        number = db.execute("SELECT max(number) FROM events WHERE epoch = 1").fetchone()[0]
+        db.executemany("INSERT INTO events(epoch, number, at, kind, agent) VALUES(1, ?, 1000, 'agent_alive', ?)",
+                       [(number + i, f"b{i % 7}") for i in range(1, 12001)])
+        db.commit()
+    w.master()
+    total = stored(w)
+    with w.case("by pages"):
+        seen, cursor = ["1-1"], "1-1"
+        while True:
+            page = events(w, f"?cursor={cursor}&limit=1000")
+            expect(not page["lost"], cursor, "says lost")
+            if not page["events"]:
+                break
+            seen += [e["id"] for e in page["events"]]
+            cursor = page["next_cursor"]
+        expect(len(seen) >= total and len(set(seen)) == len(seen), len(seen), total)
+        numbers = [int(x.split("-")[1]) for x in seen if x.startswith("1-")]
+        equal(numbers, list(range(1, number + 12001)), "numbers of the first start")
+    with w.case("by a filter"):
+        page = events(w, "?cursor=1-1&limit=1000&agent=b3")
+        equal(len(page["events"]), 1000, "events")
+        expect({e["agent"] for e in page["events"]} == {"b3"}, page["events"][:3])
+    with w.case("by a stream"):
+        conn = stream(w, "1-1")
+        got = [next_event(conn)[1]["id"] for _ in range(total - 1)]
+        equal(got, seen[1:total], "ids")
+        conn.close()

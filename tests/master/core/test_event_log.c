@@ -5,13 +5,15 @@
 #include "master/core/event_log.h"
 #include "master/core/hours.h"
 
+#define EPOCH 7
+
 static struct event_log *l;
 static struct event_page p;
 static const struct event_filter any;
 
 static void setup(void)
 {
-    l = event_log_create();
+    l = event_log_create(EPOCH);
     memset(&p, 0, sizeof(p));
 }
 static void done(void)
@@ -25,13 +27,13 @@ static uint64_t add(const char *kind, const char *agent, const char *detail)
     struct event e = {.at = {1000}, .detail = (char *)detail, .evidence = (char *)"{\"n\":1}"};
     snprintf(e.kind, sizeof(e.kind), "%s", kind);
     snprintf(e.agent, sizeof(e.agent), "%s", agent);
-    return event_log_add(l, &e);
+    return event_log_add(l, &e)->key.id;
 }
 
 static void after(uint64_t id, const struct event_filter *f, unsigned limit)
 {
     event_page_fini(&p);
-    event_log_after(l, id, f, limit, &p);
+    event_log_after(l, (struct event_key){EPOCH, id}, f, limit, &p);
 }
 
 START_TEST(test_events_come_back_in_order_from_the_cursor_on)
@@ -40,15 +42,15 @@ START_TEST(test_events_come_back_in_order_from_the_cursor_on)
         ck_assert_uint_eq(add("kind", "a", "x"), (uint64_t)i + 1);
     after(2, &any, 2);
     ck_assert_uint_eq(p.n, 2);
-    ck_assert_uint_eq(p.events[0].id, 3);
-    ck_assert_uint_eq(p.last, 4);
+    ck_assert_uint_eq(p.events[0].key.id, 3);
+    ck_assert_uint_eq(p.last.id, 4);
     ck_assert_str_eq(p.events[0].detail, "x");
     ck_assert_str_eq(p.events[0].evidence, "{\"n\":1}");
-    after(p.last, &any, 2);
+    after(p.last.id, &any, 2);
     ck_assert_uint_eq(p.n, 1);
-    after(p.last, &any, 2);
+    after(p.last.id, &any, 2);
     ck_assert_uint_eq(p.n, 0);
-    ck_assert_uint_eq(p.last, 5);
+    ck_assert_uint_eq(p.last.id, 5);
     ck_assert(!p.lost);
 }
 END_TEST
@@ -58,16 +60,16 @@ START_TEST(test_what_is_overwritten_shows_as_lost)
     for (int i = 0; i < EVENTS_KEPT + 10; i++)
         add("kind", "a", NULL);
     after(9, &any, 1);
-    ck_assert(p.lost);
-    ck_assert_uint_eq(p.events[0].id, 11);
+    ck_assert(p.lost && p.older);
+    ck_assert_uint_eq(p.events[0].key.id, 11);
     after(10, &any, 1);
     ck_assert(!p.lost);
-    ck_assert_uint_eq(p.events[0].id, 11);
+    ck_assert_uint_eq(p.events[0].key.id, 11);
     ck_assert_ptr_null(p.events[0].detail);
     event_page_fini(&p);
     event_log_newest(l, &any, EVENTS_PAGE_MAX, &p);
     ck_assert_uint_eq(p.n, EVENTS_PAGE_MAX);
-    ck_assert_uint_eq(p.events[p.n - 1].id, EVENTS_KEPT + 10);
+    ck_assert_uint_eq(p.events[p.n - 1].key.id, EVENTS_KEPT + 10);
 }
 END_TEST
 
@@ -79,12 +81,12 @@ START_TEST(test_filters_pass_by_agent_and_kind_and_the_cursor_moves_on)
     add("come", "b", NULL);
     after(0, &f, 10);
     ck_assert_uint_eq(p.n, 1);
-    ck_assert_uint_eq(p.events[0].id, 2);
-    ck_assert_uint_eq(p.last, 3);
+    ck_assert_uint_eq(p.events[0].key.id, 2);
+    ck_assert_uint_eq(p.last.id, 3);
     event_page_fini(&p);
     event_log_newest(l, &f, 10, &p);
     ck_assert_uint_eq(p.n, 1);
-    ck_assert_uint_eq(p.last, 3);
+    ck_assert_uint_eq(p.last.id, 3);
 }
 END_TEST
 
@@ -92,13 +94,86 @@ START_TEST(test_the_newest_of_none_is_a_place_to_go_on_from)
 {
     event_log_newest(l, &any, 10, &p);
     ck_assert_uint_eq(p.n, 0);
-    ck_assert_uint_eq(p.last, 0);
+    ck_assert_uint_eq(p.last.id, 0);
     event_page_fini(&p);
     add("kind", "a", NULL);
     event_log_newest(l, &any, 0, &p);
     ck_assert_uint_eq(p.n, 0);
-    ck_assert_uint_eq(p.last, 1);
+    ck_assert_uint_eq(p.last.id, 1);
     ck_assert(!p.lost);
+}
+END_TEST
+
+static void load(uint64_t epoch, uint64_t id)
+{
+    struct event e = {.key = {epoch, id}, .kind = "old"};
+    event_log_load(l, &e);
+}
+
+static bool lost_after(uint64_t epoch, uint64_t id, uint64_t next_epoch, uint64_t next_id)
+{
+    event_page_fini(&p);
+    event_log_after(l, (struct event_key){epoch, id}, &any, 1, &p);
+    ck_assert_uint_eq(p.n, 1);
+    ck_assert_uint_eq(p.events[0].key.epoch, next_epoch);
+    ck_assert_uint_eq(p.events[0].key.id, next_id);
+    ck_assert_uint_eq(p.last.id, next_id);
+    return p.lost;
+}
+
+START_TEST(test_what_earlier_starts_left_is_gone_on_from)
+{
+    load(5, 3);
+    load(5, 4);
+    load(6, 1);
+    load(6, 2);
+    load(6, 2); /* not in order: left out, as is what claims to be of this start */
+    load(5, 9);
+    load(EPOCH, 1);
+    ck_assert_uint_eq(event_log_last(l)->key.id, 2);
+    ck_assert_uint_eq(add("kind", "a", NULL), 1);
+    ck_assert(lost_after(4, 8, 5, 3)); /* nothing is known of what was before */
+    ck_assert(!lost_after(5, 2, 5, 3));
+    ck_assert(!lost_after(5, 3, 5, 4));
+    ck_assert(!lost_after(5, 4, 6, 1));
+    ck_assert(!lost_after(6, 2, EPOCH, 1));
+    ck_assert(!lost_after(6, 9, EPOCH, 1));    /* seen, and then not stored: nothing lies between */
+    ck_assert(lost_after(EPOCH + 1, 1, 5, 3)); /* of a store that was put back */
+    event_page_fini(&p);
+    event_log_newest(l, &any, 3, &p);
+    ck_assert_uint_eq(p.n, 3);
+    ck_assert_uint_eq(p.events[0].key.epoch, 6);
+    ck_assert_uint_eq(p.last.epoch, EPOCH);
+}
+END_TEST
+
+START_TEST(test_gaps_in_what_was_kept_show_as_lost)
+{
+    load(5, 1);
+    load(5, 2);
+    load(5, 7); /* the store was behind */
+    load(6, 2);
+    ck_assert(!lost_after(5, 1, 5, 2));
+    ck_assert(lost_after(5, 2, 5, 7));
+    ck_assert(lost_after(5, 7, 6, 2));
+    event_page_fini(&p);
+    event_log_after(l, (struct event_key){5, 1}, &any, 10, &p);
+    ck_assert(p.lost && !p.older);
+    ck_assert_uint_eq(p.n, 3);
+}
+END_TEST
+
+START_TEST(test_a_full_log_knows_what_precedes_it)
+{
+    for (uint64_t i = 1; i <= EVENTS_KEPT + 1; i++)
+        load(6, i);
+    ck_assert(!lost_after(6, 1, 6, 2));
+    ck_assert(!p.older);
+    ck_assert(lost_after(5, 100, 6, 2));
+    ck_assert(p.older);
+    add("kind", "a", NULL);
+    ck_assert(lost_after(6, 1, 6, 3));
+    ck_assert(p.older);
 }
 END_TEST
 
@@ -142,7 +217,9 @@ END_TEST
 TESTS(each, test_events_come_back_in_order_from_the_cursor_on,
       test_what_is_overwritten_shows_as_lost,
       test_filters_pass_by_agent_and_kind_and_the_cursor_moves_on,
-      test_the_newest_of_none_is_a_place_to_go_on_from, test_long_texts_are_cut_between_characters,
+      test_the_newest_of_none_is_a_place_to_go_on_from,
+      test_what_earlier_starts_left_is_gone_on_from, test_gaps_in_what_was_kept_show_as_lost,
+      test_a_full_log_knows_what_precedes_it, test_long_texts_are_cut_between_characters,
       test_what_peers_wrote_is_made_fit_to_be_shown, test_hours_forget_what_is_a_day_old)
 
 static TCase *all(void)

@@ -48,6 +48,9 @@ START_TEST(a_slow_consumer_and_the_side_that_is_slow)
           "in the master's Send-Q: 40 tasks, 3.0 MiB not received; the master's Send-Q "
           "2.0 MiB, on the way 1020 KiB, its Recv-Q 4.0 KiB");
     ck_assert_double_eq(figure(f, "sendq_bytes"), 2 << 20);
+    fleet[0].held_bytes = 128 << 10; /* of a frame that the socket has not taken whole */
+    names(only(DIAG_slow_consumers, DIAG_WARN), "a1", "Send-Q 2.1 MiB, on the way 892 KiB");
+    fleet[0].held_bytes = 0;
     make_slow(-1, -1);
     names(only(DIAG_slow_consumers, DIAG_WARN), "a1",
           "Send-Q not known, on the way 3.0 MiB, its Recv-Q not known");

@@ -90,12 +90,77 @@ END_TEST
 START_TEST(test_a_cursor_of_another_start_is_told_of_its_loss)
 {
     journal_event(j, "agent_connected", "a", "");
-    q.events.epoch = EPOCH - 1;
-    q.events.after = 100;
+    q.events.after = (struct event_key){EPOCH - 1, 100};
     journal_serve(j, &q, start);
     ck_assert(q.events.page.lost && q.events.served);
     ck_assert_uint_eq(q.events.page.n, 1);
-    ck_assert_uint_eq(q.events.epoch, EPOCH);
+    ck_assert_uint_eq(q.events.after.epoch, EPOCH);
+}
+END_TEST
+
+static struct store_event old(uint64_t number, const char *kind)
+{
+    return (struct store_event){
+        .epoch = EPOCH - 1, .number = number, .at = {1}, .kind = (char *)kind};
+}
+
+START_TEST(test_a_cursor_of_a_start_that_was_loaded_goes_on)
+{
+    struct store_event events[] = {old(1, "master_started"), old(2, "agent_connected"),
+                                   old(3, "master_stopped")};
+    journal_load(j, events, 3);
+    journal_started(j);
+    q.events.after = (struct event_key){EPOCH - 1, 2};
+    journal_serve(j, &q, start);
+    ck_assert(!q.events.page.lost);
+    ck_assert_uint_eq(q.events.page.n, 2);
+    ck_assert_str_eq(q.events.page.events[0].kind, "master_stopped");
+    ck_assert_str_eq(q.events.page.events[1].kind, "master_started");
+    ck_assert_uint_eq(q.events.page.events[1].key.id, 1);
+}
+END_TEST
+
+START_TEST(test_a_start_after_a_kill_says_so)
+{
+    struct store_event events[] = {old(1, "master_started"), old(2, "agent_connected")};
+    journal_load(j, events, 2);
+    journal_started(j);
+    q.events.after = (struct event_key){EPOCH - 1, 2};
+    journal_serve(j, &q, start);
+    ck_assert_uint_eq(q.events.page.n, 2);
+    ck_assert_str_eq(q.events.page.events[0].kind, "master_unclean_stop");
+    ck_assert_ptr_nonnull(strstr(q.events.page.events[0].detail, "1970-01-01T00:00:00"));
+    ck_assert_str_eq(q.events.page.events[1].kind, "master_started");
+}
+END_TEST
+
+START_TEST(test_the_first_start_of_all_follows_none)
+{
+    journal_load(j, NULL, 0);
+    journal_started(j);
+    journal_stopped(j);
+    journal_serve(j, &q, start);
+    ck_assert_uint_eq(q.events.page.n, 2);
+    ck_assert_str_eq(q.events.page.events[0].kind, "master_started");
+    ck_assert_str_eq(q.events.page.events[1].kind, "master_stopped");
+}
+END_TEST
+
+static void keep(void *arg, const struct event *e)
+{
+    unsigned *sum = arg;
+    ck_assert_uint_eq(e->key.epoch, EPOCH);
+    *sum = *sum * 10 + (unsigned)e->key.id;
+}
+
+START_TEST(test_each_event_is_given_to_who_keeps_more)
+{
+    unsigned sum = 0;
+    journal_keep(j, keep, &sum);
+    journal_event(j, "agent_connected", "a", "");
+    end_session(END_write_stalled, 60000, 1);
+    journal_refused(j, "p", 401, "no", start);
+    ck_assert_uint_eq(sum, 123);
 }
 END_TEST
 
@@ -124,6 +189,8 @@ END_TEST
 TESTS(each, test_the_end_of_a_session_carries_its_evidence, test_a_pile_of_ages_says_what_to_check,
       test_ends_that_no_proxy_makes_do_not_pile_up, test_strangers_cannot_push_events_out,
       test_a_cursor_of_another_start_is_told_of_its_loss,
+      test_a_cursor_of_a_start_that_was_loaded_goes_on, test_a_start_after_a_kill_says_so,
+      test_the_first_start_of_all_follows_none, test_each_event_is_given_to_who_keeps_more,
       test_who_waits_is_answered_by_what_comes_or_by_the_clock)
 
 static TCase *all(void)
