@@ -69,7 +69,7 @@ static const struct verb verbs[] = {
      "With -o json, ndjson or csv every figure is there.", AGENTS, agents_run},
     {"events", "", 0, 0, "shows what happened to the agents and the master",
      "Who connected, how each session ended and why, who was refused, what piles up; the newest\n"
-     "last. The master remembers the newest 10,000 since its start.",
+     "last. The store keeps the newest 100,000, over restarts.",
      EVENTS, events_run},
     {"diagnose", "", 0, 0, "tells what is not well, what it means and what to do",
      "Ends with 0: all is well, 1: warnings, 2: something is bad, 3: the master could not be\n"

@@ -28,9 +28,12 @@ static const struct {
     const char *kind;
     enum table_tone tone;
 } tones[] = {
-    {"agent_connected", TONE_GOOD},    {"agent_alive", TONE_GOOD},  {"agent_not_slow", TONE_GOOD},
-    {"agent_disconnected", TONE_WARN}, {"agent_slow", TONE_WARN},   {"agent_suspect", TONE_WARN},
-    {"agent_not_stalled", TONE_GOOD},  {"agent_stalled", TONE_BAD}, {"proxy_timeout", TONE_BAD},
+    {"agent_connected", TONE_GOOD},    {"agent_alive", TONE_GOOD},
+    {"agent_not_slow", TONE_GOOD},     {"agent_disconnected", TONE_WARN},
+    {"agent_slow", TONE_WARN},         {"agent_suspect", TONE_WARN},
+    {"agent_not_stalled", TONE_GOOD},  {"agent_stalled", TONE_BAD},
+    {"agent_clock_skew", TONE_WARN},   {"proxy_timeout", TONE_BAD},
+    {"master_unclean_stop", TONE_BAD},
 };
 
 static enum table_tone tone(const struct json_node *row)
