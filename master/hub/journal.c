@@ -21,7 +21,7 @@ struct journal {
     bool fresh;                 /* something was added since the readers were looked at */
     journal_keep_f *keep;       /* NULL: nobody keeps more */
     void *keep_arg;
-    bool unclean; /* the start before this one did not say that it ended */
+    struct wall left_at; /* the last word of a start that did not say that it ended; unset: none */
 };
 
 struct journal *journal_create(uint64_t epoch, struct mono now)
@@ -69,7 +69,8 @@ void journal_load(struct journal *j, const struct store_event *events, unsigned 
     for (unsigned i = 0; i < n; i++)
         load(j, &events[i]);
     const struct event *last = event_log_last(j->log);
-    j->unclean = last != NULL && strcmp(last->kind, KIND_STOPPED) != 0;
+    if (last != NULL && strcmp(last->kind, KIND_STOPPED) != 0)
+        j->left_at = last->at;
 }
 
 void journal_keep(struct journal *j, journal_keep_f *keep, void *arg)
@@ -113,12 +114,11 @@ static bool is_of_all(const char *kind)
 void journal_started(struct journal *j)
 {
     char at[WALL_TEXT_MAX], detail[EVENT_DETAIL_MAX];
-    const struct event *last = event_log_last(j->log);
-    if (j->unclean) {
+    if (j->left_at.us != 0) {
         snprintf(detail, sizeof(detail),
                  "the master before this one did not end in order: it was killed, its host went "
                  "down, or its last events could not be stored; its last one is of %s",
-                 wall_format(last->at, at));
+                 wall_format(j->left_at, at));
         journal_event(j, KIND_UNCLEAN, NULL, detail);
     }
     journal_event(j, KIND_STARTED, NULL, "version " SONDE_VERSION);

@@ -28,7 +28,7 @@ static enum err fix_slots(struct apply *a, struct store_req *r)
     struct batch_info *info = &r->upload.info;
     enum err e = ERR_NONE;
     if (info->all_agents)
-        e = selection_count(a->db, info->agents, a->now, &info->slots);
+        e = selection_count(a->db, info->agents, a->patient, &info->slots);
     else if (info->slots == 0)
         info->slots = 1;
     if (!e && info->slots == 0)

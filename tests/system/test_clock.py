@@ -131,11 +131,12 @@ def test_a_leap_second_smeared_or_stepped_is_none(w):
     of = clocks(w)
     flagged(w, False)
     for side in ("agent", "master"):
-        for offset in ("+0 x1.00002", "-1", "+1", "-0.5", "+0"):
+        for offset in ("+0 x1.00002", "-1", "+1"):
             of[side].set(offset)
             seq = w.api.agent("a1")["heartbeat"]["seq"]
             w.wait_for(lambda: w.api.agent("a1")["heartbeat"]["seq"] >= seq + 2, 20, "two heartbeats")
             expect(not w.api.agent("a1")["clock_skew"], side, offset, w.api.agent("a1")["clock_ahead_ms"])
+        of[side].set("+0")
     equal(events(w, "agent_clock_skew"), [], "clocks that are off")
     nothing_moved(w)
 
