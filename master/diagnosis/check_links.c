@@ -46,7 +46,8 @@ static int64_t known(int64_t v)
     return v > 0 ? v : 0;
 }
 
-/* The queues hold other lines, too, and TLS adds to them: none is more than what is missing. */
+/* The queues hold other lines, too, and TLS adds to them: what they hold beyond what is missing is
+ * none of it. */
 static struct places places_of(const struct agent_view *v)
 {
     struct places p = {.sendq = v->has_link ? v->link.sendq_bytes : -1, .recvq = v->hb.recvq_bytes};
