@@ -114,18 +114,17 @@ static bool follows(struct event_key a, struct event_key b)
     return a.epoch == b.epoch ? b.id == a.id + 1 : b.epoch == a.epoch + 1 && b.id == 1;
 }
 
-/* Whether something is missing between a cursor and the first behind it; what one place of the log
- * leaves out to the next is seen when they are read. */
+/* Whether something is missing between a cursor and the first behind it. Of a cursor before all
+ * that was ever here, only the very next number is known to be next. */
 static bool misses(const struct event_log *l, struct event_key after, uint64_t place)
 {
     if (after.epoch > l->epoch)
         return true;
-    if (place > l->added || place > oldest(l))
+    if (place > l->added)
         return false;
+    bool known = place > oldest(l) || (l->before.epoch != 0 && !key_less(after, l->before));
     struct event_key first = at(l, place)->key;
-    if (l->before.epoch != 0)
-        return !follows(l->before, first);
-    return after.epoch != first.epoch || first.id != after.id + 1;
+    return !follows(after, first) || (!known && after.epoch != first.epoch);
 }
 
 static bool passes(const struct event *e, const struct event_filter *f)
@@ -157,9 +156,9 @@ void event_log_after(const struct event_log *l, struct event_key after,
     out->older = !foreign && key_less(after, l->before);
     out->lost = out->older || misses(l, after, place);
     out->last = foreign ? l->last : after;
-    for (; place <= l->added && out->n < limit; place++) {
+    for (uint64_t first = place; place <= l->added && out->n < limit; place++) {
         const struct event *e = at(l, place);
-        out->lost |= place > oldest(l) && !follows(at(l, place - 1)->key, e->key);
+        out->lost |= place > first && !follows(at(l, place - 1)->key, e->key);
         if (passes(e, f))
             copy_event(out, e);
         out->last = e->key;

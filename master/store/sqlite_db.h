@@ -76,9 +76,7 @@
     X(SQL_EVENTS_AFTER, R,                                                                         \
       "SELECT epoch, number, at, kind, agent, cause, detail, evidence FROM events "                \
       "WHERE (epoch, number) > (?1, ?2) ORDER BY epoch, number LIMIT ?3")                          \
-    X(SQL_EVENTS_BEFORE, R,                                                                        \
-      "SELECT epoch, number FROM events WHERE (epoch, number) <= (?1, ?2) "                        \
-      "ORDER BY epoch DESC, number DESC LIMIT 1")                                                  \
+    X(SQL_EVENTS_BEFORE, R, "SELECT 1 FROM events WHERE (epoch, number) <= (?1, ?2) LIMIT 1")      \
     X(SQL_IDEMPOTENCY_PURGE, W,                                                                    \
       "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency "                           \
       "WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)")                                      \

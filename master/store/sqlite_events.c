@@ -100,31 +100,26 @@ static void take(struct store_req *r, struct store_event *e)
         store_event_fini(e);
 }
 
-/* What stands before the cursor, to tell whether something is missing behind it. False: nothing
- * does: what was there has been trimmed, or this store is younger. */
-static enum err read_before(struct sqlite_db *d, const struct store_req *r, bool *there,
-                            uint64_t *epoch, uint64_t *number)
+/* Does anything stand at the cursor or before it. False: what was there has been trimmed, or this
+ * store is younger. */
+static enum err is_known(struct sqlite_db *d, const struct store_req *r, bool *known)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_EVENTS_BEFORE);
     sqlite3_bind_int64(st, 1, (sqlite3_int64)r->events_page.epoch);
     sqlite3_bind_int64(st, 2, (sqlite3_int64)r->events_page.number);
-    enum err e = sqlite_step(d, st, there);
-    if (!e && *there) {
-        *epoch = (uint64_t)sqlite3_column_int64(st, 0);
-        *number = (uint64_t)sqlite3_column_int64(st, 1);
-    }
+    enum err e = sqlite_step(d, st, known);
     sqlite3_reset(st);
     return e;
 }
 
 enum err sqlite_events_page(struct sqlite_db *d, struct store_req *r)
 {
-    bool row = false, before = false;
+    bool row = false, known = false;
     uint64_t epoch = r->events_page.epoch, number = r->events_page.number;
     unsigned looked = 0;
     REQUIRE(r->events_page.limit > 0 && r->events_page.items == NULL);
     r->events_page.items = mem_array(r->events_page.limit, sizeof(*r->events_page.items));
-    enum err e = read_before(d, r, &before, &epoch, &number);
+    enum err e = is_known(d, r, &known);
     sqlite3_stmt *st = sqlite_use(d, SQL_EVENTS_AFTER);
     sqlite3_bind_int64(st, 1, (sqlite3_int64)r->events_page.epoch);
     sqlite3_bind_int64(st, 2, (sqlite3_int64)r->events_page.number);
@@ -133,8 +128,8 @@ enum err sqlite_events_page(struct sqlite_db *d, struct store_req *r)
            row) {
         struct store_event event;
         read_event(d, st, &event);
-        bool next = follows(epoch, number, &event);
-        r->events_page.lost |= looked++ == 0 && !before ? event.epoch != epoch || !next : !next;
+        r->events_page.lost |= !follows(epoch, number, &event);
+        r->events_page.lost |= looked++ == 0 && !known && event.epoch != epoch;
         epoch = event.epoch;
         number = event.number;
         take(r, &event);

@@ -155,6 +155,7 @@ START_TEST(test_gaps_in_what_was_kept_show_as_lost)
     load(6, 2);
     ck_assert(!lost_after(5, 1, 5, 2));
     ck_assert(lost_after(5, 2, 5, 7));
+    ck_assert(!lost_after(5, 6, 5, 7)); /* it was told of those, which were not stored */
     ck_assert(lost_after(5, 7, 6, 2));
     event_page_fini(&p);
     event_log_after(l, (struct event_key){5, 1}, &any, 10, &p);
@@ -174,6 +175,17 @@ START_TEST(test_a_full_log_knows_what_precedes_it)
     add("kind", "a", NULL);
     ck_assert(lost_after(6, 1, 6, 3));
     ck_assert(p.older);
+}
+END_TEST
+
+START_TEST(test_a_gap_before_the_oldest_shows_too)
+{
+    load(6, 1);
+    for (uint64_t i = 3; i <= EVENTS_KEPT + 2; i++)
+        load(6, i);
+    ck_assert(lost_after(6, 1, 6, 3));
+    ck_assert(!p.older);
+    ck_assert(!lost_after(6, 2, 6, 3));
 }
 END_TEST
 
@@ -219,8 +231,9 @@ TESTS(each, test_events_come_back_in_order_from_the_cursor_on,
       test_filters_pass_by_agent_and_kind_and_the_cursor_moves_on,
       test_the_newest_of_none_is_a_place_to_go_on_from,
       test_what_earlier_starts_left_is_gone_on_from, test_gaps_in_what_was_kept_show_as_lost,
-      test_a_full_log_knows_what_precedes_it, test_long_texts_are_cut_between_characters,
-      test_what_peers_wrote_is_made_fit_to_be_shown, test_hours_forget_what_is_a_day_old)
+      test_a_full_log_knows_what_precedes_it, test_a_gap_before_the_oldest_shows_too,
+      test_long_texts_are_cut_between_characters, test_what_peers_wrote_is_made_fit_to_be_shown,
+      test_hours_forget_what_is_a_day_old)
 
 static TCase *all(void)
 {

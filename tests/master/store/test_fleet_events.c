@@ -104,6 +104,7 @@ START_TEST(what_is_missing_shows)
     ck_assert(!lost(5, 2));
     ck_assert(!lost(5, 3));
     ck_assert(lost(5, 4));
+    ck_assert(!lost(5, 8)); /* told, and not stored, and the next one was */
     ck_assert(!lost(5, 9));
     ck_assert(!lost(5, 12)); /* told, and then not stored */
     ck_assert(lost(6, 1));   /* nothing at all of a start */
