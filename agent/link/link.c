@@ -27,17 +27,14 @@
 #define BACKOFF_FLOOR_MS   100
 #define BACKOFF_HOLDING_MS 5000  /* the master's grace for leases is 15 s */
 #define CLONE_WAIT_MS      60000 /* the master's quarantine */
-#define SESSION_PROVED_MS                                                                          \
-    5000 /* a session this old was a success: the next failure counts from one again */
-#define CONNECT_TIMEOUT_MS                                                                         \
-    10000 /* TCP, TLS and upgrade together: lws's limits begin anew at each */
-#define PAGE_EVERY_MS    1000
-#define CLOSE_PATIENCE_S 3 /* a peer that does not take our close frame is cut off */
-#define RX_BUFFER_BYTES  FRAME_COALESCE_BYTES /* a frame of tasks in one piece */
+#define SESSION_PROVED_MS  5000  /* so old it was a success: failures count from one again */
+#define CONNECT_TIMEOUT_MS 10000 /* TCP, TLS and upgrade together: lws's begin anew at each */
+#define PAGE_EVERY_MS      1000
+#define CLOSE_PATIENCE_S   3 /* a peer that does not take our close frame is cut off */
+#define RX_BUFFER_BYTES    FRAME_COALESCE_BYTES /* a frame of tasks in one piece */
 /* The loop that watches the workers is watched, too, by the thread that waits for its end. Longer
  * than they are given; the join of a worker that stands is in it. */
 #define LINK_STANDS_MS 60000
-#define LINK_LOOK_MS   500
 #define REASON_MAX     123 /* RFC 6455 §5.5: a control frame has at most 125 bytes */
 
 /*

@@ -78,8 +78,10 @@ static enum MHD_Result put_metrics(struct page *p, struct MHD_Connection *conn)
     struct page_figures f;
     struct strbuf b;
     strbuf_init(&b, PAGE_TEXT_MAX);
-    struct page_process self = {
-        .cpu_s = cpu_s(), .started_at_s = (double)p->started_wall.us / 1e6, .log_suppressed = log_suppressed(), .log_unwritten = log_unwritten()};
+    struct page_process self = {.cpu_s = cpu_s(),
+                                .started_at_s = (double)p->started_wall.us / 1e6,
+                                .log_suppressed = log_suppressed(),
+                                .log_unwritten = log_unwritten()};
     int64_t age = figures(p, &f, mono_now());
     page_text_metrics(&b, p->agent, &f, &self, age);
     return reply(conn, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", &b);

@@ -68,7 +68,7 @@ struct diag_facts {
 };
 
 /* ---- findings */
-#define DIAG_FIGURES_MAX  6
+#define DIAG_FIGURES_MAX  8
 #define DIAG_ITEMS_MAX    10 /* named of each check; the rest is counted */
 #define DIAG_EVIDENCE_MAX 240
 #define DIAG_NAME_MAX     AGENT_NAME_MAX

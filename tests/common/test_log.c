@@ -395,9 +395,8 @@ TESTS(lines, test_text_line_has_time_level_area_event_fields, test_line_without_
       test_lost_lines_are_told_once_when_it_works_again,
       test_gone_reader_is_counted_and_never_ends_us, test_line_after_a_torn_one_starts_on_its_own,
       test_a_place_writes_ten_lines_a_second, test_next_second_tells_what_was_suppressed_once,
-      test_places_are_limited_apart,
-      test_what_is_asked_for_has_a_limit_of_its_own, test_what_is_asked_for_is_written_at_info,
-      test_threads_share_the_limit_and_lines_stay_whole)
+      test_places_are_limited_apart, test_what_is_asked_for_has_a_limit_of_its_own,
+      test_what_is_asked_for_is_written_at_info, test_threads_share_the_limit_and_lines_stay_whole)
 
 static TCase *all(void)
 {

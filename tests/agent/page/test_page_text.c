@@ -26,7 +26,8 @@ static void teardown(void)
 
 static const char *metrics(const char *agent, int64_t age_ms)
 {
-    struct page_process p = {.cpu_s = 1.25, .started_at_s = 1764300000, .log_suppressed = 5, .log_unwritten = 2};
+    struct page_process p = {
+        .cpu_s = 1.25, .started_at_s = 1764300000, .log_suppressed = 5, .log_unwritten = 2};
     page_text_metrics(&out, agent, &f, &p, age_ms);
     ck_assert(!out.overflow);
     return out.data;
