@@ -247,19 +247,23 @@ static void part(struct session *s)
     outbox_stats(s->outbox, &o);
     LOG(empty_handed(s) ? LOG_INFO : LOG_WARN, "session", "drained",
         LI("tasks_left", HASH_COUNT(s->held)), LI("results_left", o.results));
-    if (s->state != SESSION_DRAINING) {
-        s->parted = true;
+    if (s->state == SESSION_DRAINING) {
+        session_enter(s, SESSION_PARTING, "drained");
+        msg_put_text(&s->control, MSG_BYE, "the agent ends", 0);
         return;
     }
-    session_enter(s, SESSION_PARTING, "drained");
-    msg_put_text(&s->control, MSG_BYE, "the agent ends", 0);
+    s->parted = true;
+    if (s->state != SESSION_OFFLINE)
+        session_close(s, CLOSE_NORMAL, "drained");
 }
 
+/* Who has just connected says good-bye when the verdicts are complete, if they come in time. */
 static void go_on_leaving(struct session *s, struct mono now)
 {
-    if (!s->leaving || s->parted || (s->state != SESSION_DRAINING && s->state != SESSION_OFFLINE))
+    if (!s->leaving || s->parted || s->state == SESSION_PARTING || s->state == SESSION_CLOSING)
         return;
-    if (empty_handed(s) || patience_over(s, now))
+    bool arriving = s->state == SESSION_GREETING || s->state == SESSION_SETTLING;
+    if ((empty_handed(s) && !arriving) || patience_over(s, now))
         part(s);
 }
 

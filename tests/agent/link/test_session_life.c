@@ -302,6 +302,27 @@ START_TEST(a_drain_ends_even_if_nobody_acknowledges)
 }
 END_TEST
 
+START_TEST(a_drain_ends_even_if_the_verdicts_never_come)
+{
+    make_ready();
+    send_task(1);
+    session_drain(sess, now);
+    lose();
+    session_on_connected(sess, now);
+    hear();
+    welcome_as("store-a", 1000, 1 << 20);
+    for (int i = 0; i < 49; i++) {
+        pass_ms(1000);
+        say("{\"type\":\"future\"}");
+    }
+    ck_assert_uint_eq(close_code, 0);
+    pass_ms(1000);
+    ck_assert_uint_eq(close_code, CLOSE_NORMAL);
+    lose();
+    ck_assert(session_finished(sess));
+}
+END_TEST
+
 START_TEST(the_masters_drain_hands_back_what_has_not_started_and_stays)
 {
     make_ready();
@@ -329,7 +350,8 @@ TESTS(bad_input, a_malformed_line_closes_1008, a_message_of_the_wrong_direction_
 TESTS(leaving, goaway_closes_and_says_when_to_come_back,
       drain_says_so_releases_finishes_flushes_and_parts, a_task_that_crosses_the_drain_is_released,
       an_idle_agent_drains_at_once, an_idle_agent_without_a_connection_is_finished_at_once,
-      a_drain_outlives_a_lost_connection, a_drain_ends_even_if_nobody_acknowledges,
+      a_drain_outlives_a_lost_connection, a_drain_ends_even_if_the_verdicts_never_come,
+      a_drain_ends_even_if_nobody_acknowledges,
       the_masters_drain_hands_back_what_has_not_started_and_stays)
 FIXTURE(liveness)
 FIXTURE(bad_input)
