@@ -4,7 +4,7 @@ import contextlib
 import signal
 import time
 
-from harness import Failed, equal, expect, long
+from harness import Failed, equal, expect, long, short
 from remote import agent_says, bulk_events, drop, fleet, links_at_master, mend, metric, nft, reset, slow_batch
 
 DETECT_S = 15  # DESIGN 6: a silent link; FIN or RST take less than one
@@ -28,6 +28,7 @@ def loses_a_tenth(w, name):
     nft(w, name, drop("input", "iifname to-proxy numgen random mod 100 < 10") + drop("output", "oifname to-proxy numgen random mod 100 < 10"))
 
 
+@short
 def test_links_cut_in_many_ways(w):
     """One agent for each way, healthy ones enough that it is no bulk loss of theirs alone; the wait is paid once."""
     silent = {"a1": both_ways, "a2": agent_is_not_heard, "a3": agent_does_not_hear}
@@ -75,6 +76,7 @@ def test_links_cut_in_many_ways(w):
         w.check_store()
 
 
+@short
 def test_bulk_loss_of_a_group(w):
     """Three of six share a tag and are cut: that is told, and their tasks go to others."""
     names = [f"a{i}" for i in range(1, 7)]

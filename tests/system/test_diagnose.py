@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from harness import Failed, Skipped, equal, expect, free_port
+from harness import Failed, Skipped, equal, expect, free_port, short
 
 ROOMY = "3g"  # of memory nothing is taken for it
 
@@ -67,6 +67,7 @@ def code(r, wanted):
     return r
 
 
+@short
 def test_what_is_ill_is_named(w):
     # Of its own are the disk and the network, for what others leave in TIME_WAIT is a finding.
     with w.own_network(), small_disk(w):

@@ -6,7 +6,7 @@ import resource
 import socket
 import time
 
-from harness import equal, expect
+from harness import equal, expect, short
 from ills import LINES_A_SECOND, calm_log, cpu_s
 
 
@@ -47,6 +47,7 @@ def closed_by_peer(s, seconds):
     return True
 
 
+@short
 def test_who_says_nothing_keeps_no_place(w):
     """With places for three: those without HELLO are cut after 10 s, and the agent that comes meanwhile does not wait for it."""
     w.world()
@@ -67,6 +68,7 @@ def test_who_says_nothing_keeps_no_place(w):
     a.stop()
 
 
+@short
 def test_master_without_descriptors(w):
     """Its limit falls live to what it has open: no spin, few lines, its agent stays, and it heals."""
     w.fleet(agents=("a1",))

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from faults import SmallDisk
-from harness import equal, expect
+from harness import equal, expect, short
 
 TASKS = 40
 PIPE_BYTES = 16384
@@ -91,6 +91,7 @@ def piped(w, reader):
     return ends
 
 
+@short
 def test_log_reader_is_gone(w):
     ends = piped(w, reader=False)
     before = dropped(w)

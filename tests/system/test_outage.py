@@ -4,7 +4,7 @@ import datetime
 import math
 import time
 
-from harness import LinkQueues, Sampler, Tap, equal, expect, long
+from harness import LinkQueues, Sampler, Tap, equal, expect, long, short
 from naive import NaiveAgent
 
 RECV_QUEUE_MAX = 64 * 1024
@@ -196,6 +196,7 @@ def test_the_story_with_its_own_agent(w):
     w.check_store()
 
 
+@short
 def test_the_story_with_our_agent(w):
     """The same nginx, the same flood, more tarpits than slots for longer than any time-out: nothing happens."""
     w.world()

@@ -6,7 +6,7 @@ import signal
 import time
 
 from faults import metric, side_by_side
-from harness import equal, expect, long
+from harness import equal, expect, long, short
 from test_disk import slow_disk
 
 SMALL = ("--workers", "1", "--slots", "64")
@@ -114,6 +114,7 @@ def master_stops(w, seconds):
     all_ok_once(w, batch, TASKS)
 
 
+@short
 def test_for_so_long_that_they_are_given_up(w):
     def an_agent_for_17_s(own):
         agent_stops(own, 17)
