@@ -180,6 +180,14 @@ void session_load(struct session *s, uint64_t number, const char *p, size_t n,
     snprintf(s->store_id, sizeof(s->store_id), "%s", spool_store(s->spool));
 }
 
+/* It is told when there is a session again: then the master knows whose silence it was. */
+static void note_stood(struct session *s, struct mono now)
+{
+    int64_t gap = mono_is_set(s->ticked_at) ? mono_diff_ms(now, s->ticked_at) : 0;
+    if (gap > OVERSLEPT_MS && gap > s->stood_ms)
+        s->stood_ms = gap;
+}
+
 static void reset_connection(struct session *s, struct mono now)
 {
     line_buf_fini(&s->in);
@@ -190,6 +198,7 @@ static void reset_connection(struct session *s, struct mono now)
     s->received = s->credit = s->told = s->results_window = s->results_sent = (struct window){0};
     s->heartbeat_ms = HEARTBEAT_MS;
     s->timeout_ms = DEAD_MS;
+    note_stood(s, now);
     s->heard_at = s->answered_at = s->beat_at = s->ticked_at = now;
     s->no_credit_until = (struct mono){0};
     s->window = (struct byte_window){0};
@@ -323,6 +332,7 @@ bool session_finished(const struct session *s)
 void session_on_tick(struct session *s, struct mono now)
 {
     int64_t gap = mono_diff_ms(now, s->ticked_at);
+    note_stood(s, now);
     s->ticked_at = now;
     go_on_leaving(s, now);
     if (!reading(s))

@@ -59,6 +59,8 @@ struct session {
     struct window results_window, results_sent;
     struct mono answered_at; /* the master last showed that it hears us: an ack of anything */
     struct mono heard_at, beat_at, ticked_at, no_credit_until;
+    int64_t stood_ms; /* the longest that our own loop stood since the last heartbeat, of whatever
+                         session */
     bool beat_due;
     uint64_t beat_seq;
     struct mono beats[BEATS_KEPT]; /* when they went, by seq: a slow path has several under way */

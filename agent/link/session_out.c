@@ -106,6 +106,8 @@ void session_figures(struct session *s, struct msg_heartbeat *out, struct mono n
     *out = (struct msg_heartbeat){.trouble = ""};
     s->ops.figures(s->arg, out, now);
     REQUIRE(out->trouble != NULL);
+    if ((double)s->stood_ms > out->lag_ms)
+        out->lag_ms = (double)s->stood_ms;
     out->seq = s->beat_seq;
     out->received = s->received;
     out->credit = s->credit;
@@ -125,6 +127,7 @@ static void put_heartbeat(struct session *s, struct strbuf *frame, struct mono n
     session_figures(s, &m, now);
     s->told = s->credit;
     msg_put_heartbeat(frame, &m);
+    s->stood_ms = 0;
     s->beat_due = false;
     s->beat_at = s->beats[m.seq % BEATS_KEPT] = now;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "common/mem.h"
 #include "common/require.h"
+#include "proto/limits.h"
 
 #define uthash_fatal(msg) UNREACHABLE("uthash: " msg)
 #include <uthash.h>
@@ -155,6 +156,35 @@ void bulk_tell(enum bulk_class c, const struct bulk_figures *f, const struct bul
              "lag %.0f ms, overslept %lld ms, CPU %s, commit waits %lld ms",
              bulk_word(c), f->troubled, f->agents, common, f->unread, f->sockets, f->lag_ms,
              (long long)f->overslept_ms, cpu, (long long)f->commit_ms);
+}
+
+/* ---- what the lost say of it */
+
+void bulk_story_hear(struct bulk_story *s, double lag_ms, int64_t waiting)
+{
+    REQUIRE(s->back < s->lost);
+    s->back++;
+    s->stood += lag_ms >= HEARTBEAT_MS;
+    s->worst_ms = lag_ms > s->worst_ms ? lag_ms : s->worst_ms;
+    s->waited += waiting > 0 ? (uint64_t)waiting : 0;
+}
+
+bool bulk_story_corrects(const struct bulk_story *s)
+{
+    bool of_the_path = s->cls == BULK_NETWORK_GROUP || s->cls == BULK_NETWORK_ALL;
+    return of_the_path && s->stood * 2 > s->back;
+}
+
+void bulk_story_tell(const struct bulk_story *s, char *out, size_t max)
+{
+    snprintf(
+        out, max,
+        "%s%s: of %u that were lost %u are back; %u of them say that their own loop stood, for "
+        "%.1f s at most; %llu tasks and results waited with them%s",
+        bulk_word(s->cls), bulk_story_corrects(s) ? " corrected to agents_stood" : " stands",
+        s->lost, s->back, s->stood, s->stood > 0 ? s->worst_ms / 1000 : 0.0,
+        (unsigned long long)s->waited,
+        bulk_story_corrects(s) ? ": look at what their hosts share, not at the network" : "");
 }
 
 /* ---- the course of one */

@@ -66,6 +66,22 @@ void bulk_groups_best(const struct bulk_groups *g, unsigned lost, struct bulk_gr
 void bulk_tell(enum bulk_class c, const struct bulk_figures *f, const struct bulk_group *group,
                char *out, size_t max);
 
+/* ---- what the lost say of it when they are back: their own lag, and what waited with them */
+#define BULK_STORY_TEXT_MAX 320
+struct bulk_story {
+    uint64_t no;       /* counts from 1; agents of it bear this number */
+    struct mono since; /* unset: nobody is listened for */
+    enum bulk_class cls;
+    unsigned lost, back;
+    unsigned stood; /* of those that are back: their own loop did, for a heartbeat and longer */
+    double worst_ms;
+    uint64_t waited; /* tasks and results that were with them */
+};
+void bulk_story_hear(struct bulk_story *s, double lag_ms, int64_t waiting);
+/* Most of them stood themselves: neither the network nor the master was it. */
+bool bulk_story_corrects(const struct bulk_story *s);
+void bulk_story_tell(const struct bulk_story *s, char *out, size_t max);
+
 /* ---- the course of one
  *
  *   QUIET ──many──► SETTLING ──6 s, or our own fault──► STANDING ──few──► QUIET

@@ -84,6 +84,51 @@ static void find_group(struct core *c, struct mono from, unsigned lost, struct b
     bulk_groups_destroy(&g);
 }
 
+/* ---- what the lost say of it when they are back */
+
+static void story_end(struct core *c)
+{
+    char text[BULK_STORY_TEXT_MAX];
+    struct bulk_story *s = &c->story;
+    if (s->back > 0) {
+        bulk_story_tell(s, text, sizeof(text));
+        c->ops.event(c->arg, "bulk_loss_story", NULL, text);
+    }
+    s->since = (struct mono){0};
+}
+
+static void story_begin(struct core *c, struct mono from, struct mono now)
+{
+    if (mono_is_set(c->story.since))
+        story_end(c);
+    c->story = (struct bulk_story){.no = c->story.no + 1, .since = now, .cls = c->bulk.cls};
+    LIST_EACH (&c->troubled, n) {
+        struct agent *a = CONTAINER_OF(n, struct agent, troubled_node);
+        if (!in_trouble(a, from))
+            break;
+        a->story = c->story.no;
+        c->story.lost++;
+    }
+    if (c->story.lost == 0) /* they are back already */
+        c->story.since = (struct mono){0};
+}
+
+void bulk_hear(struct core *c, struct agent *a, const struct msg_heartbeat *m)
+{
+    if (a->story == 0)
+        return;
+    bool of_this = a->story == c->story.no && mono_is_set(c->story.since);
+    a->story = 0;
+    if (!of_this)
+        return;
+    int64_t queue = m->queue > 0 ? m->queue : 0, results = m->outbox_results;
+    bulk_story_hear(&c->story, m->lag_ms, queue + (results > 0 ? results : 0));
+    if (c->story.back == c->story.lost)
+        story_end(c);
+}
+
+/* ---- what is told */
+
 /* One that healed before it was told has no group any more to be found. */
 static void tell_found(struct core *c, struct mono from)
 {
@@ -115,9 +160,13 @@ void bulk_watch(struct core *c, struct mono now)
     if (c->draining)
         return; /* they are told to leave */
     enum bulk_news news = bulk_step(&c->bulk, &f, now);
-    if (news == BULK_FOUND)
+    if (mono_is_set(c->story.since) && mono_diff_ms(now, c->story.since) >= BULK_FREEZE_MS)
+        story_end(c);
+    if (news == BULK_FOUND) {
         tell_found(c, from);
-    else if (news == BULK_OVER)
+        story_begin(c, from, now);
+    } else if (news == BULK_OVER) {
         tell_over(c, &f, now);
+    }
     gauge_set(&c->stats.bulk_loss, c->bulk.state != BULK_QUIET);
 }

@@ -159,6 +159,7 @@ void liveness_heartbeat(struct core *c, struct session *s, const struct msg_hear
     a->has_hb = true;
     a->hb_at = now;
     judge_stalled(c, s, m, now);
+    bulk_hear(c, a, m);
     msg_put_heartbeat_ack(&s->control, &(struct msg_heartbeat_ack){.seq = m->seq,
                                                                    .lag_ms = c->own_lag_ms,
                                                                    .results = flow_grant(c, s, now),

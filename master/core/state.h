@@ -190,6 +190,7 @@ struct agent {
      * work stands. */
     struct list_node stalled_node;
     struct mono orphan_until, connected_at, left_at;
+    uint64_t story;          /* of the bulk loss that it has not told of yet; 0 = none */
     struct mono troubled_at; /* suspect, or lost without a word: since when; unset = it is fine */
     struct list_node troubled_node; /* in core->troubled while that is set */
     struct list_node orphan_node; /* in core->orphans: without a session, but it may hold leases */
@@ -297,6 +298,7 @@ struct core {
     struct mono hold_until; /* unset once they have, or the grace is over */
     double own_lag_ms;
     struct bulk bulk;
+    struct bulk_story story;  /* of the last bulk loss */
     struct mono overslept_at; /* unset: never; within BULK_WINDOW_MS it explains silence */
     int64_t overslept_ms;     /* the longest of that window */
     struct mono committed_at; /* the store last answered, or owed nothing */
@@ -386,6 +388,8 @@ void liveness_tick(struct core *c, struct mono now);
 
 /* bulk_watch.c: many agents in trouble at once */
 void bulk_watch(struct core *c, struct mono now); /* with each scan, before the verdicts */
+/* With each heartbeat: who was lost with others tells how it was there. */
+void bulk_hear(struct core *c, struct agent *a, const struct msg_heartbeat *m);
 
 /* lease.c: what a task goes through at agents */
 void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now);

@@ -404,6 +404,8 @@ static void world_heartbeat(struct world *w, struct w_agent *a)
     struct msg_heartbeat h = {.seq = 1,
                               .received = {a->received, a->received_bytes},
                               .credit = w_grant(a, 0, BYTE_WINDOW_MAX),
+                              .lag_ms = a->lag_ms,
+                              .outbox_results = a->outbox_results,
                               .overdue_ms = a->overdue_ms,
                               .still_ms = a->still_ms,
                               .trouble = ""};

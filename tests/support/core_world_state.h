@@ -54,7 +54,9 @@ struct w_agent { /* one connection, as the test plays it */
     session_id id;
     char name[AGENT_NAME_MAX];
     int64_t unread;               /* bytes that its socket at the master holds */
-    int64_t overdue_ms, still_ms; /* what its heartbeats say of its work */
+    int64_t overdue_ms, still_ms; /* what its heartbeats say of its work … */
+    double lag_ms;                /* … its loop … */
+    int64_t outbox_results;       /* … and what waits */
     bool closed, wants, borne;
     int close_code;
     struct w_held held[W_HELD];

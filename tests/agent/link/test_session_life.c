@@ -63,6 +63,23 @@ START_TEST(an_ack_of_what_was_never_sent_tells_nothing)
 }
 END_TEST
 
+START_TEST(time_that_the_agent_slept_is_told_with_the_next_heartbeat)
+{
+    make_ready();
+    now = mono_add_ms(now, 17000); /* and the first thing that it learns is that it was cut off */
+    lose();
+    pass_ms(100);
+    make_ready();
+    ck_assert(heard("\"lag_ms\":17000"));
+    pass_ms(1000);
+    for (int s = 0; s < 5; s++) {
+        pass_ms(1000);
+        hear();
+    }
+    ck_assert(!heard("\"lag_ms\":17000"));
+}
+END_TEST
+
 START_TEST(the_clock_is_compared_with_the_masters)
 {
     make_ready();
@@ -338,7 +355,9 @@ START_TEST(the_masters_drain_hands_back_what_has_not_started_and_stays)
 END_TEST
 
 TESTS(liveness, a_heartbeat_comes_every_interval_with_all_figures,
-      a_heartbeat_ack_gives_the_round_trip, the_clock_is_compared_with_the_masters,
+      a_heartbeat_ack_gives_the_round_trip,
+      time_that_the_agent_slept_is_told_with_the_next_heartbeat,
+      the_clock_is_compared_with_the_masters,
       an_ack_that_comes_after_the_next_heartbeat_counts_from_its_own,
       an_ack_of_what_was_never_sent_tells_nothing, a_silent_master_is_given_up_after_the_timeout,
       a_master_that_speaks_but_does_not_hear_is_given_up,

@@ -154,6 +154,59 @@ START_TEST(a_loss_that_heals_before_it_is_told_is_told_as_it_was)
 }
 END_TEST
 
+static void come_back(unsigned i, double lag_ms, int64_t results)
+{
+    char name[16];
+    snprintf(name, sizeof(name), "a%u", i);
+    struct w_agent *a = world_connect(w, i, name, "1");
+    a->lag_ms = lag_ms;
+    a->outbox_results = results;
+    world_heartbeat(w, a);
+}
+
+START_TEST(who_stood_himself_corrects_the_label_when_he_is_back)
+{
+    begin();
+    pass(17000, 5);
+    ck_assert(told("network_group"));
+    for (unsigned i = 0; i < 4; i++) {
+        come_back(i, i == 0 ? 0.4 : 17200, 0);
+        ck_assert_str_ne(w->last_event, "bulk_loss_story");
+    }
+    come_back(4, 16000, 3);
+    ck_assert_str_eq(w->last_event, "bulk_loss_story");
+    ck_assert_str_eq(
+        w->last_detail,
+        "network_group corrected to agents_stood: of 5 that were lost 5 are back; 4 of "
+        "them say that their own loop stood, for 17.2 s at most; 3 tasks and results "
+        "waited with them: look at what their hosts share, not at the network");
+    done();
+}
+END_TEST
+
+START_TEST(those_that_ran_on_confirm_the_label_and_who_stays_away_is_not_waited_for)
+{
+    int s = 0;
+    begin();
+    pass(17000, 5);
+    come_back(0, 0.4, 40);
+    come_back(1, 0.2, 2);
+    for (; s < 70 && strcmp(w->last_event, "bulk_loss_story") != 0; s++) {
+        for (unsigned i = 0; i < AGENTS; i++)
+            if (i < 2 || i >= 5)
+                world_heartbeat(w, &w->agents[i]);
+        world_tick(w, 1000, false);
+    }
+    ck_assert_int_ge(s, 55);
+    ck_assert_int_le(s, 60);
+    ck_assert_str_eq(
+        w->last_detail,
+        "network_group stands: of 5 that were lost 2 are back; 0 of them say that their "
+        "own loop stood, for 0.0 s at most; 42 tasks and results waited with them");
+    done();
+}
+END_TEST
+
 /* Connected, and its HELLO lies in the socket. */
 START_TEST(a_hello_that_we_have_not_read_is_not_late)
 {
@@ -289,6 +342,8 @@ TESTS(watch, one_or_two_are_no_bulk_loss, when_all_are_lost_nothing_is_queued_ag
       after_a_minute_the_tasks_of_all_go_out_one_agent_a_second,
       who_flaps_does_not_prolong_the_freeze_of_the_others,
       a_loss_that_heals_before_it_is_told_is_told_as_it_was,
+      who_stood_himself_corrects_the_label_when_he_is_back,
+      those_that_ran_on_confirm_the_label_and_who_stays_away_is_not_waited_for,
       a_hello_that_we_have_not_read_is_not_late, a_lost_part_is_queued_again_one_after_the_other,
       who_has_unread_bytes_is_not_dead_within_a_minute_more,
       a_handler_that_does_not_read_convicts_no_one,
