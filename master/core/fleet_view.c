@@ -47,7 +47,6 @@ static void view_session(const struct session *s, struct agent_view *v, struct m
     snprintf(id, sizeof(id), "%016llx", (unsigned long long)s->id);
     v->session = mem_strdup(id);
     v->sid = s->id;
-    v->slow = s->agent->slow;
     v->credit_left = s->credit.count > s->sent.count ? s->credit.count - s->sent.count : 0;
     v->connected_ms = mono_diff_ms(now, s->agent->connected_at);
     const struct window *got = &s->agent->hb.received;

@@ -34,7 +34,8 @@ static const struct {
     {"agent_not_stalled", TONE_GOOD},  {"agent_stalled", TONE_BAD},
     {"agent_clock_skew", TONE_WARN},   {"proxy_timeout", TONE_BAD},
     {"master_unclean_stop", TONE_BAD}, {"bulk_loss", TONE_BAD},
-    {"master_overloaded", TONE_BAD},   {"master_overslept", TONE_WARN},
+    {"bulk_loss_story", TONE_WARN},    {"master_overloaded", TONE_BAD},
+    {"master_overslept", TONE_WARN},
 };
 
 static enum table_tone tone(const struct json_node *row)

@@ -77,10 +77,11 @@ static void slow_consumer(const struct agent_view *v, struct diag_finding *out)
     struct places p = places_of(v);
     diag_item(out, DIAG_WARN, v->name,
               "%s: %llu tasks, %s not received; the master's Send-Q %s, on the way %s, its Recv-Q "
-              "%s; %lld of %lld slots run",
+              "%s; %lld of %lld slots run%s",
               side_of(&p), (unsigned long long)v->untaken, human_bytes(v->untaken_bytes, missing),
               queue_text(p.sendq, s), queue_text(p.way, w), queue_text(p.recvq, r),
-              (long long)v->hb.running, (long long)v->hb.slots);
+              (long long)v->hb.running, (long long)v->hb.slots,
+              v->slow && p.recvq > 0 ? "; it does not read" : "");
 }
 
 static bool is_slow(const struct agent_view *v)

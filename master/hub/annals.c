@@ -92,6 +92,8 @@ void annals_close(struct annals *a)
 {
     while (a->n > 0 && a->store != NULL && send(a))
         ;
+    if (a->n > 0)
+        drop(a, a->n);
 }
 
 void annals_fini(struct annals *a)

@@ -19,7 +19,7 @@
 #define HEADER_MAX      2048
 #define CLOSE_NO_STATUS 1005 /* RFC 6455 §7.4.1: a close frame without a code */
 /* A flood that came in one moment must not stop the loop when its time is over. */
-#define CUT_AT_ONCE    400
+#define CUT_AT_ONCE    128
 #define CLOSE_FLUSH_MS 1000 /* a peer that does not take its close frame by then is cut */
 
 static struct conn *conn_of(struct lws *wsi)
@@ -215,7 +215,7 @@ static int on_request(struct lws *wsi, struct hub *h, struct conn *c, const char
 {
     char path[HEADER_MAX];
     struct token_grant grant;
-    if (c == NULL)
+    if (c == NULL || c->closing) /* sent off in the turn in which its request came */
         return -1;
     name_peer(c);
     enum gate_verdict v = judge(wsi, h, upgrade, path, &grant);
@@ -232,8 +232,8 @@ static int on_request(struct lws *wsi, struct hub *h, struct conn *c, const char
 static int on_established(struct hub *h, struct conn *c)
 {
     REQUIRE(c != NULL && c->sid == 0);
-    if (c->token_id[0] == '\0')
-        return -1; /* it did not come through the gate */
+    if (c->closing || c->token_id[0] == '\0')
+        return -1; /* sent off meanwhile, or it did not come through the gate */
     sockinfo_tune_link(lws_get_socket_fd(c->wsi));
     door_upgraded(&h->door, &c->seat);
     c->sid = core_session_open(h->core, c->agents, c->peer, mono_now());

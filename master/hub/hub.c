@@ -13,7 +13,7 @@
 #include "master/hub/hub_impl.h"
 
 #define TICK_MS     TOKENS_POLL_MS
-#define SCAN_MS     1000 /* connections are looked through this often */
+#define SCAN_MS     1000 /* those that close, and our own CPU, are looked at this often */
 #define HANDSHAKE_S 10   /* lws cuts by then who is still a stranger; door.h does it before */
 /* Between turns while there are no descriptors: lws, which cannot stop accepting, would spin. Far
  * below what an agent's link notices. */

@@ -90,7 +90,7 @@ static void audit_orders(const struct core *c)
         bool arrives = s->state == SESSION_NEW || s->state == SESSION_INFLIGHT;
         REQUIRE(!mono_before(s->last_rx, last));
         REQUIRE(list_linked(&s->arriving_node) == arrives);
-        REQUIRE(!session_suspect(s) || s->agent);
+        REQUIRE(!session_suspect(s) || (s->agent && s->agent->session == s));
         last = s->last_rx;
     }
     last = (struct mono){0};

@@ -34,9 +34,10 @@ def test_metrics_of_both_programs(w):
         equal((m["sonde_agent_slots", ()], m["sonde_agent_connects_total", ()]), (4, 1), "slots and connects")
         w.wait_for(lambda: promtext.parse(page.must("GET", "/metrics").text)["sonde_agent_outbox_results", ()] == 0, 10, "the outbox is empty")
         for name in ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds",
-                     "process_start_time_seconds", "sonde_agent_spool_bytes", "sonde_agent_host_sockets_time_wait", "sonde_agent_credit_left",
-                     "sonde_agent_log_dropped_total"):
+                     "process_start_time_seconds", "sonde_agent_spool_bytes", "sonde_agent_host_sockets_time_wait", "sonde_agent_credit_left"):
             expect((name, ()) in m, name, "is missing")
+        for reason in ("rate", "write"):
+            expect(("sonde_agent_log_dropped_total", (("reason", reason),)) in m, "no lines dropped for", reason)
         for loop in ("link", "worker"):
             expect(("sonde_agent_loop_lag_ms", (("loop", loop),)) in m, loop, "has no lag")
         w.wait_for(lambda: "sonde_agent_heartbeat_rtt_ms" in page.must("GET", "/metrics").text, 15, "a round trip is known")
