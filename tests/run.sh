@@ -111,7 +111,7 @@ system() { # KIND DIR OPTION...
     [ -z "$LONG" ] || options+=(--long)
     local launch=()
     [ "$kind" != tsan ] || launch=("${NO_ASLR[@]}")
-    "${launch[@]}" /usr/bin/python3 tests/system/run.py --build "$dir" --kind "$kind" --jobs $((JOBS + 1)) \
+    "${launch[@]}" /usr/bin/python3 tests/system/run.py --build "$dir" --kind "$kind" --jobs $((JOBS + 2)) \
         "${options[@]}" 2>&1 | tee "$log"
     local code=${PIPESTATUS[0]} before=$FAILED
     while read -r verdict name; do

@@ -8,9 +8,9 @@
 /*
  * loop - one worker's epoll loop: descriptors, timers, one wake, and `now`, read once per turn.
  *
- * Belongs to its worker thread; only loop_wake(), loop_lag_ms(), loop_silent_ms() and loop_doing() may be called from
- * others. A callback may add, change and remove any descriptor, its own included: what was removed
- * gets no event any more, even from the same epoll_wait.
+ * Belongs to its worker thread; only loop_wake(), loop_lag_ms(), loop_silent_ms() and loop_doing()
+ * may be called from others. A callback may add, change and remove any descriptor, its own
+ * included: what was removed gets no event any more, even from the same epoll_wait.
  */
 struct loop;
 struct loop_fd;

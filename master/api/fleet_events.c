@@ -66,7 +66,9 @@ static bool parse_cursor(const char *text, struct fleet_stream *x)
     const char *dash = strchr(text, '-');
     return dash && strlen(text) < CURSOR_MAX &&
            u64_parse(text, (size_t)(dash - text), &x->after.epoch) == ERR_NONE &&
-           x->after.epoch != 0 && u64_parse(dash + 1, strlen(dash + 1), &x->after.id) == ERR_NONE;
+           x->after.epoch != 0 && x->after.epoch <= INT64_MAX &&
+           u64_parse(dash + 1, strlen(dash + 1), &x->after.id) == ERR_NONE &&
+           x->after.id <= INT64_MAX;
 }
 
 static void take_cursor(struct http_req *r, struct fleet_stream *x, bool stream)
@@ -156,12 +158,22 @@ struct answer {
     bool lost;
 };
 
+/* A store that has nothing behind the cursor, although memory has: it could not keep all. Then the
+ * hub's page goes on, and says what is lost. */
+static bool store_goes_on(const struct http_req *r)
+{
+    const struct fleet_stream *x = r->state;
+    const struct store_req *s = r->sreq;
+    bool moved = s->events_page.epoch != x->after.epoch || s->events_page.number != x->after.id;
+    return s->events_page.n > 0 || moved;
+}
+
 static struct answer answer_of(const struct http_req *r)
 {
     const struct fleet_stream *x = r->state;
     const struct event_page *p = &r->creq->events.page;
     struct answer a = {.n = p->n, .last = p->last, .lost = p->lost};
-    if (!x->stored) {
+    if (!x->stored || !store_goes_on(r)) {
         a.events = mem_array(a.n + 1, sizeof(*a.events));
         memcpy(a.events, p->events, a.n * sizeof(*a.events));
         return a;

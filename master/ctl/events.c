@@ -111,7 +111,8 @@ static int take_page(struct follow *f, const struct json_node *page)
     const char *next = node_str(page, "next_cursor");
     strbuf_reset(&f->line);
     if (node_true(page, "lost"))
-        ctl_say("some events are missing here: too many came, or the master was restarted");
+        ctl_say(
+            "some events are missing here: they are not kept any more, or were not stored in time");
     for (const struct json_node *e = node_first(page, "events"); e; e = json_next(e)) {
         if (f->c->form == FORM_NDJSON)
             put_json(f, e);

@@ -104,7 +104,9 @@ static void add(struct journal *j, const char *kind, const char *agent, enum end
 /* Trouble of the whole, and not of one agent. */
 static bool is_of_all(const char *kind)
 {
-    static const char *const kinds[] = {"bulk_loss", "master_overslept", "master_overloaded"};
+    static const char *const kinds[] = {"bulk_loss",         "bulk_loss_over",
+                                        "bulk_loss_story",   "master_overslept",
+                                        "master_overloaded", "master_overload_over"};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (strcmp(kind, kinds[i]) == 0)
             return true;
