@@ -322,7 +322,7 @@ static void join(struct incidents *x, struct node *n, struct member *m, struct c
         n->maintenance = m->maintenance;
         n->pub.muted = in_maintenance(&n->maintenance, now);
         tell_opened(x, n);
-    } else if (!in_maintenance(&m->maintenance, now)) {
+    } else if (m->maintenance.n == 0 || (n->pub.muted && !in_maintenance(&m->maintenance, now))) {
         n->maintenance.n = 0;
         judge_mute(x, n, now);
     }

@@ -91,7 +91,7 @@ enum incident_action_kind {
     INCIDENT_DID_OPEN,     /* to record */
     INCIDENT_DID_CONFIRM,  /* to alert */
     INCIDENT_DID_GROW,     /* its checks have doubled */
-    INCIDENT_DID_ACK,      /* */
+    INCIDENT_DID_ACK,      /* a person has it: to stop reminders */
     INCIDENT_DID_MUTE,     /* maintenance began in the middle of it */
     INCIDENT_UNMUTED,      /* to alert, if it is confirmed */
     INCIDENT_DID_RESOLVE,  /* to tell whom confirmed was told; never confirmed: to record */

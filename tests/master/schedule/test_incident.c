@@ -248,6 +248,22 @@ START_TEST(test_maintenance_mutes_and_says_when_it_is_over)
 }
 END_TEST
 
+START_TEST(test_maintenance_that_begins_in_the_middle_mutes)
+{
+    struct zone *z = zone_of("UTC");
+    struct windows ws = {z, 1, {{WINDOW_DAYS_ALL, 61, 70}}};
+    base.maintenance = &ws;
+    says(1, "a.example", VERDICT_DOWN);
+    says(2, "a.example", VERDICT_DOWN);
+    pass(59);
+    ck_assert_uint_eq(did[INCIDENT_DID_MUTE], 0);
+    pass(1);
+    ck_assert_uint_eq(did[INCIDENT_DID_MUTE], 1);
+    incidents_destroy(&x);
+    zone_close(&z);
+}
+END_TEST
+
 START_TEST(test_maintenance_of_one_check_does_not_mute_the_others)
 {
     struct zone *z = zone_of("UTC");
@@ -313,6 +329,7 @@ static TCase *stories(void)
         test_four_hosts_or_a_few_of_many_are_incidents_of_their_own,
         test_one_path_of_many_on_each_host_is_no_fleet_failure,
         test_maintenance_mutes_and_says_when_it_is_over,
+        test_maintenance_that_begins_in_the_middle_mutes,
         test_maintenance_of_one_check_does_not_mute_the_others,
         test_the_first_who_acknowledges_stays,
         test_more_incidents_than_anybody_reads_are_a_system_event,
