@@ -316,6 +316,36 @@ START_TEST(test_checks_over_the_bound_are_counted)
 }
 END_TEST
 
+/* Any course of events: what was opened ends once, and when all is well nothing is left. */
+START_TEST(test_after_any_night_the_books_are_even)
+{
+    uint32_t dice = 20260302;
+    for (int i = 0; i < 20000; i++) {
+        dice = dice * 1664525 + 1013904223;
+        unsigned check = 1 + (dice >> 8) % 60;
+        char host[32];
+        snprintf(host, sizeof(host), "h%u.example", check % 20);
+        base.cause = (dice >> 16) % 3 ? CAUSE_connect_timeout : CAUSE_http_5xx;
+        base.agent = (dice >> 18) % 4 ? NULL : AGENTS_BJ;
+        base.agent_hosts = 8;
+        base.hosts_judged = i % 4000 < 2000 ? 15 : 1000;
+        base.flapping = (dice >> 20) % 8 == 0;
+        says(check, host, i % 1000 < 700 ? VERDICT_UP : (dice >> 24) % VERDICT_STATES);
+        if ((dice >> 28) == 0)
+            incidents_forget(x, check, now);
+        pass(1);
+    }
+    base.flapping = false;
+    hosts(0, 60, VERDICT_UP);
+    pass(INCIDENT_CALM_MS / SEC);
+    ck_assert_uint_eq(incidents_count(x), 0);
+    ck_assert_uint_gt(did[INCIDENT_SYSTEM_EVENT], 1);
+    ck_assert_uint_gt(did[INCIDENT_DID_WITHDRAW], 1);
+    ck_assert_uint_eq(did[INCIDENT_DID_OPEN] + did[INCIDENT_SYSTEM_EVENT],
+                      did[INCIDENT_DID_RESOLVE] + did[INCIDENT_DID_WITHDRAW]);
+}
+END_TEST
+
 static TCase *stories(void)
 {
     const TTest *const tests[] = {
@@ -334,6 +364,7 @@ static TCase *stories(void)
         test_the_first_who_acknowledges_stays,
         test_more_incidents_than_anybody_reads_are_a_system_event,
         test_checks_over_the_bound_are_counted,
+        test_after_any_night_the_books_are_even,
     };
     TCase *tc = tcase_create("stories");
     tcase_add_checked_fixture(tc, setup, teardown);
