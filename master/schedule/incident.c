@@ -262,12 +262,14 @@ static void judge_fleet(struct incidents *x, const struct incident_change *c, st
     if (all < INCIDENT_MANY_LEAST)
         return;
     unsigned its = c->agent ? count_fallen(x, c->agent) : 0;
-    if (its >= INCIDENT_MANY_LEAST && percent_of(its, c->agent_hosts, INCIDENT_AGENT_PERCENT) &&
-        !x->system) {
+    bool fleet = percent_of(all, c->hosts_judged, INCIDENT_FLEET_PERCENT);
+    bool agent = its >= INCIDENT_MANY_LEAST &&
+                 (percent_of(its, c->agent_hosts, INCIDENT_AGENT_PERCENT) || (fleet && its == all));
+    if (agent && !x->system) {
         x->system = begin(x, INCIDENT_AGENT, "", now);
         snprintf(x->system->pub.agent, sizeof(x->system->pub.agent), "%s", c->agent);
         system_event(x, INCIDENT_AGENT, now);
-    } else if (percent_of(all, c->hosts_judged, INCIDENT_FLEET_PERCENT)) {
+    } else if (fleet) {
         system_event(x, INCIDENT_FLEET, now);
     }
 }

@@ -24,10 +24,12 @@
  *
  * A system event is an incident without a host, which takes the place of all that are OPEN:
  *
- *   fleet   hosts with most of their checks down, INCIDENT_MANY_LEAST and INCIDENT_FLEET_PERCENT of
- *           those that had a verdict within INCIDENT_SETTLE_MS; or more than INCIDENTS_MAX
- * incidents agent   the same for hosts down by the word of one agent alone: INCIDENT_AGENT_PERCENT
- * of those that only it measured in that time
+ * Of the fleet: hosts with most of their checks down, INCIDENT_MANY_LEAST and
+ * INCIDENT_FLEET_PERCENT of those that had a verdict within INCIDENT_SETTLE_MS; or more than
+ * INCIDENTS_MAX incidents.
+ *
+ * Of an agent: hosts down by its word alone, as many, and INCIDENT_AGENT_PERCENT of those that only
+ * it measured in that time; or all that would make one of the fleet.
  *
  * While it stands, checks that go down join it: all of them, or those of that agent. What is still
  * not up INCIDENT_SETTLE_MS after INCIDENT_BACK_PERCENT are back was not of it, and opens incidents

@@ -188,6 +188,16 @@ START_TEST(test_the_night_of_the_sick_prober_is_one_system_event)
 }
 END_TEST
 
+START_TEST(test_a_third_of_the_fleet_by_one_word_is_that_agents_event)
+{
+    base.agent = AGENTS_BJ;
+    base.agent_hosts = base.hosts_judged = 16;
+    hosts(0, 5, VERDICT_DOWN);
+    ck_assert_uint_eq(did[INCIDENT_SYSTEM_EVENT], 1);
+    ck_assert_int_eq(last[INCIDENT_SYSTEM_EVENT].kind, INCIDENT_AGENT);
+}
+END_TEST
+
 START_TEST(test_our_network_is_cut_and_what_stays_down_is_told_after)
 {
     base.hosts_judged = 100;
@@ -355,6 +365,7 @@ static TCase *stories(void)
         test_a_blip_is_recorded_and_wakes_nobody,
         test_degraded_and_silence_neither_open_nor_resolve,
         test_the_night_of_the_sick_prober_is_one_system_event,
+        test_a_third_of_the_fleet_by_one_word_is_that_agents_event,
         test_our_network_is_cut_and_what_stays_down_is_told_after,
         test_four_hosts_or_a_few_of_many_are_incidents_of_their_own,
         test_one_path_of_many_on_each_host_is_no_fleet_failure,
