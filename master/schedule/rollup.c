@@ -220,7 +220,7 @@ static void get_phases(struct rollup *r, struct sketch_cursor *c, bool *foreign)
     c->bad |= c->p != c->end;
 }
 
-enum err rollup_decode(struct rollup *out, const void *p, size_t n)
+static enum err decode(struct rollup *out, const void *p, size_t n, bool head_only)
 {
     struct sketch_cursor c = {p, (const uint8_t *)p + n, false};
     struct rollup r = {0};
@@ -231,7 +231,7 @@ enum err rollup_decode(struct rollup *out, const void *p, size_t n)
         return ERR_VERSION;
     get_head(&r, &c, &foreign);
     c.bad = c.bad || !head_agrees(&r);
-    if (!c.bad)
+    if (!c.bad && !head_only)
         get_phases(&r, &c, &foreign);
     if (c.bad || foreign) {
         rollup_fini(&r);
@@ -239,4 +239,14 @@ enum err rollup_decode(struct rollup *out, const void *p, size_t n)
     }
     *out = r;
     return ERR_NONE;
+}
+
+enum err rollup_decode(struct rollup *out, const void *p, size_t n)
+{
+    return decode(out, p, n, false);
+}
+
+enum err rollup_decode_head(struct rollup *out, const void *p, size_t n)
+{
+    return decode(out, p, n, true);
 }

@@ -149,8 +149,12 @@ START_TEST(test_what_is_encoded_is_decoded)
         bytes_of(&r, &b);
         ck_assert_int_eq(rollup_decode(&back, b.data, b.len), ERR_NONE);
         same(&r, &back);
-        rollup_fini(&r);
         rollup_fini(&back);
+        ck_assert_int_eq(rollup_decode_head(&back, b.data, b.len), ERR_NONE);
+        for (unsigned p = 0; p < ROLLUP_PHASES; p++)
+            sketch_fini(&r.phases[p]);
+        same(&r, &back);
+        rollup_fini(&r);
         strbuf_fini(&b);
     }
 }
