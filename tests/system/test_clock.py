@@ -5,7 +5,7 @@ import datetime
 import os
 import time
 
-from harness import Skipped, equal, expect
+from harness import Skipped, equal, expect, long
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 DAY = 86400
@@ -127,6 +127,7 @@ def test_a_day_off_at_either_side_is_told_and_moves_nothing(w):
     w.check_store()
 
 
+@long
 def test_a_leap_second_smeared_or_stepped_is_none(w):
     of = clocks(w)
     flagged(w, False)
