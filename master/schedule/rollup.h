@@ -22,7 +22,7 @@
  * nothing twice.
  *
  * Pure; owned by one thread. Memory is some hundred bytes and sketch.h's. Encoded it is at most
- * ROLLUP_BYTES_MAX; measured by tests/bench/bench_rollup with log-normal latencies (sigma 0.35) of
+ * ROLLUP_BYTES_MAX; measured by tests/bench/rollup.sh with log-normal latencies (sigma 0.35) of
  * HTTPS, one agent and all six phases:
  *
  *      an hour at every 30 s   394 bytes     at every 60 s   306 bytes

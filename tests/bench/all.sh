@@ -65,6 +65,7 @@ else
     bench agent.sh dns --distinct 20000
     bench store.sh
     bench plan.sh
+    bench rollup.sh
     bench master.sh --tasks 100000
     bench idle.sh --agents 1000
 fi
