@@ -51,10 +51,11 @@ class BadWire:
 
 
 @contextlib.contextmanager
-def fleet(w, names, tags={}, wires={}, options=("--slots", "16")):  # pylint: disable=dangerous-default-value
+def fleet(w, names, tags={}, wires={}, options=("--slots", "16"), direct=()):  # pylint: disable=dangerous-default-value
     """master (home) ── proxy ── agents, each on a host of its own with served targets on its own loopback.
 
-    wires: the flags of bad_wire for the cables of those agents; they are in w.wire.
+    wires: the flags of bad_wire for the cables of those agents; they are in w.wire. direct: agents whose connections are the
+    master's own: for them the proxy's host is a router.
     """
     with netns.hosts("proxy", *names) as net:
         w.net, w.agents_host, w.agent_proc, w.wire = net, HOME, {}, {}
@@ -69,12 +70,18 @@ def fleet(w, names, tags={}, wires={}, options=("--slots", "16")):  # pylint: di
             else:
                 net.cable(*ends)
             net.run(name, "ip", "address", "add", "198.18.1.1/32", "dev", "lo")
+        if direct:
+            net.run("proxy", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        for name in direct:
+            net.run(None, "ip", "route", "add", f"{w.net_address[name]}/32", "via", "10.79.0.2")
+            net.run(name, "ip", "route", "add", f"{HOME}/32", "via", w.net_address[name][:-1] + "1")
         w.master()
         put_nginx(w)
         for i, name in enumerate(names, 1):
             Proc(w, name + "-far", net.within(name) + ["/usr/bin/python3", os.path.join(TOP, "tests/system/far.py"),
                  mode_file(w), "198.18.1.1"], stdout=subprocess.DEVNULL).expected.add(-15)
-            w.agent_proc[name] = start_agent(w, name, i, *options, *(["--tag", tags[name]] if name in tags else []))
+            master = f"{HOME}:{w.port['agents']}" if name in direct else f"10.78.{i}.1:{w.port['nginx']}"
+            w.agent_proc[name] = start_agent(w, name, master, *options, *(["--tag", tags[name]] if name in tags else []))
         for name in names:
             w.wait_agent(name)
         w.cut = []
@@ -92,14 +99,13 @@ def mode_file(w):
     return path
 
 
-def start_agent(w, name, i, *more):
-    """Its way to the master is the proxy's end of its own cable."""
+def start_agent(w, name, master, *more):
     home = w.path(name)
     os.makedirs(home, exist_ok=True)
     with open(os.open(os.path.join(home, "token"), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as f:
         f.write(w.token("agent", name) + "\n")
     return Proc(w, name, w.net.within(name) + [
-        w.program("sonde-agent"), "--master", f"ws://10.78.{i}.1:{w.port['nginx']}/ws", "--name", name, "--token-file",
+        w.program("sonde-agent"), "--master", f"ws://{master}/ws", "--name", name, "--token-file",
         os.path.join(home, "token"), "--data", home, "--workers", "1", "--allow", "198.18.0.0/15",
         "--resolver", "198.18.1.1", *more])
 

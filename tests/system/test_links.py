@@ -153,7 +153,7 @@ def lossy_path(w, total, seconds):
             w.wait_for(lambda: ended(w.api.counts(batch)) == total or time.monotonic() - began > seconds, seconds + 30, "it is worked off")
             before = w.net.run("a1", "nft", "list", "table", "inet", "fault")
             results = finish(w, batch, total, 90)
-        expect(all(int(n) > 20 for n in re.findall(r"counter packets (\d+)", before)), "hardly anything was lost:", before)
+        expect(all(int(n) > 5 for n in re.findall(r"counter packets (\d+)", before)), "hardly anything was lost:", before)
         watch.never_in_doubt()
         others = sum(by_agent(results, n) for n in names[1:]) / (len(names) - 1)
         print(f"    a1 did {by_agent(results, 'a1')}, the others {others:.0f} each")
