@@ -105,8 +105,9 @@ static void on_result(struct core *c, struct session *s, const struct msg_result
 {
     if (!flow_take(c, s, m->record_len, now)) {
         counter_add(&c->stats.over_window, 1);
-        ending_note(s, END_result_window, "more results than the result window allows");
-        fleet_close(c, s, CLOSE_POLICY, s->end_detail);
+        static const char why[] = "more results than the result window allows";
+        ending_note(s, END_result_window, why);
+        fleet_close(c, s, CLOSE_POLICY, why);
         return;
     }
     lease_result(c, s, m, now);

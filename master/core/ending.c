@@ -16,9 +16,8 @@ void ending_note(struct session *s, enum end cause, const char *detail)
     if (s->end != END_NONE)
         return;
     s->end = cause;
-    char *clean = utf8_sanitized(detail, strlen(detail), sizeof(s->end_detail) - 1);
-    snprintf(s->end_detail, sizeof(s->end_detail), "%s", clean);
-    free(clean);
+    free(s->end_detail);
+    s->end_detail = utf8_sanitized(detail, strlen(detail), END_DETAIL_MAX - 1);
 }
 
 /* ---- slow consumers */
@@ -86,9 +85,12 @@ static void remember(struct agent *a, const struct session *s, struct mono now)
     a->last_end.cause = s->end;
     a->last_end.age_ms = mono_diff_ms(now, s->began_at);
     a->last_end.at = now;
-    if (s->end != END_bye)
-        cuts_add(&a->cuts, s->end, now);
-    snprintf(a->last_end.detail, sizeof(a->last_end.detail), "%s", s->end_detail);
+    if (s->end != END_bye) {
+        a->cuts = a->cuts ? a->cuts : mem_zalloc(sizeof(*a->cuts));
+        cuts_add(a->cuts, s->end, now);
+    }
+    free(a->last_end.detail);
+    a->last_end.detail = s->end_detail ? mem_strdup(s->end_detail) : NULL;
 }
 
 void ending_tell(struct core *c, struct session *s, struct mono now)
@@ -102,7 +104,7 @@ void ending_tell(struct core *c, struct session *s, struct mono now)
         .id = s->id,
         .peer = s->peer,
         .cause = s->end,
-        .detail = s->end_detail,
+        .detail = s->end_detail ? s->end_detail : "",
         .age_ms = mono_diff_ms(now, s->began_at),
         .silent_ms = mono_diff_ms(now, s->last_rx),
         .rtt_ms = -1,

@@ -90,6 +90,7 @@ static void session_free(struct core *c, struct session *s)
     free(s->allowed_agents);
     free(s->acks);
     free(s->reported);
+    free(s->end_detail);
     free(s);
 }
 
@@ -168,6 +169,8 @@ static void agent_free(struct core *c, struct agent *a)
     liveness_unstall(c, a);
     HASH_DEL(c->agents, a);
     free_tags(a);
+    free(a->cuts);
+    free(a->last_end.detail);
     free(a);
 }
 

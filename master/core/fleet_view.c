@@ -30,7 +30,7 @@ static enum agent_state view_state(const struct agent *a, struct mono now)
 
 static char *dup_or_null(const char *s)
 {
-    return s[0] ? mem_strdup(s) : NULL;
+    return s && s[0] ? mem_strdup(s) : NULL;
 }
 
 static void view_tags(const struct agent *a, struct agent_view *v)
@@ -83,7 +83,8 @@ static void view_fill(const struct agent *a, struct agent_view *v, struct mono n
     v->results = a->results;
     v->reconnects = a->sessions > 0 ? a->sessions - 1 : 0;
     v->reconnects_24h = hours_sum(&a->reconnects, now);
-    cuts_sum(&a->cuts, now, &v->cuts);
+    if (a->cuts)
+        cuts_sum(a->cuts, now, &v->cuts);
     if (a->session)
         view_session(a->session, v, now);
 }

@@ -199,12 +199,12 @@ struct agent {
     char trouble[160], peer[64];
     struct {
         enum end cause;
-        char detail[END_DETAIL_MAX];
+        char *detail; /* NULL: none yet */
         int64_t age_ms;
         struct mono at;
     } last_end;
     struct hours reconnects;
-    struct cuts cuts;
+    struct cuts *cuts; /* NULL: it was never cut */
     struct mono hb_at;
     int64_t hb_gap_max_ms;
     double rtt_ms;
@@ -225,7 +225,7 @@ struct session {
     struct mono began_at; /* as opened_at, but with what the master overslept */
     enum end end;         /* why it ends: the first cause counts */
     bool end_told;
-    char end_detail[END_DETAIL_MAX];
+    char *end_detail;           /* NULL: the cause says it all */
     struct window credit, sent; /* tasks: granted, and sent */
     struct window received, settled,
         granted;                 /* results: come in, committed or refused, and the window told */
