@@ -17,9 +17,7 @@ static const int class_weight[TASK_CLASSES] = {
 
 bool dispatch_can_take(const struct core *c, const struct session *s)
 {
-    const struct agent *a = s->agent;
-    return s->state == SESSION_READY && !session_suspect(s) && !c->draining && !a->draining &&
-           !a->slow && !agent_stalled(a) && s->sent.count < s->credit.count &&
+    return !c->draining && session_able(s) && s->sent.count < s->credit.count &&
            s->sent.bytes < s->credit.bytes;
 }
 

@@ -39,7 +39,7 @@ static struct window window_now(struct core *c, struct session *s, struct mono n
     uint64_t count = s->settled.count + share_of(RESULTS_SHARED, RESULTS_LEAST, c->results_max, n);
     uint64_t bytes = s->settled.bytes +
                      share_of(RESULTS_SHARED_BYTES, RESULTS_LEAST_BYTES, c->result_bytes_max, n);
-    uint64_t path = s->received.bytes + byte_window_size(&s->arriving, now);
+    uint64_t path = s->received.bytes + byte_window_size(&s->path, now);
     return (struct window){max_u64(count, s->granted.count),
                            max_u64(path < bytes ? path : bytes, s->granted.bytes)};
 }
@@ -64,7 +64,7 @@ bool flow_take(struct core *c, struct session *s, size_t record_len, struct mono
         return false;
     s->received.count++;
     s->received.bytes += record_len;
-    byte_window_add(&s->arriving, record_len, now);
+    byte_window_add(&s->path, record_len, now);
     uint64_t end = window_now(c, s, now).bytes;
     if (end > s->granted.bytes && (end - s->granted.bytes) * 2 >= end - s->received.bytes)
         tell(c, s);

@@ -228,10 +228,10 @@ struct session {
     char *end_detail;           /* NULL: the cause says it all */
     struct window credit, sent; /* tasks: granted, and sent */
     struct window received, settled,
-        granted;                 /* results: come in, committed or refused, and the window told */
-    struct byte_window arriving; /* of the bytes of results */
-    struct mono answered_at;     /* when it was last shown that it is heard: an ack of anything */
-    bool tell_window;            /* by an ack, though of nothing */
+        granted;             /* results: come in, committed or refused, and the window told */
+    struct byte_window path; /* what it carries of results, in bytes */
+    struct mono answered_at; /* when it was last shown that it is heard: an ack of anything */
+    bool tell_window;        /* by an ack, though of nothing */
     struct strbuf control;
     struct msg_ack *acks; /* results to acknowledge, in order */
     size_t n_acks, acks_cap;
@@ -379,6 +379,13 @@ static inline bool agent_stalled(const struct agent *a)
     return list_linked(&a->stalled_node);
 }
 void liveness_unstall(struct core *c, struct agent *a); /* nothing is said of it */
+/* New tasks may go to it, as far as it is the agent's affair. */
+static inline bool session_able(const struct session *s)
+{
+    const struct agent *a = s->agent;
+    return s->state == SESSION_READY && !session_suspect(s) && !a->draining && !a->slow &&
+           !agent_stalled(a);
+}
 void liveness_sent(struct session *s, struct mono now); /* a task more */
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
                         struct mono now);

@@ -8,9 +8,7 @@
 
 static bool is_able(const struct agent *a)
 {
-    const struct session *s = a->session;
-    return s && s->state == SESSION_READY && !session_suspect(s) && !a->draining && !a->slow &&
-           !agent_stalled(a);
+    return a->session && session_able(a->session);
 }
 
 /* Ends with the first one: of most batches that is near. */

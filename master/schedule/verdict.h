@@ -39,9 +39,8 @@
  *
  * `confirm` 0 lets a single failure count: down from one agent, degraded from one of two.
  */
-#define VERDICT_CONFIRM_DEFAULT 1
-#define VERDICT_CONFIRM_MAX     4 /* five tries: what else can they tell? */
-#define VERDICT_VOTES_MAX       (AGENTS_COUNT_MAX + VERDICT_CONFIRM_MAX)
+#define VERDICT_CONFIRM_MAX 4 /* five tries: what else can they tell? */
+#define VERDICT_VOTES_MAX   (AGENTS_COUNT_MAX + VERDICT_CONFIRM_MAX)
 
 enum verdict_state { VERDICT_UNKNOWN, VERDICT_UP, VERDICT_DEGRADED, VERDICT_DOWN };
 #define VERDICT_STATES 4

@@ -412,6 +412,18 @@ static void world_heartbeat(struct world *w, struct w_agent *a)
     msg_put_heartbeat(&b, &h);
     w_say(w, a, &b);
 }
+/* Of the first that it holds. */
+static void world_nack(struct world *w, struct w_agent *a, const char *cause)
+{
+    struct strbuf b;
+    strbuf_init(&b, LINE_MAX_BYTES);
+    REQUIRE(a->n_held > 0);
+    struct w_held h = a->held[0];
+    msg_put_nack(&b, &(struct msg_nack){h.task, h.ticket, cause, "d"});
+    w_forget(a, h.task);
+    w_say(w, a, &b);
+    world_settle(w);
+}
 /* Virtual time passes in steps of 250 ms; with heartbeats, connected agents say so each second. */
 static void world_tick(struct world *w, int64_t ms, bool heartbeats)
 {

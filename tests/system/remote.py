@@ -147,10 +147,3 @@ def links_at_master(w):
 def slow_batch(w, count):
     """A third of a second each."""
     return w.api.submit([{"url": f"http://198.18.1.1/slow/{i}", "timeout_ms": 5000} for i in range(count)], per_host=0)
-
-
-def metric(w, name):
-    for line in w.api.must("GET", "/metrics").text.splitlines():
-        if line.startswith(name + " "):
-            return float(line.split()[1])
-    return None

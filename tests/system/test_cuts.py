@@ -4,8 +4,9 @@ import contextlib
 import signal
 import time
 
+from faults import metric
 from harness import Failed, equal, expect, long, short
-from remote import agent_says, bulk_events, drop, fleet, links_at_master, mend, metric, nft, reset, slow_batch
+from remote import agent_says, bulk_events, drop, fleet, links_at_master, mend, nft, reset, slow_batch
 
 DETECT_S = 15  # DESIGN 6: a silent link; FIN or RST take less than one
 SCAN_S = 2     # the scan's period, and what a busy machine adds
@@ -108,7 +109,7 @@ def test_master_that_stood_for_20_s_blames_itself(w):
     w.api.port = w.port["api"]
     for name in ("a1", "a2", "a3"):
         w.wait_agent(name)
-    equal(metric(w, "sonde_agents_dead_total"), 0, "agents declared dead")
+    equal(metric(w, "agents_dead_total"), 0, "agents declared dead")
     expect(all("master_overload" in line for line in bulk_events(w)), "whom it blames:", bulk_events(w))
     equal(w.wait_batch(batch, 60)["ok"], 1500, "ok")
     equal({r["attempt"] for r in w.one_result_each(batch, 1500)}, {1}, "attempts: nothing went to another")
@@ -126,7 +127,7 @@ def test_all_agents_cut_freezes_the_requeue(w):
         w.wait_for(lambda: bulk_events(w), DETECT_S + 8, "the loss of all is told")
         expect("network_all: 3 of 3" in bulk_events(w)[-1], bulk_events(w))
         w.wait_for(lambda: links_at_master(w) == 0, DETECT_S, "the descriptors are given back")
-        equal(metric(w, "sonde_tasks_requeued_total"), 0, "tasks queued again")
+        equal(metric(w, "tasks_requeued_total"), 0, "tasks queued again")
         for name in names:
             mend(w, name)
         w.cut.clear()

@@ -4,8 +4,9 @@ import os
 import re
 import time
 
+from faults import metric
 from harness import Sampler, Skipped, ended, equal, expect, long
-from remote import fleet, mend, metric, nft, reset, slow_batch
+from remote import fleet, mend, nft, reset, slow_batch
 from test_kill import can_reset
 
 HEARTBEAT_S = 5
@@ -240,7 +241,7 @@ def flapping(w, total, seconds):
         for who, pid in procs.items():
             with w.case(f"{who}: its descriptors do not grow"):
                 w.wait_for(lambda: descriptors(pid) <= before[who] + 2, 10, f"{who} has as many as before, {before[who]}")
-        equal(metric(w, "sonde_results_rejected_total"), 0, "results refused")
+        equal(metric(w, "results_rejected_total"), 0, "results refused")
         w.master_proc.stop()
         w.check_store()
 
@@ -298,8 +299,8 @@ def resets(w, total, times):
         finish(w, batch, total, 120)
         for name, n in count.items():
             expect(n > 0 and w.api.agent(name)["reconnects"] >= 1, name, "was never reset")
-        equal(metric(w, "sonde_messages_bad_total"), 0, "messages that were no whole ones")
-        equal(metric(w, "sonde_results_rejected_total"), 0, "results refused")
+        equal(metric(w, "messages_bad_total"), 0, "messages that were no whole ones")
+        equal(metric(w, "results_rejected_total"), 0, "results refused")
         w.master_proc.stop()
         w.check_store()
 

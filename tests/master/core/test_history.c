@@ -8,18 +8,6 @@ static void start(uint64_t tasks)
     world_open(w, 1);
 }
 
-static void nack(struct w_agent *a, const char *cause)
-{
-    struct strbuf b;
-    strbuf_init(&b, LINE_MAX_BYTES);
-    ck_assert_uint_gt(a->n_held, 0);
-    struct w_held h = a->held[0];
-    msg_put_nack(&b, &(struct msg_nack){h.task, h.ticket, cause, "d"});
-    w_forget(a, h.task);
-    w_say(w, a, &b);
-    world_settle(w);
-}
-
 static void hang_up(struct w_agent *a)
 {
     core_session_closed(w->core, a->id, END_connection_reset, "", w->now);
@@ -60,7 +48,7 @@ START_TEST(a_nack_is_told_with_its_cause_and_who_answered_then)
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 100);
     world_tick(w, 200, true);
-    nack(a, "agent_fd_exhausted");
+    world_nack(w, a, "agent_fd_exhausted");
     struct w_agent *b = world_connect(w, 1, "b", "1");
     world_credit(w, b, 100);
     world_answer_all(w, b);
@@ -81,7 +69,7 @@ START_TEST(a_nack_that_ends_the_task_says_whose_it_was)
     start(1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_credit(w, a, 100);
-    nack(a, "policy_address");
+    world_nack(w, a, "policy_address");
     ck_assert(world_all_ended(w, 1));
     ck_assert_uint_eq(w->told.n, 1);
     expect_attempt(0, "a", ATTEMPT_NACK);
@@ -96,7 +84,7 @@ START_TEST(all_attempts_that_used_it_up_are_told)
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         world_credit(w, a, 100);
         world_credit(w, b, 100);
-        nack(a->n_held ? a : b, "agent_fd_exhausted");
+        world_nack(w, a->n_held ? a : b, "agent_fd_exhausted");
     }
     ck_assert(world_all_ended(w, 1));
     ck_assert_uint_eq(w->told.n, ATTEMPTS_MAX);
@@ -186,7 +174,7 @@ START_TEST(a_task_on_its_way_tells_where_it_is)
     ck_assert_uint_eq(v.history.n, 1);
     ck_assert_str_eq(v.history.attempts[0].agent, "a");
     ck_assert_int_eq(v.history.attempts[0].end, ATTEMPT_RUNNING);
-    nack(a, "agent_fd_exhausted");
+    world_nack(w, a, "agent_fd_exhausted");
     ck_assert(core_pause(w->core, 1, true, NULL, w->now));
     ck_assert(core_task(w->core, (1ull << 32) + 0, &v));
     ck_assert_str_eq(v.state, "paused");

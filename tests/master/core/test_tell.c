@@ -13,21 +13,10 @@ static struct w_agent *start(bool log_tasks)
     return a;
 }
 
-static void nack(struct w_agent *a, const char *cause)
-{
-    struct strbuf b;
-    strbuf_init(&b, LINE_MAX_BYTES);
-    ck_assert_uint_gt(a->n_held, 0);
-    struct w_held h = a->held[0];
-    msg_put_nack(&b, &(struct msg_nack){h.task, h.ticket, cause, "d"});
-    w_forget(a, h.task);
-    w_say(w, a, &b);
-    world_settle(w);
-}
-
 START_TEST(of_an_ordinary_task_nothing_is_told)
 {
-    world_answer_all(w, start(false));
+    struct w_agent *a = start(false);
+    world_answer_all(w, a);
     ck_assert(world_all_ended(w, 1));
     ck_assert_str_eq(w->steps, "");
     done();
@@ -36,7 +25,8 @@ END_TEST
 
 START_TEST(of_a_batch_that_asks_every_step_is_told)
 {
-    world_answer_all(w, start(true));
+    struct w_agent *a = start(true);
+    world_answer_all(w, a);
     ck_assert_str_eq(w->steps, "leased(a) result(a:ok) stored(a:ok) ");
     done();
 }
@@ -44,7 +34,8 @@ END_TEST
 
 START_TEST(a_fault_and_the_attempt_behind_it_are_told_unasked)
 {
-    nack(start(false), "agent_fd_exhausted");
+    struct w_agent *a = start(false);
+    world_nack(w, a, "agent_fd_exhausted");
     struct w_agent *b = world_connect(w, 1, "b", "1");
     world_credit(w, b, 100);
     world_answer_all(w, b);
@@ -55,7 +46,8 @@ END_TEST
 
 START_TEST(a_verdict_of_the_masters_own_is_told)
 {
-    nack(start(false), "policy_address");
+    struct w_agent *a = start(false);
+    world_nack(w, a, "policy_address");
     ck_assert_str_eq(w->steps, "nack(a:policy_address) verdict(:policy_address) stored(:refused) ");
     done();
 }
