@@ -210,10 +210,38 @@ struct core_batch { /* strings are copied */
     bool marked; /* cancelled or expired before a restart: the store sweeps it on */
     bool paused;
     bool log_tasks;
+    bool growing; /* see core_batch_add() */
     bool resumed; /* it was open before this start: agents may still run its tasks, they get the
                      grace to say so */
 };
 void core_batch_open(struct core *c, const struct core_batch *b, struct mono now);
+
+/*
+ * An open-ended batch (`growing`): tasks come while it runs, and it ends when nothing more will
+ * come and all have ended. What is added is committed already; it stays in memory until it ends, so
+ * that it is for the caller to bound it. Ids go on where the batch's total was.
+ */
+struct core_added { /* spec and shun are copied */
+    uint64_t task, host_hash;
+    const char *spec;
+    size_t spec_len;
+    uint32_t slot;
+    const uint64_t *shun; /* hash64 of the names of agents: others are preferred for CORE_SHUN_MS */
+    unsigned n_shun;      /* at most CORE_SHUN_MAX */
+    int64_t
+        deadline_in_ms; /* of this task alone: then it ends as expired, with what it waited for */
+};
+#define CORE_SHUN_MAX 128
+#define CORE_SHUN_MS  3000
+void core_batch_add(struct core *c, uint32_t batch, const struct core_added *tasks, unsigned n,
+                    struct mono now);
+void core_batch_close(struct core *c, uint32_t batch, struct mono now);
+struct core_room {
+    unsigned matching, able; /* agents connected that match; of them: that may be sent to now */
+    size_t ready;            /* tasks in memory that no agent has yet */
+};
+/* False: not open. */
+bool core_batch_room(struct core *c, uint32_t batch, struct core_room *out);
 
 struct core_task {
     uint64_t task, host_hash;

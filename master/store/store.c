@@ -83,6 +83,7 @@ void store_boot_fini(struct store_boot *b)
     b->n_events = 0;
     b->holders = NULL;
     b->n_holders = 0;
+    store_timetable_fini(&b->timetable);
     explicit_bzero(b->keys, sizeof(b->keys));
     b->open = NULL;
     b->n_open = b->n_keys = 0;
@@ -97,7 +98,7 @@ static bool is_writers(enum store_op op)
 
 struct store_req *store_req_create(enum store_op op, void (*done)(struct store_req *), void *arg)
 {
-    REQUIRE(op <= STORE_IDEMPOTENCY_GET && done != NULL);
+    REQUIRE(op <= STORE_DELIVERIES && done != NULL);
     struct store_req *r = mem_zalloc(sizeof(*r));
     r->op = op;
     r->done = done;
@@ -181,6 +182,8 @@ static void members_free(struct store_req *r)
     case STORE_PAUSE:
     case STORE_TASK_GET:
         break;
+    default:
+        store_timetable_req_free(r);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/mailbox.h"
 #include "common/metrics.h"
+#include "master/store/timetable.h"
 #include "proto/cause.h"
 #include "proto/end.h"
 #include "proto/message.h"
@@ -134,20 +135,44 @@ enum store_op {
     STORE_RESULTS,       /* results: verdict of each given back */
     STORE_MARK,  /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
     STORE_PAUSE, /* pause: committed; nothing changes when the batch has ended */
-    STORE_AGENT_EMPTY, /* agent.name, at: it is gone and holds no task any more */
-    STORE_EVENTS_ADD,  /* events: what is there already is left as it is */
-    STORE_AGENT_SEEN,  /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
+    STORE_AGENT_EMPTY,  /* agent.name, at: it is gone and holds no task any more */
+    STORE_EVENTS_ADD,   /* events: what is there already is left as it is */
+    STORE_LANE_OPEN,    /* lane.info in (num is given back): an open-ended batch, open at once */
+    STORE_LANE_CLOSE,   /* lane.info.num: nothing is added to it any more */
+    STORE_RUNS_ADD,     /* runs: rows of their tasks; first of each is given back */
+    STORE_SCHEDULE_PUT, /* put; ERR_EXISTS: another version is there; ERR_FULL: too many checks */
+    STORE_SCHEDULE_REMOVE, /* name → name.id; its checks are no more. ERR_NOT_FOUND */
+    STORE_SCHEDULE_PAUSE,  /* name, paused → name.id; ERR_NOT_FOUND */
+    STORE_JOURNAL,         /* journal */
+    STORE_SNAPSHOT,        /* snapshot: of all checks of a chunk by id */
+    STORE_HOURS_PUT,       /* hours: replaces what is there of the same check and hour */
+    STORE_CHANNEL_PUT,     /* channel */
+    STORE_CHANNEL_REMOVE,  /* channel.name; ERR_NOT_FOUND */
+    STORE_DELIVERY_ADD,    /* delivery: by hand, as a test; id is given back */
+    STORE_DELIVERY_TELL,   /* delivery: id with its new state */
+    STORE_AGENT_SEEN,      /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
     /* readers */
-    STORE_REFILL,         /* refill */
-    STORE_BATCH_GET,      /* by uuid: batch_get */
-    STORE_ENDED_TASKS,    /* what the user gave, of tasks that ended so: ended_tasks */
-    STORE_FAILED_HOSTS,   /* how many failed of each host, in a stretch of tasks: failed_hosts */
-    STORE_BATCH_LIST,     /* newest first: batch_list */
-    STORE_RESULTS_PAGE,   /* results_page */
-    STORE_EVENTS_PAGE,    /* events_page: oldest first */
-    STORE_TASK_GET,       /* task_get: spec, user_id and the result if there is one */
-    STORE_IDEMPOTENCY_GET /* idempotency: what was answered; ERR_NOT_FOUND: nothing, or too long ago
-                           */
+    STORE_REFILL,          /* refill */
+    STORE_BATCH_GET,       /* by uuid: batch_get */
+    STORE_ENDED_TASKS,     /* what the user gave, of tasks that ended so: ended_tasks */
+    STORE_FAILED_HOSTS,    /* how many failed of each host, in a stretch of tasks: failed_hosts */
+    STORE_BATCH_LIST,      /* newest first: batch_list */
+    STORE_RESULTS_PAGE,    /* results_page */
+    STORE_EVENTS_PAGE,     /* events_page: oldest first */
+    STORE_TASK_GET,        /* task_get: spec, user_id and the result if there is one */
+    STORE_IDEMPOTENCY_GET, /* idempotency: what was answered; ERR_NOT_FOUND: nothing, or too long
+                              ago */
+    STORE_SCHEDULE_LIST,   /* schedules: by name, behind `after` */
+    STORE_SCHEDULE_GET,    /* schedule_get: ERR_NOT_FOUND */
+    STORE_HISTORY,         /* history: hours or days of one check */
+    STORE_OVERVIEW,        /* overview: days of many checks */
+    STORE_TRANSITIONS,     /* transitions: of one check, or of all, newest first */
+    STORE_MISSES,          /* misses: of one check, newest first */
+    STORE_CHECK_RUNS,      /* check_runs: its tasks in the hours that are rolled up, newest first */
+    STORE_TASKS_RESULTS,   /* results of given tasks: tasks_results */
+    STORE_INCIDENTS,       /* incidents: newest first */
+    STORE_CHANNELS,        /* channels: all, or one by name */
+    STORE_DELIVERIES       /* deliveries: newest first, or those that are due */
 };
 
 struct store_row { /* one accepted target, going in or read; strings in one arena of the request */
@@ -333,6 +358,125 @@ struct store_req {
             struct store_result_row row; /* out; record NULL = no result yet */
         } task_get;
         struct {
+            struct batch_info info;
+            char *lane; /* OPEN: schedule_lane(); heap */
+        } lane;
+        struct {
+            struct store_run *items; /* heap; at most STORE_RUNS_ONCE */
+            unsigned n;
+        } runs;
+        struct store_put put;
+        struct {
+            char name[SCHEDULE_NAME_MAX + 1];
+            bool paused;
+            uint64_t id;       /* out */
+            uint64_t *removed; /* out, REMOVE: ids of its checks; heap */
+            size_t n_removed;
+        } name;
+        struct {
+            struct store_entry *items; /* heap, with all that they own */
+            unsigned n;
+            unsigned queued; /* out: deliveries that now wait */
+        } journal;
+        struct {
+            struct scheduler_saved *items; /* heap; ids of one SCHEDULER_CHUNK */
+            unsigned n;
+            uint64_t chunk; /* id / SCHEDULER_CHUNK */
+            struct wall at;
+        } snapshot;
+        struct {
+            struct store_hour *items; /* heap; bytes in the arena */
+            unsigned n;
+        } hours;
+        struct store_channel channel;
+        struct store_delivery delivery;
+        struct {
+            char after[SCHEDULE_NAME_MAX + 1], *owner; /* owner NULL = any; heap */
+            unsigned limit;
+            struct store_schedule *items; /* out */
+            unsigned n;
+            bool more;
+        } schedules;
+        struct {
+            char name[SCHEDULE_NAME_MAX + 1];
+            bool targets;
+            struct store_schedule schedule; /* out */
+            struct store_check *checks;     /* out, with targets: in the order of their ids */
+            size_t n_checks;
+        } schedule_get;
+        struct {
+            uint64_t check;
+            uint32_t from, to;        /* hours, the second is not in it */
+            bool days;                /* whole days, and the hours at both ends that are none */
+            bool current;             /* also what is not rolled up yet, made of the results */
+            struct store_hour *items; /* out: by hour */
+            unsigned n;
+        } history;
+        struct {
+            uint64_t after, schedule; /* check, exclusive; schedule 0 = any */
+            uint32_t from, to;        /* hours, of whole days */
+            unsigned limit;           /* checks */
+            struct store_hour *items; /* out: by check, then by hour: heads (rollup_decode_head) */
+            unsigned n;
+            uint64_t last;
+            bool more;
+        } overview;
+        struct {
+            uint64_t check, before; /* check 0 = of all; before: id, 0 = from the newest */
+            unsigned limit;
+            struct store_transition *items; /* out */
+            unsigned n;
+            bool more;
+        } transitions;
+        struct {
+            uint64_t check, before; /* first_seq; 0 = from the newest */
+            unsigned limit;
+            struct store_miss *items; /* out */
+            unsigned n;
+            bool more;
+        } misses;
+        struct {
+            uint64_t check;
+            uint32_t before; /* hour; 0 = from the newest */
+            unsigned limit;  /* tasks, about */
+            uint64_t *tasks; /* out, heap: newest first */
+            unsigned n;
+            uint32_t last; /* out: hours before this one follow, when more */
+            bool more;
+        } check_runs;
+        struct {
+            const uint64_t *tasks; /* borrowed; at most STORE_PAGE_ROWS */
+            unsigned n_tasks;
+            struct store_result_row
+                *rows; /* out: in their order, without those that are not there */
+            unsigned n;
+        } tasks_results;
+        struct {
+            uint64_t before, only; /* ids; 0 = from the newest, any */
+            int state; /* enum incident_state; −1 = any, −2 = those that have not ended */
+            unsigned limit;
+            struct incident *items; /* out, heap */
+            char **schedules;       /* out, heap: of each, that of the check that opened it */
+            unsigned n;
+            bool more;
+        } incidents;
+        struct {
+            char name[65];               /* "" = all */
+            struct store_channel *items; /* out */
+            unsigned n;
+        } channels;
+        struct {
+            uint64_t before;
+            char channel[65];  /* "" = any */
+            int state;         /* −1 = any */
+            uint64_t incident; /* 0 = any */
+            bool due;          /* pending ones by next_at instead, oldest first */
+            unsigned limit;
+            struct store_delivery *items; /* out */
+            unsigned n;
+            bool more;
+        } deliveries;
+        struct {
             struct store_idempotency *first; /* in: token, key; out: the rest */
             struct wall at;                  /* in: now */
             uint32_t batch;                  /* out */
@@ -366,6 +510,9 @@ struct store_config {
      * holds more than so many bytes. 0 = never for that. For its size none goes that ended within
      * the grace: who waited for its end can read it. */
     int64_t retention_days, retention_bytes, retention_grace_s;
+    /* Of lanes, in place of retention_days: raw results of schedules; and of their hours and days.
+     * 0 = never. */
+    int64_t schedule_retention_hours, history_days;
 };
 /* What a starting master needs, read synchronously by store_open. */
 struct store_boot {
@@ -378,6 +525,7 @@ struct store_boot {
     unsigned n_open;
     struct store_event *events; /* heap: the newest STORE_EVENTS_BOOT, oldest first */
     unsigned n_events;
+    struct store_timetable timetable;
     char **holders; /* heap: names of agents that may still hold tasks */
     unsigned n_holders;
 };
