@@ -23,6 +23,10 @@ struct courier {
     /* Hub thread: what courier_mark or courier_pause sent with a waiter is committed. */
     void (*on_committed)(void *arg, void *waiter);
     void *arg;
+    /* Hub thread: a result of a lane was committed as the one of its task; its texts are there
+     * during the call. NULL: nobody wants to know. */
+    void (*on_result)(void *arg, const struct store_result *r);
+    void *result_arg;
 };
 /* wake: runs on store threads when an answer has come. */
 void courier_init(struct courier *c, mailbox_wake_f *wake, void *arg);

@@ -182,19 +182,26 @@ static const struct core_ops core_ops = {
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct hub *h = handle->data;
-    ws_loop_stop(h->loop);
+    if (--h->handles == 0)
+        ws_loop_stop(h->loop);
 }
 
 static void begin_drain(struct hub *h, struct mono now)
 {
     hub_enter(h, HUB_DRAINING, "asked to stop");
     core_drain(h->core, now);
+    timekeeper_stop(&h->timekeeper);
     h->phase_until = mono_add_ms(now, DRAIN_MS - PARTING_MS);
+}
+
+static bool drained(struct hub *h)
+{
+    return core_drained(h->core) && timekeeper_stopped(&h->timekeeper);
 }
 
 static void begin_parting(struct hub *h, struct mono now)
 {
-    bool late = !core_drained(h->core);
+    bool late = !drained(h);
     hub_enter(h, HUB_PARTING, late ? "the store took too long" : "all is stored");
     core_goodbye(h->core, RECONNECT_MS, now);
     conn_close_all(h, CLOSE_GOING_AWAY, "the master stops", now);
@@ -206,6 +213,7 @@ static void begin_stop(struct hub *h)
     bool late = conn_any_closing(h);
     hub_enter(h, HUB_STOPPING, late ? "some agents did not take their leave" : "all agents left");
     uv_close((uv_handle_t *)&h->turn, on_handle_closed);
+    uv_close((uv_handle_t *)&h->clock, on_handle_closed);
 }
 
 static void step_down(struct hub *h, struct mono now)
@@ -213,7 +221,7 @@ static void step_down(struct hub *h, struct mono now)
     bool due = !mono_before(now, h->phase_until);
     if (h->state == HUB_RUNNING && atomic_load(&h->stop_asked))
         begin_drain(h, now);
-    else if (h->state == HUB_DRAINING && (core_drained(h->core) || due))
+    else if (h->state == HUB_DRAINING && (drained(h) || due))
         begin_parting(h, now);
     else if (h->state == HUB_PARTING && (!conn_any_closing(h) || due))
         begin_stop(h);
@@ -249,10 +257,18 @@ static void on_turn(uv_prepare_t *turn)
     struct hub *h = turn->data;
     REQUIRE(h != NULL);
     courier_flush(&h->courier);
+    timekeeper_flush(&h->timekeeper);
     annals_flush(&h->annals);
     breathe(h);
     if (atomic_load_explicit(&h->stop_asked, memory_order_relaxed))
         step_down(h, mono_now());
+}
+
+static void on_clock(uv_timer_t *clock)
+{
+    struct hub *h = clock->data;
+    int wait_ms = timekeeper_run(&h->timekeeper);
+    uv_timer_start(clock, on_clock, (uint64_t)wait_ms, 0);
 }
 
 static void on_wake(void *arg)
@@ -261,6 +277,8 @@ static void on_wake(void *arg)
     struct mono now = mono_now();
     courier_take(&h->courier, now);
     desk_take(&h->desk, now);
+    if (timekeeper_take(&h->timekeeper))
+        on_clock(&h->clock);
 }
 
 bool hub_poll_tokens(struct hub *h, struct mono now)
@@ -324,6 +342,7 @@ static void on_tick(void *arg, struct mono now)
     note_descriptors(h);
     judge_load(h, lag_ms, now);
     courier_retry(&h->courier);
+    timekeeper_tick(&h->timekeeper);
     on_wake(h);
     core_tick(h->core, lag_ms, now);
     desk_tick(&h->desk, now);
@@ -344,12 +363,17 @@ static void *hub_main(void *arg)
     uv_prepare_init(ws_loop_uv(h->loop), &h->turn);
     h->turn.data = h;
     uv_prepare_start(&h->turn, on_turn);
+    uv_timer_init(ws_loop_uv(h->loop), &h->clock);
+    h->clock.data = h;
+    uv_timer_start(&h->clock, on_clock, 0, 0);
+    h->handles = 2;
     ws_loop_wake(h->loop);
     journal_started(h->journal);
     ws_loop_run(h->loop);
     journal_stopped(h->journal);
     annals_close(&h->annals);
     desk_close(&h->desk);
+    timekeeper_close(&h->timekeeper);
     hub_enter(h, HUB_STOPPED, "the loop has ended");
     return NULL;
 }
@@ -441,6 +465,10 @@ static void open_core(struct hub *h, const struct hub_config *c)
     h->courier.core = h->desk.core = h->core;
     for (unsigned i = 0; i < c->boot->n_open; i++)
         desk_open_batch(h->core, &c->boot->open[i], true, now);
+    timekeeper_init(&h->timekeeper, h->core, &h->overloaded, wake_hub, h);
+    timekeeper_load(&h->timekeeper, &c->boot->timetable);
+    h->courier.on_result = timekeeper_result;
+    h->courier.result_arg = &h->timekeeper;
 }
 
 enum err hub_create(const struct hub_config *c, struct hub **out, char *why, size_t why_max)
@@ -483,12 +511,18 @@ void hub_start(struct hub *h, struct store *s)
     hub_enter(h, HUB_RUNNING, "start");
     courier_start(&h->courier, s);
     annals_start(&h->annals, s);
+    timekeeper_start(&h->timekeeper, s);
     PTOK(pthread_create(&h->thread, NULL, hub_main, h));
 }
 
 enum err hub_post(struct hub *h, struct core_req *r)
 {
     return desk_post(&h->desk, r);
+}
+
+enum err hub_post_schedule(struct hub *h, struct schedule_req *r)
+{
+    return timekeeper_post(&h->timekeeper, r);
 }
 
 void hub_stop(struct hub *h)
@@ -511,6 +545,8 @@ void hub_destroy(struct hub **hp)
     ws_loop_destroy(&h->loop);
     courier_fini(&h->courier);
     desk_fini(&h->desk);
+    if (h->core != NULL)
+        timekeeper_fini(&h->timekeeper);
     core_destroy(&h->core);
     journal_destroy(&h->journal);
     annals_fini(&h->annals);
@@ -524,6 +560,11 @@ void hub_destroy(struct hub **hp)
 struct core_stats *hub_core_stats(struct hub *h)
 {
     return core_stats(h->core);
+}
+
+struct scheduler_stats *hub_schedule_stats(struct hub *h)
+{
+    return scheduler_stats(h->timekeeper.scheduler);
 }
 
 double hub_lag_ms(struct hub *h)

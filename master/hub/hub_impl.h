@@ -13,6 +13,7 @@
 #include "master/hub/annals.h"
 #include "master/hub/journal.h"
 #include "master/hub/load.h"
+#include "master/hub/timekeeper.h"
 
 /* hub_impl - what hub.c (thread, core, life) and conn.c (sockets) share; nobody else. */
 
@@ -62,6 +63,7 @@ struct hub {
     struct desk desk;
     struct journal *journal;
     struct annals annals;
+    struct timekeeper timekeeper;
     const struct conn *ending; /* whose end the core is told of at the moment */
     enum hub_state state;
     int64_t max_agents;
@@ -71,6 +73,8 @@ struct hub {
     struct door door;
     struct strbuf frame;
     uv_prepare_t turn;
+    uv_timer_t clock; /* the timekeeper's */
+    int handles;      /* of these that are not closed */
     struct mono scanned_at, phase_until;
     double cpu; /* part of a core that the thread used in the last SCAN_MS; negative: not known */
     int64_t cpu_used_ns;

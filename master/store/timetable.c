@@ -52,15 +52,19 @@ static void put_free(struct store_put *p)
     free(p->old_doc);
 }
 
+void store_entry_fini(struct store_entry *e)
+{
+    free(e->schedule);
+    free(e->key);
+    free(e->advice);
+    free(e->delivery);
+    strings_free(e->alerts, e->n_alerts);
+}
+
 static void journal_free(struct store_entry *items, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) {
-        free(items[i].schedule);
-        free(items[i].key);
-        free(items[i].advice);
-        free(items[i].delivery);
-        strings_free(items[i].alerts, items[i].n_alerts);
-    }
+    for (unsigned i = 0; i < n; i++)
+        store_entry_fini(&items[i]);
     free(items);
 }
 

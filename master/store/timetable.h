@@ -147,6 +147,7 @@ struct store_delivery { /* strings are owned */
     int status;  /* of the last answer; 0 = none */
     char *error; /* of the last attempt, NULL = none */
 };
+void store_entry_fini(struct store_entry *e);
 void store_channel_fini(struct store_channel *c);
 void store_delivery_fini(struct store_delivery *d);
 

@@ -26,7 +26,7 @@ master/alert/  common/ proto/ master/schedule/ master/store/ master/alert/
 master/auth/   common/ proto/ master/auth/
 master/diagnosis/  common/ proto/ master/core/ages.h master/core/core.h master/diagnosis/
 master/nginxconf/  common/ proto/ master/nginxconf/
-master/hub/    common/ proto/ master/auth/ master/core/ master/schedule/ master/store/ master/hub/
+master/hub/    common/ proto/ master/alert/alert.h master/auth/ master/core/ master/schedule/ master/store/ master/hub/
 master/api/    common/ proto/ master/alert/alert.h master/auth/ master/core/ master/diagnosis/ master/schedule/ master/store/ master/api/ master/web/
 master/ctl/    common/ proto/ master/ctl/
 master/        common/ proto/ master/
