@@ -10,14 +10,19 @@
  *
  * Pure. A channel in JSON:
  *
- *   kind     webhook slack dingtalk wecom feishu pagerduty alertmanager email
- *   url      of the service (http, https), but for email; of slack, dingtalk, wecom and feishu it
- * is a secret, since who knows it may write secret   webhook: key of the HMAC-SHA256 in
- * X-Sonde-Signature; dingtalk, feishu: of their signature headers  {name: value} of webhook and
- * alertmanager; values are secrets routing_key  of pagerduty smtp     "smtp://HOST:PORT" or
- * "smtps://…", user, password; from, to: [ADDRESS]; of email template  webhook: a JSON text with
- * {{name}} for facts; default: the facts themselves tls_verify, ca, timeout_ms (10000), send: which
- * of open/confirm/resolve/… (default: confirm, resolve, unmuted, system, certificate)
+ * - kind: webhook, slack, dingtalk, wecom, feishu, pagerduty, alertmanager or email
+ * - url: of the service (http, https); not of email. Of slack, dingtalk, wecom and feishu it is a
+ *   secret, since who knows it may write
+ * - secret: of webhook the key of the HMAC-SHA256 in X-Sonde-Signature; of dingtalk and feishu that
+ *   of their signature
+ * - headers: {name: value} of webhook and alertmanager; the values are secrets
+ * - routing_key: of pagerduty
+ * - smtp: "smtp://HOST:PORT" or "smtps://HOST:PORT"; user, password; from, to: [address]; of email
+ * - template: of webhook, the text of a JSON value with {{name}} for facts in its strings; default:
+ *   the facts themselves
+ * - send: what is told, words of incident_action_word() and "certificate"; default: confirmed,
+ *   resolved, unmuted, system_event, certificate
+ * - tls_verify (true), ca (PEM), timeout_ms (1000 to 30000, default 10000)
  *
  * What is a secret is never logged and reads back as "(set)".
  */

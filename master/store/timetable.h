@@ -136,7 +136,7 @@ struct store_channel { /* strings are owned */
     char *name, *doc;  /* doc: JSON with its secrets */
     struct wall created_at, changed_at;
 };
-enum delivery_state { DELIVERY_PENDING, DELIVERY_DONE, DELIVERY_FAILED };
+enum delivery_state { DELIVERY_PENDING, DELIVERY_DONE, DELIVERY_FAILED, DELIVERY_SKIPPED };
 struct store_delivery { /* strings are owned */
     uint64_t id;
     char *channel, *facts; /* facts: JSON (alert.h) */
