@@ -6,8 +6,8 @@
 #include "common/mem.h"
 #include "master/alert/alert.h"
 
-#define BACK_MAX 65536 /* told in the mailbox's figures; answers pass it */
-#define FACTS_MAX   (16u * 1024)
+#define BACK_MAX  65536 /* told in the mailbox's figures; answers pass it */
+#define FACTS_MAX (16u * 1024)
 
 struct note {
     struct list_node node;

@@ -466,6 +466,8 @@ static void open_core(struct hub *h, const struct hub_config *c)
     for (unsigned i = 0; i < c->boot->n_open; i++)
         desk_open_batch(h->core, &c->boot->open[i], true, now);
     timekeeper_init(&h->timekeeper, h->core, &h->overloaded, wake_hub, h);
+    h->timekeeper.chronicle.on_queued = c->on_alerts;
+    h->timekeeper.chronicle.arg = c->alerts_arg;
     timekeeper_load(&h->timekeeper, &c->boot->timetable);
     h->courier.on_result = timekeeper_result;
     h->courier.result_arg = &h->timekeeper;

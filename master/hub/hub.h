@@ -21,6 +21,8 @@ struct hub_config {
     int64_t max_agents;
     struct cidr *deny; /* for all agents */
     unsigned n_deny;
+    void (*on_alerts)(void *arg); /* hub thread: deliveries of alerts were queued; NULL = nobody */
+    void *alerts_arg;
 };
 MUST_USE enum err hub_create(const struct hub_config *c, struct hub **out, char *why,
                              size_t why_max); /* ERR_BUSY: the port is in use */
