@@ -72,10 +72,10 @@ static const char *const STEPS[] = {
     "CREATE TABLE events(seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, number INTEGER NOT NULL,"
     " at INTEGER NOT NULL, kind TEXT NOT NULL, agent TEXT, cause TEXT, detail TEXT, evidence TEXT);"
     "CREATE UNIQUE INDEX events_name ON events(epoch, number);",
-    /* Lanes: batches that grow. A task of one is a run of a check: its spec is '', for the check has
-       it. NULLs of other tasks cost a byte each. run_at: of the slot, in microseconds as everywhere;
-       run_deadline: milliseconds from there. Lanes go earlier than batches, so each kind has an
-       index of what has ended. */
+    /* Lanes: batches that grow. A task of one is a run of a check: its spec is '', for the check
+       has it. NULLs of other tasks cost a byte each. run_at: of the slot, in microseconds as
+       everywhere; run_deadline: milliseconds from there. Lanes go earlier than batches, so each
+       kind has an index of what has ended. */
     "CREATE TABLE checks(id INTEGER PRIMARY KEY AUTOINCREMENT, schedule INTEGER NOT NULL,"
     " key TEXT NOT NULL, spec TEXT NOT NULL, user_id TEXT, host TEXT NOT NULL,"
     " host_hash INTEGER NOT NULL, created_at INTEGER NOT NULL,"
