@@ -257,7 +257,7 @@ struct core_task {
     const char *spec; /* copied */
     size_t spec_len;
     uint32_t slot;          /* task - slot is the first of its target */
-    int64_t deadline_in_ms; /* of this task alone; 0 = the batch's */
+    int64_t deadline_in_ms; /* of this task alone; 0 = the batch's, negative: it has passed */
 };
 struct core_answer {      /* a task that has ended, of a target that has others */
     uint64_t task, agent; /* hash64 of the name of who answered */

@@ -306,7 +306,7 @@ static int64_t deadline_in_ms(const struct store_task *t, struct wall now)
     int64_t left = t->deadline_ms - (now.us - t->at.us) / 1000;
     if (t->deadline_ms == 0)
         return 0;
-    return left < 1 ? 1 : left < t->deadline_ms ? left : t->deadline_ms;
+    return left < 1 ? -1 : left < t->deadline_ms ? left : t->deadline_ms;
 }
 
 static void on_refilled(struct courier *c, struct store_req *r, struct mono now)

@@ -106,7 +106,7 @@ static void w_see_stale(const struct w_batch *b, const struct w_refill *r)
 static int64_t w_deadline_ms(const struct world *w, const struct w_task *t)
 {
     int64_t left = mono_diff_ms(t->deadline_at, w->now);
-    return !mono_is_set(t->deadline_at) ? 0 : left < 1 ? 1 : left;
+    return !mono_is_set(t->deadline_at) ? 0 : left < 1 ? -1 : left;
 }
 static void w_answer_refill(struct world *w, struct w_refill *r)
 {

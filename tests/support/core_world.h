@@ -285,7 +285,7 @@ static void world_shun(struct world *w, unsigned n, const char *const *names)
 static void world_lane_close(struct world *w, uint32_t num)
 {
     struct w_batch *b = &w->batches[num];
-    b->closed_untold = b->growing;
+    b->closed_untold |= b->growing;
     b->growing = false;
     b->closed = true;
 }
