@@ -322,7 +322,6 @@ static void stop_tasks(struct core *c, struct batch *b)
 {
     REQUIRE(!b->marked);
     b->marked = true;
-    b->growing = false; /* what is on its way counts, and is swept */
     skip_clear(c, b, false);
     LIST_EACH_SAFE (&b->tasks, n, tmp) {
         struct task *t = CONTAINER_OF(n, struct task, batch_node);
@@ -366,6 +365,8 @@ void core_swept(struct core *c, uint32_t num, enum outcome o, uint64_t count, bo
     if (!b)
         return;
     batch_count(c, b, o, count);
+    if (finished) /* what was added to a lane before it was swept has been told before */
+        b->growing = false;
     batch_end_if_done(c, b);
 }
 

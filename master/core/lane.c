@@ -178,7 +178,7 @@ void core_batch_add(struct core *c, uint32_t num, const struct core_added *tasks
                     struct mono now)
 {
     struct batch *b = batch_find(c, num);
-    REQUIRE(b && (b->growing || b->marked));
+    REQUIRE(b && b->growing);
     if (batch_ended(b) == b->total)
         b->moved_at = now; /* that there was nothing to do is nobody's standstill */
     for (unsigned i = 0; i < n; i++) {

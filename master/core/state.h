@@ -146,10 +146,10 @@ struct batch {
     struct mono deadline_at;
     bool resumed; /* open before this start: not dispatched until core->hold_until */
     bool marked, had_agent;
-    bool lane, growing;
-    uint64_t read_to;  /* of a lane: what is behind it came by core_batch_add() alone */
-    struct list aside; /* of a lane: tasks that no connected agent may take */
-    unsigned able;     /* agents that match and may be sent to, as of … */
+    bool lane, growing; /* growing: more may come, even if it is marked: until that is swept */
+    uint64_t read_to;   /* of a lane: what is behind it came by core_batch_add() alone */
+    struct list aside;  /* of a lane: tasks that no connected agent may take */
+    unsigned able;      /* agents that match and may be sent to, as of … */
     uint64_t able_epoch;
     struct mono able_at;
     uint64_t twins_made, run_slots[RUN_SLOTS]; /* straggle.c */

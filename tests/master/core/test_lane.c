@@ -212,6 +212,27 @@ START_TEST(what_comes_to_a_cancelled_lane_is_swept)
 }
 END_TEST
 
+/* Its last task ends before what was committed meanwhile is known here: it is not over. */
+START_TEST(a_cancelled_lane_waits_for_its_sweep)
+{
+    setup();
+    open_lane(1, 0, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 10);
+    world_runs(w, 1, 1, 1, 0, MINUTE);
+    w->silent = true;
+    world_answer_all(w, a);
+    ck_assert(w_commit_runs(w, 1, 5, 1, 10, MINUTE));
+    ck_assert(core_cancel(w->core, 1, NULL, w->now));
+    world_settle(w);
+    w->silent = false;
+    world_settle(w);
+    ck_assert(!is_open(1) && world_all_ended(w, 1));
+    ck_assert_uint_eq(w->batches[1].ended[OUTCOME_CANCELLED], 5);
+    done();
+}
+END_TEST
+
 /* ---- deadlines */
 
 START_TEST(a_run_that_no_agent_is_there_for_says_so)
@@ -628,7 +649,8 @@ END_TEST
 TESTS(growing, what_is_added_runs_and_the_lane_goes_on, a_closed_lane_ends_with_its_last_task,
       an_idle_lane_is_not_stuck_and_one_with_work_is, room_says_who_could_take_it_and_what_waits,
       selections_and_turns_hold_for_lanes, a_busy_host_keeps_its_runs_in_memory,
-      a_paused_lane_keeps_what_it_has_and_takes_more, what_comes_to_a_cancelled_lane_is_swept)
+      a_paused_lane_keeps_what_it_has_and_takes_more, what_comes_to_a_cancelled_lane_is_swept,
+      a_cancelled_lane_waits_for_its_sweep)
 TESTS(deadlines, a_run_that_no_agent_is_there_for_says_so,
       a_run_that_waited_for_credit_or_its_host_says_deadline,
       one_at_an_agent_gets_a_moment_and_is_then_cancelled,
