@@ -247,7 +247,8 @@ void core_batch_add(struct core *c, uint32_t batch, const struct core_added *tas
 void core_batch_close(struct core *c, uint32_t batch, struct mono now);
 struct core_room {
     unsigned matching, able; /* agents connected that match; of them: that may be sent to now */
-    size_t ready;            /* tasks in memory that no agent has yet */
+    size_t ready; /* tasks that wait for a place at an agent, or for their host; not those
+                     that ask for more agents than are connected */
 };
 /* False: not open, or being ended. Cheap: agents are counted once in a tick. */
 bool core_batch_room(struct core *c, uint32_t batch, struct core_room *out);

@@ -222,6 +222,6 @@ bool core_batch_room(struct core *c, uint32_t num, struct core_room *out)
         return false;
     *out = (struct core_room){.matching = fleet_matching(c, b),
                               .able = c->draining ? 0 : count_able(c, b),
-                              .ready = batch_queued(b)};
+                              .ready = batch_queued(b) - b->aside.count};
     return true;
 }
