@@ -110,7 +110,7 @@ struct scheduler *scheduler_create(const struct scheduler_ops *ops, void *arg,
                                    uint64_t last_incident, struct check_now now);
 void scheduler_destroy(struct scheduler **sp);
 
-/* ---- a start: all of it before the first tick */
+/* ---- a start: all of it before the first tick. Actions come from scheduler_loaded() on. */
 /* Takes s, whose id the store gave. since: its row's changed_at: of what lies before, nothing is
  * due that is not settled already, though the last snapshot may not know of the change. */
 void scheduler_load_schedule(struct scheduler *x, uint64_t id, struct schedule *s,
