@@ -27,12 +27,15 @@ static char *json_of(const struct schedule *s)
 
 static const char *lane_of(const char *text)
 {
-    static struct strbuf b;
+    static char text_of[SCHEDULE_LANE_MAX + 1];
+    struct strbuf b;
     strbuf_init(&b, SCHEDULE_LANE_MAX);
     schedule_lane(taken(text), &b);
     ck_assert(!b.overflow);
+    snprintf(text_of, sizeof(text_of), "%s", b.data);
+    strbuf_fini(&b);
     done();
-    return b.data;
+    return text_of;
 }
 
 START_TEST(test_the_least_definition_has_the_defaults)
