@@ -168,10 +168,9 @@ START_TEST(test_every_verb_has_help)
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         char line[256] = "";
         FILE *f = tmpfile();
-        const struct verb *v = args_find(words[i]);
+        ck_assert_ptr_nonnull(args_find(words[i]));
         ck_assert_ptr_nonnull(f);
-        ck_assert_ptr_nonnull(v);
-        args_help(v, f);
+        ck_assert(args_help(words[i], f));
         rewind(f);
         ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
         ck_assert_ptr_nonnull(strstr(line, words[i]));
