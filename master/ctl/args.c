@@ -476,7 +476,7 @@ static void help_list(const char *group, FILE *to)
     struct option table[FLAGS_MAX];
     struct ctl_options none = {.url = NULL};
     strbuf_init(&usage, USAGE_MAX);
-    strbuf_puts(&usage, "sonde VERB [options]\n\n");
+    strbuf_printf(&usage, "sonde %s%sVERB [options]\n\n", group ? group : "", group ? " " : "");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
         char line[VERB_MAX + USAGE_WORDS];
         size_t n = group_len(verbs[i].word);
