@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "common/mem.h"
+#include "common/file_text.h"
+#include "common/node.h"
+#include "common/yaml_json.h"
 #include "tests/master/schedule/schedule_rig.h"
 
 static const struct {
@@ -113,6 +116,31 @@ START_TEST(test_agents_that_would_not_fit_into_a_lane)
 }
 END_TEST
 
+/* What people begin with is taken as it stands. */
+START_TEST(test_the_example_is_good)
+{
+    char path[512], why[YAML_WHY_MAX] = "";
+    struct strbuf text, json;
+    struct json_doc *d = NULL;
+    const char *top = getenv("SONDE_SOURCE");
+    snprintf(path, sizeof(path), "%s/deploy/examples/schedules.yaml", top != NULL ? top : ".");
+    strbuf_init(&text, 1 << 20);
+    strbuf_init(&json, 1 << 20);
+    ck_assert_msg(file_text(path, &text, why, sizeof(why)) == ERR_NONE, "%s", why);
+    ck_assert_msg(yaml_to_json(text.data, text.len, &json, NULL, why) == ERR_NONE, "%s", why);
+    ck_assert_int_eq(json_parse(json.data, json.len, &d, NULL, 0), ERR_NONE);
+    const struct json_node *n = node_first(json_root(d), "schedules");
+    ck_assert_ptr_nonnull(n);
+    for (; n != NULL; n = json_next(n), done())
+        ck_assert_msg(schedule_parse(n, NULL, false, NOW_S, &got, &list, &problem) == ERR_NONE,
+                      "%s: %s", problem.field, problem.why);
+    json_free(&d);
+    strbuf_fini(&text);
+    strbuf_fini(&json);
+}
+END_TEST
+
 TESTS(parse, test_what_is_wrong_is_named_with_its_field, test_what_is_no_object,
-      test_more_windows_than_fit, test_agents_that_would_not_fit_into_a_lane)
+      test_more_windows_than_fit, test_agents_that_would_not_fit_into_a_lane,
+      test_the_example_is_good)
 CHECK_MAIN("schedule parse", parse)
