@@ -465,12 +465,13 @@ static void open_core(struct hub *h, const struct hub_config *c)
     h->courier.core = h->desk.core = h->core;
     for (unsigned i = 0; i < c->boot->n_open; i++)
         desk_open_batch(h->core, &c->boot->open[i], true, now);
-    timekeeper_init(&h->timekeeper, h->core, &h->overloaded, wake_hub, h);
-    h->timekeeper.chronicle.on_queued = c->on_alerts;
-    h->timekeeper.chronicle.arg = c->alerts_arg;
+    timekeeper_init(&h->timekeeper, h->core, &h->courier, &h->overloaded, wake_hub, h);
+    h->timekeeper.outgoing.on_alerts = c->on_alerts;
+    h->timekeeper.outgoing.alerts_arg = c->alerts_arg;
     timekeeper_load(&h->timekeeper, &c->boot->timetable);
     h->courier.on_result = timekeeper_result;
-    h->courier.result_arg = &h->timekeeper;
+    h->courier.on_answer = timekeeper_answer;
+    h->courier.lane_arg = &h->timekeeper;
 }
 
 enum err hub_create(const struct hub_config *c, struct hub **out, char *why, size_t why_max)
@@ -513,7 +514,6 @@ void hub_start(struct hub *h, struct store *s)
     hub_enter(h, HUB_RUNNING, "start");
     courier_start(&h->courier, s);
     annals_start(&h->annals, s);
-    timekeeper_start(&h->timekeeper, s);
     PTOK(pthread_create(&h->thread, NULL, hub_main, h));
 }
 

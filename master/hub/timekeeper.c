@@ -17,20 +17,20 @@ static struct check_now check_now(void)
 static void op_run(void *arg, const struct scheduler_run *r)
 {
     struct timekeeper *t = arg;
-    runs_add(&t->runs, r, mono_now());
+    outgoing_run(&t->outgoing, r, mono_now());
 }
 
 static enum plan_miss op_room(void *arg, const struct schedule *s, unsigned *agents)
 {
     struct timekeeper *t = arg;
-    enum plan_miss m = runs_room(&t->runs, s, agents);
+    enum plan_miss m = outgoing_room(&t->outgoing, s, agents, mono_now());
     return m == PLAN_MISS_NONE && atomic_load(t->overloaded) ? PLAN_MISS_overloaded : m;
 }
 
 static void op_journal(void *arg, const struct scheduler_entry *e)
 {
     struct timekeeper *t = arg;
-    chronicle_add(&t->chronicle, e);
+    outgoing_entry(&t->outgoing, e);
 }
 
 static const struct scheduler_ops scheduler_ops = {
@@ -45,22 +45,23 @@ static void on_began(void *arg, uint64_t check, uint64_t seq, uint64_t first, un
 
 /* ---- life */
 
-void timekeeper_init(struct timekeeper *t, struct core *core, const _Atomic bool *overloaded,
-                     mailbox_wake_f *wake, void *wake_arg)
+void timekeeper_init(struct timekeeper *t, struct core *core, struct courier *courier,
+                     const _Atomic bool *overloaded, mailbox_wake_f *wake, void *wake_arg)
 {
-    *t = (struct timekeeper){.core = core, .overloaded = overloaded};
-    runs_init(&t->runs, core, wake, wake_arg);
-    t->runs.on_began = on_began;
-    t->runs.arg = t;
-    chronicle_init(&t->chronicle, wake, wake_arg);
+    *t = (struct timekeeper){.overloaded = overloaded, .snapshot_at = mono_now()};
+    lanes_init(&t->lanes, core, courier);
+    outgoing_init(&t->outgoing, core, courier, &t->lanes);
+    t->outgoing.on_began = on_began;
+    t->outgoing.arg = t;
+    list_init(&t->wait);
     t->box = mailbox_create("hub-schedules", SCHEDULE_REQS_MAX, SIZE_MAX, wake, wake_arg);
-    t->snapshot_at = mono_now();
 }
 
 void timekeeper_fini(struct timekeeper *t)
 {
-    runs_fini(&t->runs);
-    chronicle_fini(&t->chronicle);
+    REQUIRE(list_empty(&t->wait));
+    outgoing_fini(&t->outgoing);
+    lanes_fini(&t->lanes);
     scheduler_destroy(&t->scheduler);
     mailbox_destroy(&t->box);
 }
@@ -71,11 +72,13 @@ static void load_schedules(struct timekeeper *t, const struct store_timetable *t
     for (size_t i = 0; i < table->n_schedules; i++) {
         const struct store_schedule *s = &table->schedules[i];
         struct schedule *loaded = NULL;
-        if (schedule_load(s->name, s->doc, s->paused, &loaded, why) == ERR_NONE)
-            scheduler_load_schedule(t->scheduler, s->id, loaded);
-        else
+        if (schedule_load(s->name, s->doc, s->paused, &loaded, why) != ERR_NONE) {
             LOG(LOG_ERROR, "hub", "bad_schedule", LS("schedule", s->name), LS("why", why),
                 LS("fix", "put it anew with 'sonde schedule apply'; until then it does not run"));
+            continue;
+        }
+        lanes_expect(&t->lanes, loaded, mono_now());
+        scheduler_load_schedule(t->scheduler, s->id, loaded, s->changed_at);
     }
 }
 
@@ -106,8 +109,7 @@ void timekeeper_load(struct timekeeper *t, const struct store_timetable *table)
     REQUIRE(t->scheduler == NULL);
     t->scheduler = scheduler_create(&scheduler_ops, t, table->last_incident, now);
     for (size_t i = 0; i < table->n_lanes; i++)
-        runs_load(&t->runs, table->lanes[i].batch, table->lanes[i].lane, table->lanes[i].opened_at,
-                  now.mono);
+        lanes_load(&t->lanes, table->lanes[i].batch);
     load_schedules(t, table);
     for (size_t i = 0; i < table->n_incidents; i++)
         scheduler_load_incident(t->scheduler, &table->incidents[i]);
@@ -118,12 +120,6 @@ void timekeeper_load(struct timekeeper *t, const struct store_timetable *table)
                             o->agent[0] ? o->agent : NULL, o->outcome, o->cause);
     }
     scheduler_loaded(t->scheduler, now);
-}
-
-void timekeeper_start(struct timekeeper *t, struct store *s)
-{
-    runs_start(&t->runs, s);
-    chronicle_start(&t->chronicle, s);
 }
 
 /* ---- letters */
@@ -162,7 +158,6 @@ static void put(struct timekeeper *t, struct schedule_req *r)
     REQUIRE(p != NULL && s != NULL && p->id != 0);
     struct scheduler_check *checks = changed(p, &n);
     r->schedule = NULL;
-    runs_expect(&t->runs, s, mono_now());
     scheduler_put(t->scheduler, p->id, s, checks, n, p->removed, p->n_removed, check_now());
     free(checks);
 }
@@ -192,6 +187,30 @@ static void serve(struct timekeeper *t, struct schedule_req *r)
     r->done(r);
 }
 
+/* Those of schedules in the order in which they came: all behind one that waits do, too. */
+static bool must_wait(struct timekeeper *t, const struct schedule_req *r)
+{
+    if (!list_empty(&t->wait) && r->op <= SREQ_PAUSE)
+        return !t->stopping;
+    return r->op == SREQ_PUT && !t->stopping &&
+           lanes_expect(&t->lanes, r->schedule, mono_now())->batch == 0;
+}
+
+static void serve_waiting(struct timekeeper *t)
+{
+    struct list again;
+    struct list_node *n;
+    list_init(&again);
+    list_splice_back(&again, &t->wait);
+    while ((n = list_pop_front(&again)) != NULL) {
+        struct schedule_req *r = CONTAINER_OF(n, struct schedule_req, letter.node);
+        if (must_wait(t, r))
+            list_push_back(&t->wait, n);
+        else
+            serve(t, r);
+    }
+}
+
 static bool take_letters(struct timekeeper *t)
 {
     struct list got;
@@ -199,21 +218,14 @@ static bool take_letters(struct timekeeper *t)
     list_init(&got);
     bool any = mailbox_take_all(t->box, &got) > 0;
     while ((n = list_pop_front(&got)) != NULL)
-        serve(t, CONTAINER_OF(n, struct schedule_req, letter.node));
+        list_push_back(&t->wait, n);
+    serve_waiting(t);
     return any;
 }
 
 bool timekeeper_take(struct timekeeper *t)
 {
-    runs_take(&t->runs, mono_now());
-    chronicle_take(&t->chronicle);
     return take_letters(t);
-}
-
-void timekeeper_close(struct timekeeper *t)
-{
-    mailbox_close(t->box);
-    (void)take_letters(t);
 }
 
 /* ---- results */
@@ -254,73 +266,72 @@ void timekeeper_result(void *timekeeper, const struct store_result *s)
     scheduler_result(t->scheduler, &r, check_now());
 }
 
+void timekeeper_answer(void *timekeeper, struct store_req *q)
+{
+    struct timekeeper *t = timekeeper;
+    if (q->op == STORE_LANE_OPEN || q->op == STORE_LANE_CLOSE)
+        lanes_answer(&t->lanes, q, mono_now());
+    else
+        outgoing_answer(&t->outgoing, q, mono_now());
+    if (q->op == STORE_LANE_OPEN)
+        serve_waiting(t);
+}
+
 /* ---- the clock */
 
-static bool all_committed(const struct timekeeper *t)
-{
-    return runs_idle(&t->runs) && chronicle_idle(&t->chronicle);
-}
+#define STANDING_MS 10 /* a commit, about */
 
-/* True: the clock stands, until what is under way is committed. */
-static bool snapshot(struct timekeeper *t, struct mono now)
+static void snapshot(struct timekeeper *t, struct check_now now)
 {
-    bool due = mono_diff_ms(now, t->snapshot_at) >= SNAPSHOT_MS;
-    if (!mono_is_set(t->wanted_at) && !due)
-        return false;
-    if (!mono_is_set(t->wanted_at))
-        t->wanted_at = now;
-    if (all_committed(t)) {
-        chronicle_snapshot(&t->chronicle, t->scheduler, wall_now());
-    } else if (mono_diff_ms(now, t->wanted_at) < SNAPSHOT_WAIT_MS) {
-        return true;
-    } /* else the store is ill: the next one */
-    t->snapshot_at = now;
-    t->wanted_at = (struct mono){0};
-    return false;
+    t->snapshot_due |= mono_diff_ms(now.mono, t->snapshot_at) >= SNAPSHOT_MS;
+    if (!t->snapshot_due || !outgoing_snapshot(&t->outgoing, t->scheduler, now.wall))
+        return;
+    t->snapshot_due = false;
+    t->snapshot_at = now.mono;
 }
-
-#define STANDING_MS 5 /* a commit, about */
 
 int timekeeper_run(struct timekeeper *t)
 {
     struct check_now now = check_now();
     if (t->stopping)
         return TIMEKEEPER_WAIT_MAX_MS;
-    if (snapshot(t, now.mono))
+    if (!lanes_ready(&t->lanes))
         return STANDING_MS;
+    snapshot(t, now);
     scheduler_tick(t->scheduler, now);
     return scheduler_wait_ms(t->scheduler, now, TIMEKEEPER_WAIT_MAX_MS);
 }
 
 void timekeeper_flush(struct timekeeper *t)
 {
-    runs_flush(&t->runs);
-    chronicle_flush(&t->chronicle);
+    outgoing_flush(&t->outgoing);
 }
 
 void timekeeper_tick(struct timekeeper *t)
 {
-    runs_tick(&t->runs, mono_now());
-    chronicle_tick(&t->chronicle);
+    lanes_tick(&t->lanes, mono_now());
 }
 
 /* ---- the end */
 
 void timekeeper_stop(struct timekeeper *t)
 {
-    t->stopping = true;
-    t->wanted_at = mono_now();
-    runs_stop(&t->runs);
+    t->stopping = t->snapshot_due = true;
+    lanes_stop(&t->lanes);
+    serve_waiting(t);
 }
 
 bool timekeeper_stopped(struct timekeeper *t)
 {
     REQUIRE(t->stopping);
-    if (mono_is_set(t->wanted_at)) {
-        if (!all_committed(t))
-            return false;
-        chronicle_snapshot(&t->chronicle, t->scheduler, wall_now());
-        t->wanted_at = (struct mono){0};
-    }
-    return chronicle_done(&t->chronicle);
+    if (t->snapshot_due && outgoing_snapshot(&t->outgoing, t->scheduler, wall_now()))
+        t->snapshot_due = false;
+    return !t->snapshot_due && outgoing_idle(&t->outgoing);
+}
+
+void timekeeper_close(struct timekeeper *t)
+{
+    mailbox_close(t->box);
+    t->stopping = true;
+    (void)take_letters(t);
 }
