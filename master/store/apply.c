@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "master/store/apply_timetable.h"
 #include "master/store/selection.h"
 
 /* The answer of a request that cannot be done, whatever the disk says. */
@@ -234,7 +235,7 @@ enum err apply_request(struct apply *a, struct store_req *r)
         return sqlite_agent_seen(a->db, r->agent.name, r->agent.instance, r->agent.tags_json,
                                  r->agent.at);
     default:
-        UNREACHABLE("a reader's request in the writer");
+        return apply_timetable(a, r);
     }
 }
 
@@ -246,5 +247,5 @@ unsigned apply_rows(const struct store_req *r)
         return r->results.n;
     if (r->op == STORE_EVENTS_ADD)
         return r->events.n;
-    return 1;
+    return apply_timetable_rows(r);
 }

@@ -30,7 +30,8 @@ static char fx_dir[64];
 static struct store *fx;
 static struct store_boot fx_boot;
 static char fx_why[512];
-static int64_t fx_days, fx_bytes, fx_grace_s; /* retention of the next fx_open() */
+static int64_t fx_days, fx_bytes, fx_grace_s;     /* retention of the next fx_open() */
+static int64_t fx_roll_grace_ms, fx_history_days; /* likewise */
 static _Atomic unsigned fx_rooms;
 
 static pthread_mutex_t fx_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -92,7 +93,9 @@ static FIXTURE_UNUSED enum err fx_try_open(const char *dir, struct store **out,
                              .on_room = fx_on_room,
                              .retention_days = fx_days,
                              .retention_bytes = fx_bytes,
-                             .retention_grace_s = fx_grace_s};
+                             .retention_grace_s = fx_grace_s,
+                             .roll_grace_ms = fx_roll_grace_ms,
+                             .history_days = fx_history_days};
     return store_open(&c, out, boot, fx_why, sizeof(fx_why));
 }
 
