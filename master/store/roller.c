@@ -240,7 +240,7 @@ static enum err marked(struct roller *r, uint32_t *hour)
 {
     enum err e = sqlite_begin(r->db);
     if (!e)
-        e = sqlite_rolled_until(r->db, hour);
+        e = sqlite_roll_mark(r->db, hour);
     sqlite_rollback(r->db);
     return e;
 }

@@ -16,8 +16,9 @@
 #define HEAD_BYTES      160
 #define OVERVIEW_CHECKS 10000
 #define OVERVIEW_DAYS   400
-#define OVERVIEW_HEADS  200000 /* 32 MB of them: of many days there are fewer checks in an answer  \
-                                */
+#define OVERVIEW_HEADS                                                                             \
+    200000               /* 32 MB of them: of many days there are fewer checks in an answer        \
+                          */
 #define CURRENT_HOURS 48 /* not rolled up yet: more than that is a roller that does not keep up */
 
 /* ---- writing */
@@ -171,7 +172,7 @@ enum err sqlite_history(struct sqlite_db *d, struct store_req *r)
 {
     struct wall now = wall_now();
     uint32_t rolled = 0, hours = 0, days = 0, from = r->history.from, to = r->history.to;
-    enum err e = sqlite_rolled_until(d, &rolled);
+    enum err e = sqlite_roll_mark(d, &rolled);
     if (!e)
         e = first_hour(d, SQL_HOURS_FIRST, &hours);
     if (!e)
@@ -326,7 +327,7 @@ enum err sqlite_check_runs(struct sqlite_db *d, struct store_req *r)
 {
     uint32_t rolled = 0, first = 0;
     unsigned limit = r->check_runs.limit > STORE_PAGE_ROWS ? STORE_PAGE_ROWS : r->check_runs.limit;
-    enum err e = sqlite_rolled_until(d, &rolled);
+    enum err e = sqlite_roll_mark(d, &rolled);
     if (!e)
         e = first_hour(d, SQL_HOUR_TASKS_FIRST, &first);
     uint32_t at = r->check_runs.before ? lesser(r->check_runs.before, rolled) : rolled;

@@ -23,7 +23,7 @@
 #define ONCE_ROWS  (64 * STRETCH_ROWS)
 #define ROLL_LANES 10000 /* that overlap an hour: one for each schedule at most */
 
-enum err sqlite_rolled_until(struct sqlite_db *d, uint32_t *hour)
+enum err sqlite_roll_mark(struct sqlite_db *d, uint32_t *hour)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_ROLLED_GET);
     bool row = false;
@@ -36,10 +36,6 @@ enum err sqlite_rolled_until(struct sqlite_db *d, uint32_t *hour)
 
 /* ---- runs */
 
-struct lane {
-    uint32_t num;
-    uint64_t total;
-};
 struct reading {
     struct sqlite_db *d;
     const struct roll_span *span;
@@ -49,7 +45,14 @@ struct reading {
     void *arg;
 };
 
-static enum err read_lanes(struct reading *r, struct lane *lanes, size_t *n)
+static int by_number(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* By number: tasks are met by their ids. */
+static enum err read_lanes(struct reading *r, uint32_t *lanes, size_t *n)
 {
     sqlite3_stmt *st = sqlite_use(r->d, SQL_ROLL_LANES);
     bool row = false;
@@ -58,9 +61,9 @@ static enum err read_lanes(struct reading *r, struct lane *lanes, size_t *n)
     sqlite3_bind_int64(st, 2, r->to.us + SLACK_US);
     *n = 0;
     while (!(e = sqlite_step(r->d, st, &row)) && row && *n < ROLL_LANES)
-        lanes[(*n)++] = (struct lane){(uint32_t)sqlite3_column_int64(st, 0),
-                                      (uint64_t)sqlite3_column_int64(st, 1)};
+        lanes[(*n)++] = (uint32_t)sqlite3_column_int64(st, 0);
     sqlite3_reset(st);
+    qsort(lanes, *n, sizeof(*lanes), by_number);
     return e;
 }
 
@@ -146,11 +149,11 @@ enum err sqlite_roll_runs(struct sqlite_db *d, const struct roll_span *span, uin
                         .looked = looked,
                         .f = f,
                         .arg = arg};
-    struct lane *lanes = mem_array(ROLL_LANES, sizeof(*lanes));
+    uint32_t *lanes = mem_array(ROLL_LANES, sizeof(*lanes));
     size_t n = 0;
     enum err e = read_lanes(&r, lanes, &n);
     for (size_t i = 0; !e && i < n; i++)
-        e = read_lane(&r, lanes[i].num);
+        e = read_lane(&r, lanes[i]);
     free(lanes);
     return e;
 }

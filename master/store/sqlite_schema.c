@@ -86,8 +86,6 @@ static const char *const STEPS[] = {
     "ALTER TABLE tasks ADD COLUMN run_deadline INTEGER;"
     "ALTER TABLE batches ADD COLUMN growing INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE batches ADD COLUMN lane TEXT;"
-    "DROP INDEX batches_kept;"
-    "CREATE INDEX batches_kept ON batches(ended_at, num) WHERE state = 2 AND lane IS NULL;"
     "CREATE INDEX lanes_kept ON batches(ended_at, num) WHERE state = 2 AND lane IS NOT NULL;",
     /*
      * Schedules. What is written often is written in the order of its key: misses by when they

@@ -43,7 +43,7 @@ MUST_USE enum err sqlite_boot_timetable(struct sqlite_db *d, struct store_timeta
 
 /* ---- rollups: what the roller reads, on a reader's connection (roller.h) */
 /* The hour before which all are rolled up; 0: there never was a schedule. */
-MUST_USE enum err sqlite_rolled_until(struct sqlite_db *d, uint32_t *hour);
+MUST_USE enum err sqlite_roll_mark(struct sqlite_db *d, uint32_t *hour);
 
 struct roll_span { /* checks from .. to of an hour */
     uint32_t hour;

@@ -64,7 +64,8 @@
       "at = excluded.at, transition = excluded.transition, marks = excluded.marks, "               \
       "saved = excluded.saved")                                                                    \
     X(SQL_LANES_LIVE, W,                                                                           \
-      "SELECT num FROM batches WHERE state < 2 AND state > 0 AND lane IS NOT NULL ORDER BY num")   \
+      "SELECT num FROM batches WHERE num > 0 AND state < 2 AND state > 0 AND lane IS NOT NULL "    \
+      "ORDER BY num")                                                                              \
     X(SQL_LANE_LAST, W,                                                                            \
       "SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 ORDER BY task DESC LIMIT 1")         \
     X(SQL_HOUR_PUT, W, "REPLACE INTO hours(hour, check_id, rollup) VALUES(?1, ?2, ?3)")            \
@@ -175,12 +176,13 @@
       "SELECT " DELIVERY_COLUMNS " FROM deliveries INDEXED BY deliveries_of WHERE incident > 0 "   \
       "AND incident = ?5 AND " DELIVERY_FILTER)                                                    \
     X(SQL_DELIVERIES_DUE, R,                                                                       \
-      "SELECT " DELIVERY_COLUMNS " FROM deliveries WHERE state = 0 AND (?1 IS NULL OR "            \
+      "SELECT " DELIVERY_COLUMNS " FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND " \
+                                 "next_at >= 0 AND (?1 IS NULL OR "                                \
       "channel = ?1) ORDER BY next_at, id LIMIT ?2")                                               \
     X(SQL_ROLL_LANES, R,                                                                           \
-      "SELECT num, total FROM batches WHERE state < 2 AND state > 0 AND lane IS NOT NULL AND "     \
-      "opened_at < ?2 UNION ALL SELECT num, total FROM batches WHERE state = 2 AND "               \
-      "lane IS NOT NULL AND ended_at >= ?1 AND opened_at < ?2 ORDER BY num")                       \
+      "SELECT num FROM batches WHERE num > 0 AND state < 2 AND state > 0 AND lane IS NOT NULL "    \
+      "AND opened_at < ?2 UNION ALL SELECT num FROM batches WHERE state = 2 AND "                  \
+      "lane IS NOT NULL AND ended_at >= ?1 AND opened_at < ?2")                                    \
     X(SQL_ROLL_FIRST, R,                                                                           \
       "SELECT task, run_at FROM tasks WHERE task >= ?1 AND task <= ?2 ORDER BY task LIMIT 1")      \
     X(SQL_ROLL_RUNS, R,                                                                            \
@@ -199,7 +201,8 @@
     X(SQL_ROLL_CHANGED, R,                                                                         \
       "SELECT check_id, at, now FROM transitions WHERE at >= ?1 AND at < ?2 ORDER BY at, id")      \
     X(SQL_ROLL_MISSES, R,                                                                          \
-      "SELECT " MISS_COLUMNS " FROM misses WHERE last_at >= ?1 AND first_at < ?2 AND "             \
+      "SELECT " MISS_COLUMNS                                                                       \
+      " FROM misses INDEXED BY misses_last WHERE last_at >= ?1 AND first_at < ?2 AND "             \
       "check_id >= ?3 AND check_id <= ?4 ORDER BY last_at")                                        \
     X(SQL_ROLL_MISSES_OF, R,                                                                       \
       "SELECT " MISS_COLUMNS " FROM misses INDEXED BY misses_of WHERE check_id = ?3 AND "          \
