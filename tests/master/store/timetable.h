@@ -81,7 +81,8 @@ static FIXTURE_UNUSED void tt_born(int64_t at_us)
 
 /*
  * A lane that has ended: of each of the checks from `check` on, rounds runs, one a minute from
- * first_us on, every one of them ok but those of a round that `failed` divides. The store is closed.
+ * first_us on, every one of them ok but those of a round that `failed` divides. The store is
+ * closed.
  */
 static FIXTURE_UNUSED void tt_lane(unsigned num, uint64_t check, unsigned checks, unsigned rounds,
                                    int64_t first_us, unsigned failed)
@@ -115,9 +116,8 @@ static FIXTURE_UNUSED int64_t tt_hours_ago(int64_t n)
     return now - now % TT_HOUR_US - n * TT_HOUR_US;
 }
 
-static FIXTURE_UNUSED struct store_entry tt_transition(uint64_t check, int64_t at_us,
-                                                       enum verdict_state from,
-                                                       enum verdict_state to)
+static FIXTURE_UNUSED struct store_entry
+tt_transition(uint64_t check, int64_t at_us, enum verdict_state from, enum verdict_state to)
 {
     return (struct store_entry){.kind = ENTRY_TRANSITION,
                                 .at = {at_us},
