@@ -7,8 +7,7 @@
 #include "master/store/timings.h"
 
 #define HOUR_US      (ROLLUP_HOUR_MS * 1000)
-#define QUIET_MAX    4          /* times without a master in one hour; more are taken as one */
-#define TASKS_MAX    (1u << 20) /* bytes of the list of one check: an hour has 3,600 slots at most */
+#define QUIET_MAX    4 /* times without a master in one hour; more are taken as one */
 #define HOURS_OF_DAY 24
 
 struct quiet {
@@ -147,7 +146,7 @@ static void cell_init(struct roll *r, struct cell *c, const struct roll_check *k
 {
     c->check = k->id;
     rollup_init_hour(&c->rollup, r->from);
-    strbuf_init(&c->tasks, TASKS_MAX);
+    strbuf_init(&c->tasks, ROLL_TASKS_MAX);
     c->at = k->created.us > r->from.us ? k->created : r->from;
     c->end = k->removed.us != 0 && k->removed.us < end.us ? k->removed : end;
 }

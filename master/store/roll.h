@@ -15,7 +15,10 @@
  * was down (ROLL_QUIET slots and more) nothing is known.
  */
 #define ROLL_CHECKS 25000 /* at once: 75 MB */
-#define ROLL_QUIET  3     /* check.h takes the news of two intervals for too old */
+/* Of the list of one check's tasks: 3,600 slots of 133 tries, with distances of the busiest lane.
+ */
+#define ROLL_TASKS_MAX (4u << 20)
+#define ROLL_QUIET     3 /* check.h takes the news of two intervals for too old */
 
 struct roll;
 

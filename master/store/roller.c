@@ -18,6 +18,7 @@
 #define PURGE_MS     600000 /* as much as is thrown away in ten minutes is soon thrown away */
 #define PURGE_ROWS   1000
 #define FULL_WAIT_MS 100
+#define PUT_BYTES    (4u << 20) /* in one request, about: half of what a commit holds */
 #define NICE         10
 /* A mark further ahead than that was set by a clock that was wrong. */
 #define AHEAD_US (2 * HOUR_US)
@@ -146,7 +147,8 @@ static enum err put_one(struct putting *p, uint64_t check, const struct strbuf *
     h->tasks_len = p->days ? 0 : tasks->len;
     strbuf_append(arena, tasks->data, h->tasks_len);
     REQUIRE(!arena->overflow);
-    return p->req->hours.n == STORE_HOURS_ONCE ? send(p) : ERR_NONE;
+    bool full = p->req->hours.n == STORE_HOURS_ONCE || arena->len >= PUT_BYTES;
+    return full ? send(p) : ERR_NONE;
 }
 
 static enum err put_all(struct putting *p, const struct roll *roll)
@@ -154,7 +156,7 @@ static enum err put_all(struct putting *p, const struct roll *roll)
     struct strbuf rollup, tasks;
     enum err e = ERR_NONE;
     strbuf_init(&rollup, ROLLUP_BYTES_MAX);
-    strbuf_init(&tasks, SIZE_MAX);
+    strbuf_init(&tasks, ROLL_TASKS_MAX);
     for (size_t i = 0; !e && i < roll_count(roll); i++) {
         uint64_t check;
         strbuf_reset(&rollup);

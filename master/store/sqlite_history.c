@@ -150,7 +150,7 @@ static enum err current(struct sqlite_db *d, struct store_req *r, uint32_t hour,
     struct strbuf bytes, tasks;
     uint64_t check;
     strbuf_init(&bytes, ROLLUP_BYTES_MAX);
-    strbuf_init(&tasks, SIZE_MAX);
+    strbuf_init(&tasks, ROLL_TASKS_MAX);
     if (roll_encode(roll, 0, &check, &bytes, &tasks))
         add_item(r, check, hour, bytes.data, bytes.len);
     strbuf_fini(&bytes);
