@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "master/store/apply_lane.h"
+#include "master/store/apply_timetable.h"
 #include "master/store/selection.h"
 
 enum err apply_refuse(struct store_req *r, enum err e, const char *why)
@@ -240,7 +241,7 @@ enum err apply_request(struct apply *a, struct store_req *r)
         return sqlite_agent_seen(a->db, r->agent.name, r->agent.instance, r->agent.tags_json,
                                  r->agent.at);
     default:
-        UNREACHABLE("a reader's request in the writer");
+        return apply_timetable(a, r);
     }
 }
 
@@ -254,5 +255,5 @@ unsigned apply_rows(const struct store_req *r)
         return apply_lane_rows(r);
     if (r->op == STORE_EVENTS_ADD)
         return r->events.n;
-    return 1;
+    return apply_timetable_rows(r);
 }

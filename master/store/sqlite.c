@@ -384,6 +384,24 @@ void sqlite_rollback(struct sqlite_db *d)
     REQUIRE(sqlite3_get_autocommit(d->c));
 }
 
+enum err sqlite_renew(struct sqlite_db *d)
+{
+    REQUIRE(!d->writer && !sqlite3_get_autocommit(d->c));
+    sqlite_rollback(d);
+    return sqlite_begin(d);
+}
+
+static int is_stopped(void *arg)
+{
+    return atomic_load((const _Atomic bool *)arg);
+}
+
+void sqlite_stop_on(struct sqlite_db *d, const _Atomic bool *stop)
+{
+    enum { STEPS = 10000 }; /* of SQLite's machine: some 100 µs */
+    sqlite3_progress_handler(d->c, STEPS, is_stopped, (void *)stop);
+}
+
 enum err sqlite_checkpoint(struct sqlite_db *d, bool all)
 {
     if (!all && d->wal_pages * d->page_bytes < CHECKPOINT_BYTES)

@@ -29,6 +29,10 @@ unsigned sqlite_take_damaged(struct sqlite_db *d);
 MUST_USE enum err sqlite_begin(struct sqlite_db *d); /* writer: takes the write lock at once */
 MUST_USE enum err sqlite_commit(struct sqlite_db *d);
 void sqlite_rollback(struct sqlite_db *d); /* fine without a transaction */
+/* A reader's: ends its transaction and begins another, which sees what was written meanwhile. */
+MUST_USE enum err sqlite_renew(struct sqlite_db *d);
+/* Statements under way end with ERR_IO once *stop is true. */
+void sqlite_stop_on(struct sqlite_db *d, const _Atomic bool *stop);
 /* Moves the WAL into the file when it has grown enough, or, with `all`, in any case. ERR_NO_SPACE
  * leaves the WAL. */
 MUST_USE enum err sqlite_checkpoint(struct sqlite_db *d, bool all);

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "master/store/sqlite_timetable.h"
+
 /* Every rule is a statement that answers one text for each thing that breaks it. */
 #define FIRST "(b.num << 32)"
 #define LAST  "((b.num << 32) | 4294967295)"
@@ -119,6 +121,8 @@ enum err sqlite_check(struct sqlite_db *d, sqlite_finding_f *finding, void *arg)
     enum err e = sqlite_begin(d); /* one snapshot for all rules */
     for (unsigned i = 0; !e && i < ARRAY_LEN(RULES); i++)
         e = check_rule(d, RULES[i], finding, arg);
+    if (!e)
+        e = sqlite_check_timetable(d, finding, arg);
     sqlite_rollback(d);
     return e;
 }

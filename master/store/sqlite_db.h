@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "master/store/sqlite.h"
+#include "master/store/sqlite_timetable_db.h"
 #include <sqlite3.h>
 
 /* sqlite_db - the connection behind sqlite.h, shared by the sqlite*.c files and by nothing else. */
@@ -150,7 +151,8 @@
       "arrived_at FROM results WHERE task = ?1")                                                   \
     X(SQL_TASK_GET, R,                                                                             \
       "SELECT " TASK_SPEC ", " TASK_USER_ID " FROM tasks t " WITH_CHECK "WHERE t.task = ?1")       \
-    X(SQL_TASK_HOST, R, "SELECT host FROM tasks WHERE task = ?1")
+    X(SQL_TASK_HOST, R, "SELECT host FROM tasks WHERE task = ?1")                                  \
+    TIMETABLE_STATEMENTS(X)
 
 enum sqlite_statement {
 #define X(id, who, sql) id,
@@ -217,3 +219,23 @@ const char *sqlite_put_text(struct sqlite_db *d, struct strbuf *arena, sqlite3_s
 const char *sqlite_put_object(struct sqlite_db *d, struct strbuf *arena, sqlite3_stmt *st, int i,
                               const char *instead, uint32_t *len);
 void sqlite_rebase(const struct strbuf *arena, const char **p);
+
+/* ---- rows of schedules */
+/* A row of SCHEDULE_COLUMNS with its own strings. False: something in it was damaged, and has been
+ * replaced. */
+bool sqlite_schedule_row(sqlite3_stmt *st, struct store_schedule *s);
+/* A row of CHECK_COLUMNS; once the arena does not grow any more its strings are rebased. */
+void sqlite_check_row(struct sqlite_db *d, sqlite3_stmt *st, struct strbuf *arena,
+                      struct store_check *c);
+void sqlite_rebase_check(const struct strbuf *arena, struct store_check *c);
+/* A row of MISS_COLUMNS; false: it is damaged. */
+bool sqlite_miss_row(sqlite3_stmt *st, uint64_t *check, struct plan_gap *g);
+/* A row of id, schedule, doc; false: it is damaged. */
+bool sqlite_incident_row(sqlite3_stmt *st, struct incident *i);
+/* Where a column's bytes are; never NULL. */
+const void *sqlite_blob(sqlite3_stmt *st, int i, size_t *len);
+
+/* A result with what the user gave (sqlite_read.c): the strings are rebased later. */
+MUST_USE enum err sqlite_task_row(struct sqlite_db *d, struct strbuf *arena,
+                                  struct store_result_row *row);
+void sqlite_rebase_row(const struct strbuf *arena, struct store_result_row *row);

@@ -413,7 +413,7 @@ static void result_row(struct sqlite_db *d, sqlite3_stmt *st, struct strbuf *are
     row->record = sqlite_put_object(d, arena, st, 6, instead, &row->record_len);
 }
 
-static void rebase_row(const struct strbuf *arena, struct store_result_row *row)
+void sqlite_rebase_row(const struct strbuf *arena, struct store_result_row *row)
 {
     const char **strings[] = {&row->agent, &row->cause,   &row->record,
                               &row->spec,  &row->user_id, &row->history};
@@ -524,33 +524,37 @@ enum err sqlite_results_page(struct sqlite_db *d, struct store_req *r)
     sqlite3_bind_int64(st, 2, (sqlite3_int64)after);
     e = page_rows(d, r, st, limit);
     for (unsigned i = 0; i < r->results_page.n; i++)
-        rebase_row(&r->arena, &r->results_page.rows[i]);
+        sqlite_rebase_row(&r->arena, &r->results_page.rows[i]);
     return e;
 }
 
-enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
+enum err sqlite_task_row(struct sqlite_db *d, struct strbuf *arena, struct store_result_row *row)
 {
-    struct store_result_row *row = &r->task_get.row;
-    uint64_t total;
-    enum err e = batch_total(d, task_batch(r->task_get.task), &total);
+    uint64_t total, task = row->task;
+    enum err e = batch_total(d, task_batch(task), &total);
     if (e)
         return e;
-    *row = (struct store_result_row){.task = r->task_get.task};
+    *row = (struct store_result_row){.task = task};
     sqlite3_stmt *st = sqlite_use(d, SQL_RESULT_GET);
-    sqlite3_bind_int64(st, 1, (sqlite3_int64)r->task_get.task);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)task);
     bool there = false;
     e = sqlite_step(d, st, &there);
     if (!e && there) {
-        result_row(d, st, &r->arena, row);
-        row->history = sqlite_put_text(d, &r->arena, st, 7);
+        result_row(d, st, arena, row);
+        row->history = sqlite_put_text(d, arena, st, 7);
         row->stored_at.us = sqlite3_column_int64(st, 8);
         row->leased_at.us = sqlite3_column_int64(st, 9);
         row->arrived_at.us = sqlite3_column_int64(st, 10);
     }
     sqlite3_reset(st);
-    if (!e)
-        e = add_task(d, &r->arena, row);
-    rebase_row(&r->arena, row);
+    return e ? e : add_task(d, arena, row);
+}
+
+enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
+{
+    r->task_get.row = (struct store_result_row){.task = r->task_get.task};
+    enum err e = sqlite_task_row(d, &r->arena, &r->task_get.row);
+    sqlite_rebase_row(&r->arena, &r->task_get.row);
     return e;
 }
 

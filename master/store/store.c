@@ -9,6 +9,7 @@
 #include "master/store/dirlock.h"
 #include "master/store/pace.h"
 #include "master/store/reader.h"
+#include "master/store/roller.h"
 #include "master/store/sqlite.h"
 #include "master/store/writer.h"
 
@@ -16,6 +17,7 @@ struct store {
     int lock_fd;
     struct writer *writer;
     struct readers *readers;
+    struct roller *roller;
     struct store_stats stats;
 };
 
@@ -224,6 +226,17 @@ enum err store_post(struct store *s, struct store_req *r)
 
 /* ---- life */
 
+/* The last connection to close is the writer's: only it may take the WAL away. What the writer's
+ * answers still ask of the readers is refused. */
+static void stop(struct store *s)
+{
+    roller_stop(s->roller);
+    readers_stop(s->readers);
+    writer_stop(&s->writer);
+    readers_destroy(&s->readers);
+    roller_destroy(&s->roller);
+}
+
 static enum err start(struct store *s, const struct store_config *c, struct sqlite_db **db,
                       const struct store_boot *boot, char *why, size_t why_max)
 {
@@ -240,7 +253,10 @@ static enum err start(struct store *s, const struct store_config *c, struct sqli
     if (!e) {
         s->writer = writer_start(c, &s->stats, *db, boot, last_seq, receiving, n_receiving);
         *db = NULL;
+        e = roller_start(c, &s->stats, s->writer, &s->roller, why, why_max);
     }
+    if (e && s->writer)
+        stop(s);
     free(receiving);
     return e;
 }
@@ -311,11 +327,7 @@ void store_close(struct store **sp)
     if (!s)
         return;
     *sp = NULL;
-    /* The last connection to close is the writer's: only it may take the WAL away. What the
-     * writer's answers still ask of the readers is refused. */
-    readers_stop(s->readers);
-    writer_stop(&s->writer);
-    readers_destroy(&s->readers);
+    stop(s);
     close(s->lock_fd);
     free(s);
 }

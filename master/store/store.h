@@ -33,6 +33,7 @@
 #define STORE_PAGE_BYTES     (4u << 20) /* and bytes: a page may be shorter than asked */
 #define STORE_HOSTS_MAX      4          /* hashes of hosts in the filter of a page */
 #define STORE_REFILL_HOSTS   16         /* and in that of a refill */
+#define STORE_CURRENT_ROWS   250000     /* read for what is not rolled up yet: some 100 ms */
 #define STORE_ARENA_BYTES                                                                          \
     (64u << 20) /* ceiling of a request's arena; an overflown one must not be posted */
 
@@ -156,6 +157,7 @@ enum store_op {
     STORE_CHANNEL_REMOVE,  /* channel.name; ERR_NOT_FOUND */
     STORE_DELIVERY_ADD,    /* delivery: by hand, as a test; id is given back */
     STORE_DELIVERY_TELL,   /* delivery: id with its new state */
+    STORE_HISTORY_PURGE,   /* history_purge: some of what is old enough */
     STORE_AGENT_SEEN,      /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
     /* readers */
     STORE_REFILL,          /* refill */
@@ -238,8 +240,9 @@ struct cause_count {
     char cause[CAUSE_MAX];
     uint64_t count;
 };
-#define CAUSE_COUNTS_MAX  64
-#define STORE_RETRIES_MAX 16 /* newest retries of a batch that are told with it */
+#define CAUSE_COUNTS_MAX          64
+#define STORE_INCIDENTS_NOT_ENDED (-2) /* instead of one state */
+#define STORE_RETRIES_MAX         16   /* newest retries of a batch that are told with it */
 
 struct store_req {
     struct letter letter; /* weight_bytes is set by store_post */
@@ -396,9 +399,18 @@ struct store_req {
             struct wall at;
         } snapshot;
         struct {
-            struct store_hour *items; /* heap; bytes in the arena */
+            struct store_hour *items; /* heap, at most STORE_HOURS_ONCE; bytes in the arena */
             unsigned n;
+            bool days;
+            uint32_t until; /* all hours before this one are there with these; 0 = not yet */
         } hours;
+        struct {
+            struct wall before;      /* what ended before this goes; 0 = nothing */
+            struct wall runs_before; /* and what names the tasks of hours before this */
+            bool checks;             /* also removed checks: no task of them is left */
+            unsigned limit;          /* rows, about */
+            unsigned rows;           /* out: that are gone; 0: there are no more */
+        } history_purge;
         struct store_channel channel;
         struct store_delivery delivery;
         struct {
@@ -422,6 +434,9 @@ struct store_req {
             bool current;             /* also what is not rolled up yet, made of the results */
             struct store_hour *items; /* out: by hour */
             unsigned n;
+            bool
+                partial; /* out: of what is not rolled up, runs and latencies are left out: it would
+                            take more than STORE_CURRENT_ROWS rows to find those of one check */
         } history;
         struct {
             uint64_t after, schedule; /* check, exclusive; schedule 0 = any */
@@ -464,7 +479,7 @@ struct store_req {
         } tasks_results;
         struct {
             uint64_t before, only; /* ids; 0 = from the newest, any */
-            int state; /* enum incident_state; −1 = any, −2 = those that have not ended */
+            int state; /* enum incident_state, −1 = any, or STORE_INCIDENTS_NOT_ENDED */
             unsigned limit;
             struct incident *items; /* out, heap */
             char **schedules;       /* out, heap: of each, that of the check that opened it */
@@ -525,6 +540,9 @@ struct store_config {
      * 0 = never. A lane stays until its hours are rolled up in any case: its end must lie before
      * meta's `rolled_until` (microseconds of the time of day). */
     int64_t schedule_retention_hours, history_days;
+    /* How long after its end, and after the start, an hour is rolled up; 0 = ROLLER_GRACE_MS
+     * (roller.h), < 0 = never. */
+    int64_t roll_grace_ms;
 };
 /* What a starting master needs, read synchronously by store_open. */
 struct store_boot {
@@ -559,7 +577,10 @@ struct store_stats {
     struct counter damaged;  /* columns that the disk has changed, each time one was read */
     struct gauge used_bytes; /* as of the last look of the retention; free pages do not count */
     struct gauge commit_p99_ms, commit_p99_at_ms; /* of the last seconds, and when it was so */
-    struct gauge disk_full; /* 1 while the disk is full; it clears by itself */
+    struct counter hours_rolled, history_purged;  /* rows of hours and days; of all history */
+    struct counter rolls_failed;
+    struct gauge rolled_until_s, roll_ms; /* hours before this are rolled up; what the last took */
+    struct gauge disk_full;               /* 1 while the disk is full; it clears by itself */
 };
 struct store_stats *store_stats(struct store *s); /* atomics: any thread */
 void store_mailbox_stats(struct store *s, struct mailbox_stats *writer,

@@ -117,6 +117,8 @@ static void writers_free(struct store_req *r)
     case STORE_JOURNAL:
         journal_free(r->journal.items, r->journal.n);
         break;
+    case STORE_HISTORY_PURGE:
+        break;
     case STORE_SNAPSHOT:
         free(r->snapshot.items);
         break;

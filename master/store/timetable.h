@@ -112,11 +112,14 @@ struct store_timetable {
 void store_timetable_fini(struct store_timetable *t);
 
 /* ---- history */
-struct store_hour { /* of one check, as kept: rollup.h decodes it */
+#define STORE_HOURS_ONCE 500 /* hours in one request, at most */
+struct store_hour {          /* of one check, as kept: rollup.h decodes it */
     uint64_t check;
     uint32_t hour; /* of days: the first one */
     const void *bytes;
     size_t len;
+    const void *tasks; /* HOURS_PUT: of its runs, by id, each as the varint of its distance */
+    size_t tasks_len;
 };
 struct store_transition {
     uint64_t id, check;
@@ -141,7 +144,8 @@ enum delivery_state { DELIVERY_PENDING, DELIVERY_DONE, DELIVERY_FAILED, DELIVERY
 struct store_delivery { /* strings are owned */
     uint64_t id;
     char *channel, *facts; /* facts: JSON (alert.h) */
-    char *dedup;           /* "incident 17 confirmed", unique for a channel */
+    char *dedup;           /* "incident 17 confirmed", unique for a channel; NULL = none */
+    uint64_t incident;     /* 0 = of none */
     enum delivery_state state;
     unsigned attempts;
     struct wall created_at, next_at, ended_at;

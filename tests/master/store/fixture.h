@@ -31,6 +31,7 @@ static struct store *fx;
 static struct store_boot fx_boot;
 static char fx_why[512];
 static int64_t fx_days, fx_lane_hours, fx_bytes, fx_grace_s; /* retention of the next fx_open() */
+static int64_t fx_roll_grace_ms, fx_history_days;            /* likewise */
 static _Atomic unsigned fx_rooms;
 
 static pthread_mutex_t fx_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -93,7 +94,9 @@ static FIXTURE_UNUSED enum err fx_try_open(const char *dir, struct store **out,
                              .retention_days = fx_days,
                              .schedule_retention_hours = fx_lane_hours,
                              .retention_bytes = fx_bytes,
-                             .retention_grace_s = fx_grace_s};
+                             .retention_grace_s = fx_grace_s,
+                             .roll_grace_ms = fx_roll_grace_ms,
+                             .history_days = fx_history_days};
     return store_open(&c, out, boot, fx_why, sizeof(fx_why));
 }
 
