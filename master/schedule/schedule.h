@@ -14,22 +14,26 @@
  * fires, unknown zones, intervals under a second, expectations that cannot hold, targets twice.
  * Pure; one thread at a time. A definition in JSON:
  *
- *   name       1 to SCHEDULE_NAME_MAX of A-Z a-z 0-9 . _ -
- *   every      "30s", "5m", "1h" (1 s to 1 day)         exactly one of every and cron
- *   cron       five fields or @daily … (cron.h)
- *   zone       IANA name, for cron, windows and maintenance; default "UTC"
- *   spread     of cron: "0s" to "59s"; default "6s"
- *   windows    [{days: "mon-fri" | ["mon", "wed-fri"], from: "09:00", to: "17:30"}]: it runs only
- * in them maintenance  likewise: incidents that begin in them are muted targets    [URI or {url |
- * dns, …}] as in a batch (target.h), 1 to SCHEDULE_TARGETS_MAX defaults   options for all of them,
- * as in a batch agents     {names: […], tags: {…}, count: n | "all"}; as in a batch, but that count
- * stands here and not at each target. Default: one, any per_host, per_host_rate  as in a batch
- *   confirm    0 to VERDICT_CONFIRM_MAX; default 1 (verdict.h)
- *   goal       {availability: 99.9, period: "30d", degraded: "good" | "bad"}; default none
- *   cert_days  [30, 14, 7, 3, 1]: warn so many days before a certificate ends; [] = never
- *   alerts     names of alert channels; default none
- *   labels     {key: value}; owner: text, e.g. the file or team that it belongs to
- *   paused     true: nothing of it is due
+ * - name: 1 to SCHEDULE_NAME_MAX of A-Z a-z 0-9 . _ - (not dots alone)
+ * - every: "30s", "5m", "1h30m" (1 s to 1 day); exactly one of every and cron
+ * - cron: five fields or @daily … (cron.h)
+ * - zone: IANA name, for cron, windows and maintenance; default "UTC"
+ * - spread: of cron: "0s" to "59s"; default "6s"
+ * - windows: [{days: "mon-fri" | ["mon", "wed-fri"], from: "09:00", to: "17:30"}]: it runs only in
+ *   them; what is left out of one is the whole week, or the whole day
+ * - maintenance: likewise; incidents that begin in them are muted
+ * - targets: [URI or {url | dns, …}] as in a batch (target.h), 1 to SCHEDULE_TARGETS_MAX
+ * - defaults: options for all of them, as in a batch. They are merged into the targets and not kept
+ * - agents: {names: […], tags: {…}, count: n | "all"}; as in a batch, but that count stands here
+ * and not at each target. Default: one, any
+ * - per_host, per_host_rate: as in a batch
+ * - confirm: 0 to VERDICT_CONFIRM_MAX; default 1 (verdict.h)
+ * - goal: {availability: 99.9, period: "30d", degraded: "good" | "bad"}; default none, and of its
+ *   members 30 days and good
+ * - cert_days: [30, 14, 7, 3, 1]: warn so many days before a certificate ends; [] = never
+ * - alerts: names of alert channels; default none
+ * - labels: {key: value}; owner: text, e.g. the file or team that it belongs to
+ * - paused: true: nothing of it is due
  */
 #define SCHEDULE_NAME_MAX    64
 #define SCHEDULE_TARGETS_MAX 100000 /* of all schedules of a master together, too */
@@ -39,8 +43,9 @@
 #define SCHEDULE_DOC_MAX     (64u << 20)
 #define SCHEDULE_WHY_MAX     320
 
-/* A check's name within its schedule: the URI as the user gave it, trimmed; two targets with one
- * URI need different user_ids, and then it is "URI user_id". At most CHECK_KEY_MAX bytes. */
+/* A check's name within its schedule: the URI as the user gave it, trimmed, with the type behind it
+ * if a DNS target has that apart ("dns:example.com?type=MX"); two targets with one URI need
+ * different user_ids, and then it is "URI user_id". At most CHECK_KEY_MAX bytes. */
 #define CHECK_KEY_MAX 2304
 struct schedule_target {
     char *key;  /* owned */
@@ -69,8 +74,11 @@ struct schedule { /* all owned */
     unsigned n_alerts;
     char *labels, *owner; /* labels: JSON object text; NULL = none */
     bool paused;
-    int64_t timeout_ms_max; /* the longest of its targets: how long a probe may take */
-    char *doc; /* canonical JSON of all but targets and paused: equal texts, equal meaning */
+    int64_t timeout_ms_max; /* the longest of its targets: how long a probe may take; of a loaded
+                               one, the longest that any target may have */
+    /* Canonical JSON of all but targets, defaults and paused: a fixed order of members, sets
+     * sorted, what has its default left out. Equal texts, equal meaning. */
+    char *doc;
 };
 /* Targets of a definition; freed by schedule_targets_free. */
 struct schedule_targets {
@@ -79,7 +87,7 @@ struct schedule_targets {
 };
 
 struct schedule_problem {
-    char field[64]; /* "targets[17].expect", "cron"; "" = the whole */
+    char field[64]; /* "targets[17].expect.status" (from 0), "cron"; "" = the whole */
     char why[SCHEDULE_WHY_MAX];
 };
 
@@ -94,11 +102,13 @@ MUST_USE enum err schedule_load(const char *name, const char *doc, bool paused,
 void schedule_free(struct schedule **sp);
 void schedule_targets_free(struct schedule_targets *t);
 
-/* The definition as a user would write it (without targets): the inverse of schedule_parse. */
+/* The definition as a user would write it (without targets): the inverse of schedule_parse. It is
+ * doc, with paused. */
 void schedule_put_json(const struct schedule *s, struct strbuf *out);
 /* The same place in the fleet: schedules of one lane share a batch of runs. Text of agents, count,
  * per_host and rate; equal for equal ones. At most SCHEDULE_LANE_MAX. */
-#define SCHEDULE_LANE_MAX 8192
+#define SCHEDULE_LANE_MAX 8192 /* definitions whose agents would take more are refused */
 void schedule_lane(const struct schedule *s, struct strbuf *out);
-/* Milliseconds from one slot to the next, about: of cron, from now on. For staleness. */
+/* Milliseconds from one slot to the next, about: of cron and of what has windows, from now on, so
+ * that a closed window is a long interval. For staleness. */
 int64_t schedule_interval_ms(struct schedule *s, int64_t now_ms);
