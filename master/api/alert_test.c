@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
 #include "master/api/handlers.h"
+#include "master/api/http.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,7 @@ static enum step refused(struct http_req *r, enum err e)
 static enum step no_such_channel(struct http_req *r)
 {
     return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_channel",
-                         "there is no alert channel '%s'; GET /api/v1/alerts lists them",
-                         r->param);
+                         "there is no alert channel '%s'; GET /api/v1/alerts lists them", r->param);
 }
 
 /* The key by which the service tells one test from another: the trace of this request. */
@@ -48,7 +48,7 @@ static enum step begin(struct http_req *r)
     t->done = answered;
     t->arg = r;
     t->wait_ms = ALERT_TEST_WAIT_MS;
-    snprintf(t->name, sizeof(t->name), "%s", r->param);
+    snprintf(t->name, sizeof(t->name), "%.*s", ALERT_NAME_MAX, r->param);
     snprintf(t->dedup, sizeof(t->dedup), "test %s", r->trace);
     r->phase = 1;
     http_suspend(r);

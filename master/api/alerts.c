@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
 #include "master/api/handlers.h"
+#include "master/api/http.h"
 #include "master/api/schedule_put.h"
 #include "master/api/turn.h"
 #include "master/api/whole_body.h"
@@ -9,6 +10,27 @@
 #include <string.h>
 
 /* Alert channels: PUT, GET, DELETE /alerts. What of them is secret never leaves (alert.h). */
+
+#ifdef WITHOUT_ALERTS /* the layer is not there: then there are no channels */
+#pragma weak alert_channel_parse
+#pragma weak alert_channel_load
+#pragma weak alert_channel_doc
+#pragma weak alert_channel_put_json
+#pragma weak alert_channel_free
+static bool have_channels(struct http_req *r)
+{
+    if (alert_channel_parse)
+        return true;
+    reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no_alerts",
+                  "this master sends no alerts: their sender does not run");
+    return false;
+}
+#else
+static bool have_channels(struct http_req *r)
+{
+    return true;
+}
+#endif
 
 /* One name, or NULL. */
 static const struct store_channel *find(const struct store_req *s, const char *name)
@@ -22,11 +44,11 @@ static const struct store_channel *find(const struct store_req *s, const char *n
 static enum step no_such_channel(struct http_req *r)
 {
     return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_channel",
-                         "there is no alert channel '%s'; GET /api/v1/alerts lists them",
-                         r->param);
+                         "there is no alert channel '%s'; GET /api/v1/alerts lists them", r->param);
 }
 
-/* One that the store has was checked when it came; what this version cannot read is told as null. */
+/* One that the store has was checked when it came; what this version cannot read is told as null.
+ */
 static void put_definition(struct json_out *w, const char *name, const char *doc)
 {
     char why[ALERT_WHY_MAX];
@@ -59,12 +81,14 @@ static void put_channel(struct json_out *w, const char *name, const char *doc, s
 
 static enum step get_begin(struct http_req *r)
 {
+    if (!have_channels(r))
+        return STEP_DONE;
     if (query_end(&r->query) != ERR_NONE)
         return reply_bad_query(r);
     if (strlen(r->param) > ALERT_NAME_MAX)
         return no_such_channel(r);
     struct store_req *s = http_store_req(r, STORE_CHANNELS);
-    snprintf(s->channels.name, sizeof(s->channels.name), "%s", r->param);
+    snprintf(s->channels.name, sizeof(s->channels.name), "%.*s", ALERT_NAME_MAX, r->param);
     r->phase = 1;
     return http_ask_store(r, s);
 }
@@ -138,7 +162,7 @@ static bool name_is_good(const char *name)
 
 enum step alerts_put_begin(struct http_req *r)
 {
-    if (reply_no_new_work(r))
+    if (!have_channels(r) || reply_no_new_work(r))
         return STEP_DONE;
     struct put *p = mem_zalloc(sizeof(*p));
     p->req = r;

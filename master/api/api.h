@@ -38,7 +38,7 @@ struct api_config {
     struct core_stats *core_stats;
     enum err (*ask_schedule)(void *arg, struct schedule_req *r); /* NULL: schedules answer 503 */
     void *schedule_arg;
-    struct scheduler_stats *schedule_stats; /* NULL = none */
+    struct scheduler_stats *schedule_stats;                  /* NULL = none */
     enum err (*test_alert)(void *arg, struct alert_test *t); /* NULL: tests answer 503 */
     void *alert_arg;
     int64_t check_metrics; /* of so many checks /metrics tells each alone; 0 = of none */

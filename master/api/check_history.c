@@ -21,14 +21,7 @@
 #define BY_HOUR_MAX  (31 * 24)
 #define FINE_MS      (6 * ROLLUP_HOUR_MS) /* windows up to this are made of changes of state */
 
-enum {
-    HISTORY_BEGIN,
-    HISTORY_VIEW,
-    HISTORY_MAIN,
-    HISTORY_PERIOD,
-    HISTORY_LONG,
-    HISTORY_CHANGES
-};
+enum { HISTORY_BEGIN, HISTORY_VIEW, HISTORY_MAIN, HISTORY_PERIOD, HISTORY_LONG, HISTORY_CHANGES };
 
 struct history {
     uint64_t check;
@@ -82,7 +75,8 @@ static enum err take_query(struct query *q, struct history *h)
     h->by_day = take_by(q);
     int64_t to = take_time(q, "to", h->now);
     int64_t back = h->by_day ? DAYS_DEFAULT * 24 : 48;
-    int64_t from = take_time(q, "from", (struct wall){to > back * HOUR_US ? to - back * HOUR_US : 0});
+    int64_t from =
+        take_time(q, "from", (struct wall){to > back * HOUR_US ? to - back * HOUR_US : 0});
     int64_t max = h->by_day ? DAYS_MAX * 24 : BY_HOUR_MAX;
     h->from = (uint32_t)(from / HOUR_US);
     h->to = (uint32_t)((to + HOUR_US - 1) / HOUR_US);
@@ -153,8 +147,13 @@ static void put_window(struct json_out *w, const char *key, int64_t ms)
     char text[24];
     int64_t minutes = ms / 60000;
     bool days = minutes % 1440 == 0, hours = minutes % 60 == 0;
-    snprintf(text, sizeof(text), "%lld%c", (long long)(minutes / (days ? 1440 : hours ? 60 : 1)),
-             days ? 'd' : hours ? 'h' : 'm');
+    snprintf(text, sizeof(text), "%lld%c",
+             (long long)(minutes / (days    ? 1440
+                                    : hours ? 60
+                                            : 1)),
+             days    ? 'd'
+             : hours ? 'h'
+                     : 'm');
     json_str(w, key, text);
 }
 
@@ -365,10 +364,12 @@ static enum step take_changes(struct http_req *r, struct history *h)
 
 enum step check_history(struct http_req *r)
 {
-    static enum step (*const takes[])(struct http_req *, struct history *) = {
-        [HISTORY_VIEW] = take_view,     [HISTORY_MAIN] = take_main,
-        [HISTORY_PERIOD] = take_period, [HISTORY_LONG] = take_long,
-        [HISTORY_CHANGES] = take_changes};
+    static enum step (*const takes[])(struct http_req *,
+                                      struct history *) = {[HISTORY_VIEW] = take_view,
+                                                           [HISTORY_MAIN] = take_main,
+                                                           [HISTORY_PERIOD] = take_period,
+                                                           [HISTORY_LONG] = take_long,
+                                                           [HISTORY_CHANGES] = take_changes};
     if (r->phase == HISTORY_BEGIN)
         return http_has_scheduler(r) ? begin(r) : STEP_DONE;
     REQUIRE(r->phase < ARRAY_LEN(takes));

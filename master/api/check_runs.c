@@ -12,8 +12,8 @@
  * GET /checks/{id}/runs: the newest ones as the scheduler remembers them, then those that the hours
  * name; their results, each with the batch that it ran in.
  *
- * The cursor is "HOUR-TASK": the store was asked for what lies before HOUR, and TASK was the last of
- * it that was told. Ids of a check's tasks grow with time, because those of its lanes do.
+ * The cursor is "HOUR-TASK": the store was asked for what lies before HOUR, and TASK was the last
+ * of it that was told. Ids of a check's tasks grow with time, because those of its lanes do.
  */
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX     200 /* each may be of another batch, which is looked up alone */
@@ -223,11 +223,11 @@ static enum step reply(struct http_req *r, struct runs *x)
 
 enum step check_runs(struct http_req *r)
 {
-    static enum step (*const takes[])(struct http_req *, struct runs *) = {
-        [RUNS_VIEW] = take_view,
-        [RUNS_TASKS] = take_tasks,
-        [RUNS_RESULTS] = take_results,
-        [RUNS_BATCH] = take_batch};
+    static enum step (*const takes[])(struct http_req *,
+                                      struct runs *) = {[RUNS_VIEW] = take_view,
+                                                        [RUNS_TASKS] = take_tasks,
+                                                        [RUNS_RESULTS] = take_results,
+                                                        [RUNS_BATCH] = take_batch};
     if (r->phase == RUNS_BEGIN)
         return http_has_scheduler(r) ? begin(r) : STEP_DONE;
     REQUIRE(r->phase < ARRAY_LEN(takes));

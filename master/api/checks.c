@@ -77,8 +77,7 @@ static enum step list_begin(struct http_req *r)
     struct query *q = &r->query;
     struct schedule_req *s = http_schedule_req(r, SREQ_CHECKS);
     s->filter.state = take_state(q);
-    s->filter.schedule =
-        take_word(q, "schedule", s->filter_schedule, sizeof(s->filter_schedule));
+    s->filter.schedule = take_word(q, "schedule", s->filter_schedule, sizeof(s->filter_schedule));
     s->filter.host = take_word(q, "host", s->filter_host, sizeof(s->filter_host));
     lower(s->filter_host);
     s->filter.after = (uint64_t)query_int(q, "cursor", 0, INT64_MAX, 0);

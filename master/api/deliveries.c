@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/api/handlers.h"
+#include "master/api/http.h"
 #include "master/api/schedule_put.h"
 #include <stdio.h>
 #include <string.h>

@@ -70,7 +70,8 @@ uint32_t history_time(struct slo_time *t, const struct store_hour *items, size_t
     uint32_t end = from;
     for (size_t i = 0; i < n; i++) {
         struct rollup r;
-        if (items[i].hour < from || rollup_decode_head(&r, items[i].bytes, items[i].len) != ERR_NONE)
+        if (items[i].hour < from ||
+            rollup_decode_head(&r, items[i].bytes, items[i].len) != ERR_NONE)
             continue;
         slo_add_rollup(t, &r);
         end = r.end_hour > end ? r.end_hour : end;

@@ -28,14 +28,14 @@ struct history_sum {
 void history_sum_make(struct history_sum *x, const struct store_hour *items, size_t n, bool by_day);
 void history_sum_fini(struct history_sum *x);
 
-/* The time in each state alone, of those that begin at this hour or later. Returns the hour at which
- * the last one ends, or `from`. */
+/* The time in each state alone, of those that begin at this hour or later. Returns the hour at
+ * which the last one ends, or `from`. */
 uint32_t history_time(struct slo_time *t, const struct store_hour *items, size_t n, uint32_t from);
 
 /*
  * The time in each state in [begin, end): for windows shorter than hours are fine for. ts: newest
- * first; none: it has been in `state` since `since`. more: there are older ones than these, and what
- * was before the oldest is left out.
+ * first; none: it has been in `state` since `since`. more: there are older ones than these, and
+ * what was before the oldest is left out.
  */
 struct history_state {
     enum verdict_state state;

@@ -66,7 +66,7 @@ struct http_req {
     struct schedule_req *qreq;
     enum err schedule_err; /* why qreq could not be asked */
     bool schedule_ok;      /* it was, and is answered */
-    bool waiting;      /* suspended (under api->lock) */
+    bool waiting;          /* suspended (under api->lock) */
     struct list_node room_node;
     struct list *queue; /* that room_node is in, under api->lock */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
 #include "master/api/handlers.h"
+#include "master/api/http.h"
 #include "master/api/schedule_put.h"
 #include "master/api/whole_body.h"
 #include <stdio.h>
@@ -234,8 +235,7 @@ static enum step take_note(struct http_req *r, struct ack *a)
         return reply_problem(r, MHD_HTTP_BAD_REQUEST, "bad_json",
                              "the body must be JSON like {\"note\": \"looking at it\"}: %s", why);
     json_cur_init(&c, json_root(d));
-    snprintf(a->note, sizeof(a->note), "%s",
-             json_get_str(&c, "note", INCIDENT_NOTE_MAX - 1, ""));
+    snprintf(a->note, sizeof(a->note), "%s", json_get_str(&c, "note", INCIDENT_NOTE_MAX - 1, ""));
     if (json_cur_end(&c) != ERR_NONE)
         s = reply_problem(r, MHD_HTTP_UNPROCESSABLE_CONTENT, "bad_value", "%s", c.problem);
     json_free(&d);

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE       1000
-#define FAMILY_MAX (12u << 20) /* of three, within a reply; a check's line is about 150 bytes */
-#define LABELS_MAX (CHECK_KEY_MAX * 2 + SCHEDULE_NAME_MAX + 64)
-#define DAY_S      86400.0
+#define PAGE              1000
+#define FAMILY_MAX        (10u << 20) /* of three, within a reply; a check's line is about 150 bytes */
+#define SERIES_LABELS_MAX (CHECK_KEY_MAX * 2 + SCHEDULE_NAME_MAX + 64)
+#define SERIES_VALUE_MAX  128 /* name and value */
+#define DAY_SECONDS       86400.0
 
 /* ---- sums */
 
@@ -102,10 +103,11 @@ static double state_value(enum verdict_state s)
 static void take_check(struct series *x, const struct scheduler_check_view *c, struct wall now)
 {
     struct strbuf labels;
-    strbuf_init(&labels, LABELS_MAX);
+    strbuf_init(&labels, SERIES_LABELS_MAX);
     metrics_label(&labels, "schedule", c->schedule);
     metrics_label(&labels, "target", c->key);
-    if (labels.overflow) { /* a target of thousands of quotes */
+    /* A target of thousands of quotes, or many very long ones: a line is whole or not there. */
+    if (labels.overflow || x->state.len + SERIES_LABELS_MAX + SERIES_VALUE_MAX > FAMILY_MAX) {
         strbuf_fini(&labels);
         return;
     }
@@ -114,7 +116,7 @@ static void take_check(struct series *x, const struct scheduler_check_view *c, s
         metrics_sample(&x->total, "sonde_check_total_ms", labels.data, c->total_ms);
     if (c->cert_not_after != 0)
         metrics_sample(&x->certificate, "sonde_check_certificate_days", labels.data,
-                       ((double)c->cert_not_after - (double)now.us / 1e6) / DAY_S);
+                       ((double)c->cert_not_after - (double)now.us / 1e6) / DAY_SECONDS);
     strbuf_fini(&labels);
     x->told++;
 }

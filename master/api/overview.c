@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
 #include "master/api/handlers.h"
+#include "master/api/http.h"
 #include "master/api/history_sum.h"
 #include "master/api/schedule_put.h"
 #include "master/api/schedules.h"

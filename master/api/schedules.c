@@ -177,7 +177,8 @@ static enum step get_begin(struct http_req *r)
     if (!schedules_name_fits(r))
         return schedules_no_such(r);
     struct store_req *s = http_store_req(r, STORE_SCHEDULE_GET);
-    snprintf(s->schedule_get.name, sizeof(s->schedule_get.name), "%s", r->param);
+    snprintf(s->schedule_get.name, sizeof(s->schedule_get.name), "%.*s", SCHEDULE_NAME_MAX,
+             r->param);
     s->schedule_get.targets = g->targets;
     r->phase = GET_ROW;
     return http_ask_store(r, s);
@@ -188,7 +189,7 @@ static enum step get_row(struct http_req *r)
     if (r->sreq->err != ERR_NONE)
         return schedules_failed(r);
     struct schedule_req *q = http_schedule_req(r, SREQ_SCHEDULES);
-    snprintf(q->name, sizeof(q->name), "%s", r->param);
+    snprintf(q->name, sizeof(q->name), "%.*s", SCHEDULE_NAME_MAX, r->param);
     r->phase = GET_VIEW;
     return http_ask_schedule(r, q);
 }

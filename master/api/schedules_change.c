@@ -30,7 +30,7 @@ static enum step begin(struct http_req *r, enum store_op op, bool paused)
     if (s != STEP_MORE)
         return s;
     struct store_req *q = http_store_req(r, op);
-    snprintf(q->name.name, sizeof(q->name.name), "%s", r->param);
+    snprintf(q->name.name, sizeof(q->name.name), "%.*s", SCHEDULE_NAME_MAX, r->param);
     q->name.paused = paused;
     r->phase = CHANGE_STORED;
     return http_ask_store(r, q);

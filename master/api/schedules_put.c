@@ -158,7 +158,8 @@ static enum step ask_was(struct http_req *r, struct put *p)
     if (!p->dry_run)
         return ask_put(r, p);
     struct store_req *s = http_store_req(r, STORE_SCHEDULE_GET);
-    snprintf(s->schedule_get.name, sizeof(s->schedule_get.name), "%s", r->param);
+    snprintf(s->schedule_get.name, sizeof(s->schedule_get.name), "%.*s", SCHEDULE_NAME_MAX,
+             r->param);
     r->phase = PUT_WAS;
     return http_ask_store(r, s);
 }
