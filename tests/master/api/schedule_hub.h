@@ -164,7 +164,8 @@ enum err alert_channel_parse(const char *name, const struct json_node *obj, cons
     struct json_cur c;
     char doc[200];
     json_cur_init(&c, obj);
-    const char *kind = json_get_str(&c, "kind", 20, ""), *secret = json_get_str(&c, "secret", 60, "");
+    const char *kind = json_get_str(&c, "kind", 20, ""),
+               *secret = json_get_str(&c, "secret", 60, "");
     if (json_cur_end(&c) != ERR_NONE || strcmp(kind, "webhook") != 0) {
         snprintf(why, ALERT_WHY_MAX, "'kind' must be webhook");
         return ERR_INVALID;
@@ -248,7 +249,7 @@ static inline void fk_hour(uint64_t check, uint32_t hour, enum verdict_state s)
     struct rollup r;
     struct wall at = {hour * INT64_C(3600000000)};
     struct result_timings t;
-    memset(&t, 0, sizeof(t));
+    result_timings_init(&t);
     t.total_ms = 40;
     rollup_init_hour(&r, at);
     rollup_state(&r, s, at, (struct wall){at.us + INT64_C(3600000000)});
@@ -256,11 +257,10 @@ static inline void fk_hour(uint64_t check, uint32_t hour, enum verdict_state s)
     size_t begin = fk.hour_bytes.len;
     rollup_encode(&r, &fk.hour_bytes);
     ck_assert_uint_lt(fk.n_hours, FK_ITEMS);
-    fk.hours[fk.n_hours++] = (struct store_hour){
-        .check = check,
-        .hour = hour,
-        .bytes = fk.hour_bytes.data + begin,
-        .len = fk.hour_bytes.len - begin};
+    fk.hours[fk.n_hours++] = (struct store_hour){.check = check,
+                                                 .hour = hour,
+                                                 .bytes = fk.hour_bytes.data + begin,
+                                                 .len = fk.hour_bytes.len - begin};
     rollup_fini(&r);
 }
 

@@ -4,9 +4,10 @@
 #include "tests/master/api/world.h"
 
 /*
- * schedule_world - world.h with what schedules need behind the API: a table of theirs instead of the
- * store's (store_post is wrapped), and a small scheduler on a thread of its own, which keeps a log of
- * what it is told and in which order. What it shows of history is set by the test before it asks.
+ * schedule_world - world.h with what schedules need behind the API: a table of theirs instead of
+ * the store's (store_post is wrapped), and a small scheduler on a thread of its own, which keeps a
+ * log of what it is told and in which order. What it shows of history is set by the test before it
+ * asks.
  */
 #define FK_SCHEDULES 64
 #define FK_CHECKS    6000
@@ -289,10 +290,9 @@ static inline void fk_channel_change(struct store_req *r)
         fk.channels[i] = fk.channels[--fk.n_channels];
     }
     if (put)
-        fk.channels[fk.n_channels++] = (struct store_channel){mem_strdup(r->channel.name),
-                                                              mem_strdup(r->channel.doc),
-                                                              r->channel.created_at,
-                                                              r->channel.changed_at};
+        fk.channels[fk.n_channels++] =
+            (struct store_channel){mem_strdup(r->channel.name), mem_strdup(r->channel.doc),
+                                   r->channel.created_at, r->channel.changed_at};
 }
 
 static inline void fk_history(struct store_req *r)
@@ -362,7 +362,8 @@ static inline void fk_results(struct store_req *r)
 {
     static const char record[] = "{\"outcome\":\"ok\",\"cause\":null}";
     static const char spec[] = "{\"url\":\"http://a.test/\"}";
-    r->tasks_results.rows = mem_array(r->tasks_results.n_tasks + 1, sizeof(struct store_result_row));
+    r->tasks_results.rows =
+        mem_array(r->tasks_results.n_tasks + 1, sizeof(struct store_result_row));
     for (unsigned i = 0; i < r->tasks_results.n_tasks; i++)
         r->tasks_results.rows[r->tasks_results.n++] =
             (struct store_result_row){.task = r->tasks_results.tasks[i],
@@ -416,14 +417,22 @@ static inline bool fk_serve(struct store_req *r)
     static const struct {
         enum store_op op;
         void (*serve)(struct store_req *r);
-    } table[] = {{STORE_SCHEDULE_PUT, fk_put},         {STORE_SCHEDULE_LIST, fk_list},
-                 {STORE_SCHEDULE_GET, fk_get},         {STORE_SCHEDULE_PAUSE, fk_named},
-                 {STORE_SCHEDULE_REMOVE, fk_named},    {STORE_CHANNELS, fk_channels},
-                 {STORE_CHANNEL_PUT, fk_channel_change}, {STORE_CHANNEL_REMOVE, fk_channel_change},
-                 {STORE_HISTORY, fk_history},          {STORE_OVERVIEW, fk_overview},
-                 {STORE_TRANSITIONS, fk_transitions},  {STORE_MISSES, fk_misses},
-                 {STORE_CHECK_RUNS, fk_check_runs},    {STORE_TASKS_RESULTS, fk_results},
-                 {STORE_INCIDENTS, fk_incidents},      {STORE_DELIVERIES, fk_deliveries}};
+    } table[] = {{STORE_SCHEDULE_PUT, fk_put},
+                 {STORE_SCHEDULE_LIST, fk_list},
+                 {STORE_SCHEDULE_GET, fk_get},
+                 {STORE_SCHEDULE_PAUSE, fk_named},
+                 {STORE_SCHEDULE_REMOVE, fk_named},
+                 {STORE_CHANNELS, fk_channels},
+                 {STORE_CHANNEL_PUT, fk_channel_change},
+                 {STORE_CHANNEL_REMOVE, fk_channel_change},
+                 {STORE_HISTORY, fk_history},
+                 {STORE_OVERVIEW, fk_overview},
+                 {STORE_TRANSITIONS, fk_transitions},
+                 {STORE_MISSES, fk_misses},
+                 {STORE_CHECK_RUNS, fk_check_runs},
+                 {STORE_TASKS_RESULTS, fk_results},
+                 {STORE_INCIDENTS, fk_incidents},
+                 {STORE_DELIVERIES, fk_deliveries}};
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         if (table[i].op != r->op)
             continue;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/master/api/schedule_world.h"
+#include "common/random.h"
+#include <semaphore.h>
 #include <zlib.h>
 
 #define SHOP "/api/v1/schedules/shop"
 #define SECRET                                                                                     \
-    "{\"every\":\"30s\",\"targets\":[{\"url\":\"http://a.test/\",\"headers\":{\"X-Key\":\"hush\"},"      \
+    "{\"every\":\"30s\",\"targets\":[{\"url\":\"http://a.test/"                                    \
+    "\",\"headers\":{\"X-Key\":\"hush\"},"                                                         \
     "\"auth\":{\"bearer\":\"hush\"},\"proxy\":\"http://me:hush@p.test:3128\"}]}"
 
 static const char two[] = "{\"every\":\"30s\",\"targets\":[\"http://a.test/\",\"http://b.test/\"]}";
@@ -21,8 +24,9 @@ START_TEST(test_a_put_creates_then_replaces_and_says_what_changes)
     answer_free(&a);
     expect(put(SHOP, two), 200, "\"version\":1,");
     expect(put(SHOP, two), 200, "\"new\":0,\"changed\":0,\"removed\":0,\"unchanged\":2");
-    expect(put(SHOP, "{\"every\":\"60s\",\"targets\":[{\"url\":\"http://a.test/\",\"timeout_ms\":5000},"
-                     "\"http://c.test/\",\"http://d.test/\"]}"),
+    expect(put(SHOP,
+               "{\"every\":\"60s\",\"targets\":[{\"url\":\"http://a.test/\",\"timeout_ms\":5000},"
+               "\"http://c.test/\",\"http://d.test/\"]}"),
            200, "\"version\":2,");
     ck_assert_uint_eq(sk.n_log, 4);
     ck_assert_int_eq(sk.log[3].op, SREQ_PUT);
@@ -77,8 +81,8 @@ START_TEST(test_a_bad_definition_names_the_field_and_nothing_is_stored)
            "\"field\":\"targets[0]");
     expect(put(SHOP, "{\"evry\":\"30s\",\"targets\":[\"http://a.test/\"]}"), 422,
            "\"code\":\"invalid_schedule\"");
-    expect(put(SHOP, "{\"name\":\"other\",\"every\":\"30s\",\"targets\":[\"http://a.test/\"]}"), 422,
-           "\"field\":\"name\"");
+    expect(put(SHOP, "{\"name\":\"other\",\"every\":\"30s\",\"targets\":[\"http://a.test/\"]}"),
+           422, "\"field\":\"name\"");
     expect(put(SHOP "?dryrun=1", two), 400, "dryrun");
     expect(send_as(w.submit_token, "PUT", SHOP,
                    "{\"every\":\"30s\",\"per_host\":0,\"targets\":[\"http://a.test/\"]}"),
@@ -135,8 +139,9 @@ START_TEST(test_the_list_joins_what_is_stored_with_what_the_scheduler_knows)
                                          "\"targets\":[\"http://b.test/\"]}"),
            201, NULL);
     struct answer a = get("/api/v1/schedules");
-    ck_assert_msg(has(&a, "\"when\":{\"every\":null,\"cron\":\"0 3 * * *\",\"zone\":\"Europe/Berlin\"}"),
-                  "%s", a.body);
+    ck_assert_msg(
+        has(&a, "\"when\":{\"every\":null,\"cron\":\"0 3 * * *\",\"zone\":\"Europe/Berlin\"}"),
+        "%s", a.body);
     ck_assert(has(&a, "\"states\":{\"up\":1,\"degraded\":0,\"down\":0,\"unknown\":0}"));
     ck_assert(has(&a, "\"missed\":{\"no_agent\":2}"));
     ck_assert(has(&a, "\"next_cursor\":null"));
@@ -367,10 +372,72 @@ START_TEST(test_metrics_tell_sums_and_the_series_that_are_asked_for)
     ck_assert_msg(has(&a, "\nsonde_checks{state=\"up\"} 2\n"), "%s", a.body);
     ck_assert(has(&a, "\nsonde_schedule_missed_total{reason=\"overloaded\"} 4\n"));
     ck_assert(has(&a, "\nsonde_check_state{schedule=\"shop\",target=\"http://a.test/\"} 0\n"));
-    ck_assert(has(&a, "\nsonde_check_total_ms{schedule=\"shop\",target=\"http://a.test/\"} 41.5\n"));
+    ck_assert(
+        has(&a, "\nsonde_check_total_ms{schedule=\"shop\",target=\"http://a.test/\"} 41.5\n"));
     ck_assert(has(&a, "\nsonde_checks_without_series 1\n"));
     ck_assert(!has(&a, "target=\"http://b.test/\""));
     answer_free(&a);
+    schedule_world_stop();
+}
+END_TEST
+
+static void stored(struct store_req *s)
+{
+    sem_post(s->arg);
+}
+
+static uint32_t store_now(struct store_req *s, sem_t *done)
+{
+    s->arg = done;
+    ck_assert_int_eq(store_post(w.store, s), ERR_NONE);
+    while (sem_wait(done) != 0)
+        ;
+    ck_assert_int_eq(s->err, ERR_NONE);
+    uint32_t num = s->upload.info.num;
+    store_req_destroy(&s);
+    return num;
+}
+
+/* A batch of class schedule: nobody but the master opens one. */
+static void open_lane(char uuid[UUID_TEXT_MAX])
+{
+    static const char spec[] = "{\"url\":\"http://a.test/\"}";
+    uint8_t random[16];
+    sem_t done;
+    PTOK(sem_init(&done, 0, 0));
+    random_bytes(random, sizeof(random));
+    struct store_req *s = store_req_create(STORE_UPLOAD_BEGIN, stored, NULL);
+    uuid7_format(wall_now(), random, s->upload.info.uuid);
+    trace_format(random, s->upload.info.trace);
+    snprintf(uuid, UUID_TEXT_MAX, "%s", s->upload.info.uuid);
+    s->upload.info.cls = CLASS_SCHEDULE;
+    s->upload.info.deadline_s = 3600;
+    uint32_t num = store_now(s, &done);
+    s = store_req_create(STORE_UPLOAD_ROWS, stored, NULL);
+    s->upload.info.num = num;
+    s->upload.rows = mem_array(1, sizeof(*s->upload.rows));
+    s->upload.n_rows = 1;
+    s->upload.rows[0] = (struct store_row){.spec = spec, .spec_len = sizeof(spec) - 1};
+    store_now(s, &done);
+    s = store_req_create(STORE_UPLOAD_COMMIT, stored, NULL);
+    s->upload.info.num = num;
+    s->upload.info.total = 1;
+    store_now(s, &done);
+    PTOK(sem_destroy(&done));
+}
+
+START_TEST(test_a_lane_is_read_as_a_batch_and_changed_by_its_schedules_alone)
+{
+    static const char *const verbs[] = {"cancel", "pause", "resume", "retry-failed"};
+    char uuid[UUID_TEXT_MAX], path[100];
+    schedule_world_start();
+    open_lane(uuid);
+    snprintf(path, sizeof(path), "/api/v1/batches/%s", uuid);
+    expect(get(path), 200, "\"priority\":\"schedule\"");
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        snprintf(path, sizeof(path), "/api/v1/batches/%s/%s", uuid, verbs[i]);
+        expect(send_as(w.token, "POST", path, ""), 409, "\"code\":\"lane\"");
+    }
     schedule_world_stop();
 }
 END_TEST
@@ -387,6 +454,8 @@ TESTS(order, test_changes_reach_the_scheduler_in_the_order_of_their_commits,
       test_what_is_committed_takes_effect_when_the_scheduler_is_full_at_first)
 TESTS(reads, test_secrets_of_targets_are_never_shown,
       test_the_list_joins_what_is_stored_with_what_the_scheduler_knows,
-      test_pause_resume_and_delete_are_stored_then_told, test_a_master_without_a_scheduler_says_so,
+      test_pause_resume_and_delete_are_stored_then_told,
+      test_a_lane_is_read_as_a_batch_and_changed_by_its_schedules_alone,
+      test_a_master_without_a_scheduler_says_so,
       test_metrics_tell_sums_and_the_series_that_are_asked_for)
 CHECK_MAIN("schedules", puts_, large_ones, order, reads)
