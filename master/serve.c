@@ -162,6 +162,7 @@ static bool build_store(struct master *m, char *why)
                              .on_room = on_room,
                              .arg = &m->relay,
                              .retention_days = m->o->retention_days,
+                             .schedule_retention_hours = m->o->schedule_retention,
                              .retention_bytes = m->o->retention_bytes,
                              .retention_grace_s = m->o->retention_grace_s};
     return store_open(&c, &m->store, &m->boot, why, WHY_MAX) == ERR_NONE &&

@@ -79,6 +79,8 @@ struct task {
     bool judged, safe;            /* whether it may be asked twice */
     struct list_node straggler;   /* in core->stragglers: LEASED, old, without a twin */
     struct group *group;          /* of its target, when that asks for several agents */
+    struct run *run;              /* what a task of a lane has besides, NULL = nothing */
+    bool aside;                   /* READY, in batch->aside */
     uint64_t barred;              /* hash of an agent that has answered another one of them */
     struct lease_no lease;        /* the current or last one */
     uint64_t proof_of;            /* the counter of the lease whose proof is … */
@@ -88,6 +90,19 @@ struct task {
     bool forgotten;               /* a master before this one leased it */
     struct list_node node;        /* READY, WAITING: queue; LEASED: agent->leases */
     struct list_node batch_node;  /* batch->tasks, always */
+};
+
+/* A deadline of its own, and who should not be asked first (lane.c). */
+struct run {
+    struct task *task;
+    struct heap_node due; /* in core->due: its deadline, or when that is looked at again */
+    struct mono deadline_at;
+    struct mono shun_until;
+    struct mono looked_at; /* whether there are others, as of this tick … */
+    uint64_t looked_epoch; /* … and this fleet */
+    bool others;
+    unsigned n_shun;
+    uint64_t shun[];
 };
 
 /* The second lease of a task (straggle.c). */
@@ -131,6 +146,12 @@ struct batch {
     struct mono deadline_at;
     bool resumed; /* open before this start: not dispatched until core->hold_until */
     bool marked, had_agent;
+    bool lane, growing; /* growing: more may come, even if it is marked: until that is swept */
+    uint64_t read_to;   /* of a lane: what is behind it came by core_batch_add() alone */
+    struct list aside;  /* of a lane: tasks that no connected agent may take */
+    unsigned able;      /* agents that match and may be sent to, as of … */
+    uint64_t able_epoch;
+    struct mono able_at;
     uint64_t twins_made, run_slots[RUN_SLOTS]; /* straggle.c */
     uint32_t slots;                            /* tasks a target has at most */
     uint64_t left_out; /* the first task that no connected agent may take; 0 = none */
@@ -276,6 +297,7 @@ struct core {
     struct list troubled;     /* agents; whose trouble is the newest is first */
     struct list orphans;      /* agents; who holds nothing any more goes with the next scan */
     struct list hungry, stuck_hosts, rated_hosts, stragglers;
+    struct heap due; /* runs by their deadlines */
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
     size_t host_queue_most, host_queue_least;
     unsigned skipped_hosts_max, refill_rows_max;
@@ -287,7 +309,8 @@ struct core {
                           agent … */
     struct agent *alone_agent; /* … this one: it gets nothing else until it is empty, and then … */
     bool alone_runs;           /* … the task itself runs there */
-    size_t ready;              /* READY tasks, all batches that are not paused together */
+    size_t ready;              /* READY tasks, all batches that are not paused together, but for
+                                  those that are aside */
     size_t window_tasks, window_bytes, storing;
     size_t asked;         /* rows of all refills under way */
     unsigned connected;   /* agents with a session */
@@ -413,6 +436,8 @@ void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause 
 void lease_ended(struct core *c,
                  struct task *t); /* its result is on disk: out of memory, wherever it is */
 void lease_result(struct core *c, struct session *s, const struct msg_result *m, struct mono now);
+/* The master's own: t is in no queue and at no agent. message NULL: the cause says it all. */
+void lease_verdict(struct core *c, struct task *t, enum cause cause, const char *message);
 void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, bool release,
                 struct mono now);
 void lease_inflight(struct core *c, struct session *s, const struct msg_inflight *m,
@@ -443,16 +468,30 @@ void task_unready(struct core *c, struct task *t); /* READY → in no queue, to 
 void batch_queue(struct core *c, struct task *t, bool front); /* → READY; front: of its queue */
 void task_set_running(struct task *t, bool running);
 bool task_has_history(const struct task *t); /* that only memory knows */
+static inline bool task_counts_as_ready(const struct task *t)
+{
+    return t->state == TASK_READY && !t->aside && !t->batch->paused;
+}
 void batch_activate(struct core *c,
                     struct batch *b); /* its place in the turns follows its queues */
 void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n);
+void batch_grow(struct core *c, struct batch *b);        /* by one task */
 void batch_end_if_done(struct core *c, struct batch *b); /* may free b */
 void batch_destroy_all(struct core *c);
 void batch_tick(struct core *c, struct mono now);
 bool batch_matches(const struct batch *b, const struct agent *a);
 uint64_t batch_ended(const struct batch *b);
 
+/* lane.c: batches that grow, and tasks with a deadline of their own */
+void lane_give_deadline(struct core *c, struct task *t, int64_t in_ms, struct mono now);
+bool lane_allows(struct core *c, const struct task *t, const struct agent *a, struct mono now);
+struct mono lane_deadline(const struct task *t);    /* the batch's, or an earlier one of its own */
+void lane_requeued(struct core *c, struct task *t); /* → READY: its own deadline counts again */
+void lane_forget(struct core *c, struct task *t);
+void lane_tick(struct core *c, struct mono now); /* at every tick */
+
 /* stuck.c: why a batch does not advance */
+bool agent_able(const struct agent *a);
 enum waits_for batch_waits(struct core *c, struct batch *b, struct mono now);
 const char *batch_wait_text(const struct core *c, const struct batch *b, enum waits_for why);
 
@@ -488,6 +527,7 @@ void straggle_agent_gone(struct core *c, struct agent *a);
 bool straggle_take_over(struct core *c, struct task *t); /* t lost its own lease; false: no twin */
 
 /* slots.c: targets that ask for several agents */
+#define SLOTS_RESCAN_MS 5000 /* what was left out is looked at again at most this often */
 uint64_t slots_agent_hash(const char *name);
 void slots_join(struct core *c, struct task *t, uint32_t slot);
 void slots_leave(struct core *c, struct task *t);
@@ -495,7 +535,8 @@ void slots_set(struct task *t, const struct agent *a); /* who has it now; NULL =
 void slots_know(struct core *c, struct task *t, const struct core_refilled *r);
 bool slots_allow(const struct task *t, const struct agent *a);
 bool slots_surplus(struct core *c, struct task *t);   /* more want an agent than there are */
-void slots_leave_out(struct core *c, struct task *t); /* in no queue: gone from memory */
+void slots_leave_out(struct core *c, struct task *t); /* in no queue: gone from memory; of a lane
+                                                         → READY, aside */
 /* Its result is on the way to the store: others that this agent holds go to others. */
 void slots_answered(struct core *c, struct task *t, struct agent *a, struct mono now);
 void slots_tick(struct core *c, struct batch *b, struct mono now);

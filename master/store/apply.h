@@ -17,6 +17,9 @@ struct apply {
 };
 
 MUST_USE enum err apply_request(struct apply *a, struct store_req *r);
+/* The answer of a request that cannot be done, whatever the disk says: no error of the transaction.
+ */
+enum err apply_refuse(struct store_req *r, enum err e, const char *why);
 /* Sets x->verdict. */
 MUST_USE enum err apply_result(struct apply *a, struct store_result *x);
 /* What a request adds to the rows of a commit. */

@@ -224,6 +224,8 @@ bool sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
         .mark = (enum batch_mark)in_range(sqlite3_column_int(st, 23), MARK_EXPIRE + 1, &whole),
         .purged_at = {sqlite3_column_int64(st, 27)},
         .paused = sqlite3_column_int(st, 25) != 0,
+        .growing = sqlite3_column_int(st, 33) != 0,
+        .lane = sqlite3_column_int(st, 34) != 0,
     };
     for (int o = 0; o < OUTCOME_COUNT; o++)
         b->ended[o] = (uint64_t)sqlite3_column_int64(st, 16 + o);

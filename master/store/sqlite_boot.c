@@ -166,6 +166,8 @@ enum err sqlite_boot(struct sqlite_db *d, struct store_boot *boot)
     if (!e)
         e = read_holders(d, boot);
     if (!e)
+        e = sqlite_lanes_boot(d, boot);
+    if (!e)
         e = sqlite_events_boot(d, boot);
     boot->boot_epoch = (uint64_t)epoch;
     return e;

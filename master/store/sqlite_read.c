@@ -88,6 +88,8 @@ static enum err refill_rows(struct sqlite_db *d, struct store_req *r, sqlite3_st
             .task = (uint64_t)sqlite3_column_int64(st, 0),
             .host_hash = (uint64_t)sqlite3_column_int64(st, 1),
             .slot = (uint32_t)sqlite3_column_int64(st, 3),
+            .at = {sqlite3_column_int64(st, 4)},
+            .deadline_ms = sqlite3_column_int64(st, 5),
         };
         t->spec = sqlite_put_object(d, &r->arena, st, 2, NO_SPEC, &t->spec_len);
         if (r->refill.n == limit || r->arena.len >= STORE_PAGE_BYTES)
@@ -114,7 +116,8 @@ static enum err target_answers(struct sqlite_db *d, struct store_req *r, uint64_
         }
         const char *agent = (const char *)sqlite3_column_text(st, 1);
         r->refill.answers[r->refill.n_answers++] = (struct store_answer){
-            (uint64_t)sqlite3_column_int64(st, 0), hash64(agent, strlen(agent))};
+            (uint64_t)sqlite3_column_int64(st, 0), hash64(agent, strlen(agent)),
+            (uint32_t)sqlite3_column_int64(st, 2)};
     }
     sqlite3_reset(st);
     return e;
@@ -252,8 +255,9 @@ static void list_row(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st)
     struct batch_info *b = &r->batch_list.infos[r->batch_list.n];
     d->damaged += !sqlite_batch_row(st, b);
     r->batch_list.last = b->num;
+    bool kind = !b->lane || r->batch_list.lanes;
     bool phase = r->batch_list.phases == 0 || (r->batch_list.phases & 1u << batch_info_phase(b));
-    if (phase && has_labels(r, b))
+    if (kind && phase && has_labels(r, b))
         r->batch_list.n++;
     else
         batch_info_fini(b);
@@ -417,7 +421,7 @@ static void rebase_row(const struct strbuf *arena, struct store_result_row *row)
         sqlite_rebase(arena, strings[i]);
 }
 
-/* What the user gave: of the task's own row. */
+/* What the user gave: of the task's own row, or of its check. */
 static enum err add_task(struct sqlite_db *d, struct strbuf *arena, struct store_result_row *row)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_TASK_GET);

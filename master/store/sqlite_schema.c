@@ -72,6 +72,23 @@ static const char *const STEPS[] = {
     "CREATE TABLE events(seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, number INTEGER NOT NULL,"
     " at INTEGER NOT NULL, kind TEXT NOT NULL, agent TEXT, cause TEXT, detail TEXT, evidence TEXT);"
     "CREATE UNIQUE INDEX events_name ON events(epoch, number);",
+    /* Lanes: batches that grow. A task of one is a run of a check: its spec is '', for the check
+       has it. NULLs of other tasks cost a byte each. run_at: of the slot, in microseconds as
+       everywhere; run_deadline: milliseconds from there. Lanes go earlier than batches, so each
+       kind has an index of what has ended. */
+    "CREATE TABLE checks(id INTEGER PRIMARY KEY AUTOINCREMENT, schedule INTEGER NOT NULL,"
+    " key TEXT NOT NULL, spec TEXT NOT NULL, user_id TEXT, host TEXT NOT NULL,"
+    " host_hash INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " removed_at INTEGER NOT NULL DEFAULT 0);"
+    "ALTER TABLE tasks ADD COLUMN run_check INTEGER;"
+    "ALTER TABLE tasks ADD COLUMN run_seq INTEGER;"
+    "ALTER TABLE tasks ADD COLUMN run_at INTEGER;"
+    "ALTER TABLE tasks ADD COLUMN run_deadline INTEGER;"
+    "ALTER TABLE batches ADD COLUMN growing INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE batches ADD COLUMN lane TEXT;"
+    "DROP INDEX batches_kept;"
+    "CREATE INDEX batches_kept ON batches(ended_at, num) WHERE state = 2 AND lane IS NULL;"
+    "CREATE INDEX lanes_kept ON batches(ended_at, num) WHERE state = 2 AND lane IS NOT NULL;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

@@ -208,6 +208,8 @@ static size_t weight(const struct store_req *r)
         n += r->upload.n_rows * sizeof(*r->upload.rows);
     if (r->op == STORE_RESULTS)
         n += r->results.n * sizeof(*r->results.items);
+    if (r->op == STORE_RUNS_ADD)
+        n += r->runs.n * sizeof(*r->runs.items);
     if (r->op == STORE_EVENTS_ADD)
         n += r->events.n * (sizeof(*r->events.items) + EVENT_WEIGHT);
     return n;

@@ -67,6 +67,8 @@ struct batch_info {
     enum cause mark_cause;
     bool paused;                  /* nothing of it is dispatched */
     bool log_tasks;               /* each step of its tasks is logged, here and at the agents */
+    bool lane;                    /* the runs of schedules, opened by LANE_OPEN … */
+    bool growing;                 /* … and not closed: it does not end, whatever its counts say */
     char retry_of[UUID_TEXT_MAX]; /* the batch whose tasks these are once more; "" = none */
 };
 void batch_info_fini(struct batch_info *b);
@@ -135,11 +137,15 @@ enum store_op {
     STORE_RESULTS,       /* results: verdict of each given back */
     STORE_MARK,  /* mark.batch, mark, cause: committed, then swept; progress goes to on_swept */
     STORE_PAUSE, /* pause: committed; nothing changes when the batch has ended */
-    STORE_AGENT_EMPTY,  /* agent.name, at: it is gone and holds no task any more */
-    STORE_EVENTS_ADD,   /* events: what is there already is left as it is */
-    STORE_LANE_OPEN,    /* lane.info in (num is given back): an open-ended batch, open at once */
-    STORE_LANE_CLOSE,   /* lane.info.num: nothing is added to it any more */
-    STORE_RUNS_ADD,     /* runs: rows of their tasks; first of each is given back */
+    STORE_AGENT_EMPTY, /* agent.name, at: it is gone and holds no task any more */
+    STORE_EVENTS_ADD,  /* events: what is there already is left as it is */
+    STORE_LANE_OPEN,   /* lane.info in (num and the times are given back): an open-ended batch, open
+                          at once. ERR_EXISTS: its uuid is taken */
+    STORE_LANE_CLOSE,  /* lane.info.num: nothing is added to it any more; it ends when all has.
+                          ERR_NOT_FOUND: it does not grow (any more) */
+    STORE_RUNS_ADD,    /* runs: rows of their tasks; first of each is given back. All of them or
+                          none. ERR_NOT_FOUND: a lane of them does not grow; ERR_FULL: it has no
+                          ordinals left. Either way: open another */
     STORE_SCHEDULE_PUT, /* put; ERR_EXISTS: another version is there; ERR_FULL: too many checks */
     STORE_SCHEDULE_REMOVE, /* name → name.id; its checks are no more. ERR_NOT_FOUND */
     STORE_SCHEDULE_PAUSE,  /* name, paused → name.id; ERR_NOT_FOUND */
@@ -197,14 +203,18 @@ struct store_result { /* in: all but verdict */
         verdict; /* out: STORED or DUPLICATE (there was one already) or REJECTED (no such task) */
     bool again;  /* out, DUPLICATE: this agent has answered another task of the target; this one has
                     no result yet */
+    bool lane;   /* out: of a run */
 };
 struct store_task { /* a refilled task */
     uint64_t task, host_hash;
     const char *spec;
     uint32_t spec_len, slot;
+    struct wall at;      /* of a run: of its slot; unset: an ordinary task */
+    int64_t deadline_ms; /* of it, from `at` on; 0 = the batch's */
 };
 struct store_answer { /* a task with a result of an agent, of a target that has others without */
     uint64_t task, agent; /* hash64 of the agent's name */
+    uint32_t slot;
 };
 struct store_result_row {
     uint64_t seq, task;
@@ -333,6 +343,7 @@ struct store_req {
             unsigned phases;                             /* of these; 0 = of any */
             struct store_label labels[STORE_LABELS_MAX]; /* with all of these, borrowed */
             unsigned n_labels;
+            bool lanes;               /* those, too */
             struct batch_info *infos; /* out */
             unsigned n;
             uint32_t last; /* out: the lowest number looked at … */
@@ -362,7 +373,7 @@ struct store_req {
             char *lane; /* OPEN: schedule_lane(); heap */
         } lane;
         struct {
-            struct store_run *items; /* heap; at most STORE_RUNS_ONCE */
+            struct store_run *items; /* heap; at most STORE_RUNS_ONCE, of STORE_COMMIT_ROWS tasks */
             unsigned n;
         } runs;
         struct store_put put;
@@ -511,7 +522,8 @@ struct store_config {
      * the grace: who waited for its end can read it. */
     int64_t retention_days, retention_bytes, retention_grace_s;
     /* Of lanes, in place of retention_days: raw results of schedules; and of their hours and days.
-     * 0 = never. */
+     * 0 = never. A lane stays until its hours are rolled up in any case: its end must lie before
+     * meta's `rolled_until` (microseconds of the time of day). */
     int64_t schedule_retention_hours, history_days;
 };
 /* What a starting master needs, read synchronously by store_open. */

@@ -19,9 +19,10 @@ struct store_run { /* RUNS_ADD */
     uint64_t check, seq;
     struct wall at;
     uint64_t host_hash;
-    uint32_t n;     /* tasks, of one target: slots 0 … n - 1 */
-    uint64_t first; /* out: the first of them */
-    void *arg;      /* the poster's own */
+    uint32_t n;              /* tasks, of one target: slots 0 … n - 1; at least one */
+    struct wall deadline_at; /* of its tasks; unset: the lane's */
+    uint64_t first;          /* out: the first of them */
+    void *arg;               /* the poster's own */
 };
 
 /* SCHEDULE_PUT. One transaction: all of it or nothing. Strings are borrowed until done. */

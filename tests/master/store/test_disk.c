@@ -125,6 +125,39 @@ START_TEST(full_disk_in_mid_sweep_loses_nothing)
 }
 END_TEST
 
+/* What is rolled back gave ids and counts away: they are given again. */
+START_TEST(full_disk_keeps_lanes_and_runs_until_there_is_room)
+{
+    uint32_t num = fx_lane(1);
+    fx_checks(100);
+    fx_runs(num, 1, 50, 1);
+    write_errno = ENOSPC;
+    unsigned answered = 0;
+    struct store_req *opened = fx_lane_req(1), *more = fx_runs_req(num, 51, 50, 1),
+                     *closed = fx_req(STORE_LANE_CLOSE);
+    closed->lane.info.num = num;
+    opened->arg = more->arg = closed->arg = &answered;
+    ck_assert_int_eq(store_post(fx, opened), ERR_NONE);
+    ck_assert_int_eq(store_post(fx, more), ERR_NONE);
+    ck_assert_int_eq(store_post(fx, closed), ERR_NONE);
+    wait_disk_full(1);
+    ck_assert_uint_eq(answered, 0);
+    write_errno = 0;
+    fx_wait(&answered, 3);
+    ck_assert(!opened->err && !more->err && !closed->err);
+    ck_assert_uint_eq(more->runs.items[0].first, task_id(num, 50));
+    ck_assert_uint_eq(fx_runs(opened->lane.info.num, 1, 10, 1), task_id(opened->lane.info.num, 0));
+    ck_assert_uint_eq(fx_info(num).total, 100);
+    ck_assert(!fx_info(num).growing);
+    store_req_destroy(&opened);
+    store_req_destroy(&more);
+    store_req_destroy(&closed);
+    ck_assert_uint_eq(fx_results(num, 0, 100, CAUSE_NONE, ACK_STORED), 100);
+    ck_assert(fx_info(num).ended_at.us != 0);
+    fx_check_green();
+}
+END_TEST
+
 START_TEST(full_disk_lets_readers_read)
 {
     uint32_t num = fx_batch(10);
@@ -323,7 +356,8 @@ static void teardown(void)
 }
 
 TESTS(disk_tests, full_disk_refuses_rows_and_takes_them_again_later, quota_counts_as_full,
-      full_disk_keeps_results_and_marks_until_there_is_room, full_disk_in_mid_sweep_loses_nothing,
+      full_disk_keeps_results_and_marks_until_there_is_room,
+      full_disk_keeps_lanes_and_runs_until_there_is_room, full_disk_in_mid_sweep_loses_nothing,
       full_disk_lets_readers_read, upload_can_be_given_up_on_a_full_disk,
       close_on_a_full_disk_answers_and_loses_nothing_committed,
       failed_fsync_ends_the_process_unacknowledged, failed_write_ends_the_process_unacknowledged,
