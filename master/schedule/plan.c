@@ -293,6 +293,20 @@ struct plan_gap plan_refuse(struct plan_item *it, enum plan_miss why)
     return it->gap;
 }
 
+struct wall plan_next_at(const struct plan *p, const struct plan_item *it)
+{
+    return heap_linked(&it->node) ? slot_wall(p, it, it->next_ms) : (struct wall){0};
+}
+
+int64_t plan_interval_ms(const struct plan *p, const struct plan_item *it, struct plan_now now,
+                         int64_t late_ms, int64_t most)
+{
+    if (is_interval(it))
+        return it->rule->every_ms;
+    int64_t ms = it->next_ms - (line_now(p, it, now) - late_ms);
+    return it->next_ms == RULE_NEVER || ms > most ? most : ms;
+}
+
 static int64_t sooner(const struct heap *h, int64_t line, int64_t wait)
 {
     struct heap_node *n = heap_min(h);

@@ -20,10 +20,13 @@
  * state ──► transition (journal), incidents
  *
  * A slot is run or missed, never both and never neither: it counts as run once its rows are
- * committed, or once they are on their way to the store, which keeps what it takes in order.
+ * committed, or once they are on their way to the store, which keeps what it takes in order. So the
+ * order of the calls of run and journal, and of snapshots between them, is that of the commits: a
+ * run whose gap before it is not on disk, or the other way round, would be a hole in the books.
  * Bounds: one run at a time of each check; SCHEDULE_TARGETS_MAX checks.
  */
-#define SCHEDULER_RECENT 16 /* newest tasks of a check that are remembered */
+#define SCHEDULER_RECENT   16  /* newest tasks of a check that are remembered */
+#define SCHEDULER_SHUN_MAX 128 /* as CORE_SHUN_MAX: more who have spoken are not named */
 
 struct scheduler;
 
@@ -39,8 +42,8 @@ struct scheduler_run {
     uint64_t host_hash;
     const uint64_t *shun; /* hashes (hash64 of the name; 0 is told as 1) of agents that have spoken:
                              others are preferred */
-    unsigned n_shun;
-    int64_t deadline_ms; /* from now: later nobody wants to know */
+    unsigned n_shun;      /* at most SCHEDULER_SHUN_MAX */
+    int64_t deadline_ms;  /* from now: later nobody wants to know */
 };
 
 /* What is to be kept, in order. Strings are borrowed during the call. */
@@ -107,9 +110,11 @@ struct scheduler *scheduler_create(const struct scheduler_ops *ops, void *arg,
                                    uint64_t last_incident, struct check_now now);
 void scheduler_destroy(struct scheduler **sp);
 
-/* ---- a start: all of it before the first tick */
-/* Takes s, whose id the store gave. */
-void scheduler_load_schedule(struct scheduler *x, uint64_t id, struct schedule *s);
+/* ---- a start: all of it before the first tick. Actions come from scheduler_loaded() on. */
+/* Takes s, whose id the store gave. since: its row's changed_at: of what lies before, nothing is
+ * due that is not settled already, though the last snapshot may not know of the change. */
+void scheduler_load_schedule(struct scheduler *x, uint64_t id, struct schedule *s,
+                             struct wall since);
 struct scheduler_check { /* strings are copied */
     uint64_t id;
     const char *key, *spec, *host;
@@ -156,10 +161,11 @@ struct scheduler_result {
 };
 void scheduler_result(struct scheduler *x, const struct scheduler_result *r, struct check_now now);
 
-/* Each check once, in chunks by id: f is called with at most SCHEDULER_CHUNK of them. */
+/* Each check once, by id: f is called for each chunk (id / SCHEDULER_CHUNK) with all that are in
+ * it. Gaps that have grown since they were told are journalled first. */
 #define SCHEDULER_CHUNK 4096
 typedef void scheduler_saved_f(void *arg, const struct scheduler_saved *items, size_t n);
-void scheduler_snapshot(const struct scheduler *x, scheduler_saved_f *f, void *arg);
+void scheduler_snapshot(struct scheduler *x, scheduler_saved_f *f, void *arg);
 
 /* ---- views: copies for the API */
 struct scheduler_view { /* of a schedule */
@@ -204,6 +210,7 @@ void scheduler_check_views_free(struct scheduler_check_view *v, size_t n);
 struct scheduler_stats { /* atomics: any thread may read */
     struct gauge schedules, checks, checks_by_state[VERDICT_STATES], flapping, running, incidents;
     struct counter runs, confirms, missed[PLAN_MISS_COUNT], transitions, incidents_opened;
+    struct counter lost; /* runs given up, because what ends them never came: a bug of somebody */
     struct histogram start_lag_ms; /* from the slot to the commit of its rows */
 };
 struct scheduler_stats *scheduler_stats(struct scheduler *x);
