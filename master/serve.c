@@ -217,6 +217,7 @@ static bool build_api(struct master *m, char *why)
                            .agents_port = hub_port(m->hub),
                            .body_max_bytes = m->o->body_max,
                            .open_tasks_max = m->o->max_open_tasks,
+                           .check_metrics = m->o->check_metrics,
                            .trusted_proxies = m->o->trusted_proxies};
     if (api_create(&c, &m->api, why, WHY_MAX) != ERR_NONE)
         return false;

@@ -190,6 +190,8 @@ struct scheduler_check_view {
     uint64_t slot, incident;
     double total_ms;                   /* of the last result; < 0: none */
     int64_t cert_not_after;            /* 0 = none */
+    bool has_goal;                     /* its schedule's */
+    struct slo_goal goal;
     uint64_t recent[SCHEDULER_RECENT]; /* tasks, newest first; 0 = no more */
 };
 struct scheduler_filter {
