@@ -163,7 +163,8 @@ static bool build_store(struct master *m, char *why)
                              .arg = &m->relay,
                              .retention_days = m->o->retention_days,
                              .retention_bytes = m->o->retention_bytes,
-                             .retention_grace_s = m->o->retention_grace_s};
+                             .retention_grace_s = m->o->retention_grace_s,
+                             .history_days = m->o->history_days};
     return store_open(&c, &m->store, &m->boot, why, WHY_MAX) == ERR_NONE &&
            token_first_admin(m->dir, why, WHY_MAX) == ERR_NONE;
 }
