@@ -172,7 +172,6 @@ static bool build_store(struct master *m, char *why)
                              .schedule_retention_hours = m->o->schedule_retention,
                              .retention_bytes = m->o->retention_bytes,
                              .retention_grace_s = m->o->retention_grace_s,
-                             .schedule_retention_hours = m->o->schedule_retention,
                              .history_days = m->o->history_days};
     return store_open(&c, &m->store, &m->boot, why, WHY_MAX) == ERR_NONE &&
            token_first_admin(m->dir, why, WHY_MAX) == ERR_NONE;
@@ -217,7 +216,6 @@ static bool build_api(struct master *m, char *why)
                            .agents_port = hub_port(m->hub),
                            .body_max_bytes = m->o->body_max,
                            .open_tasks_max = m->o->max_open_tasks,
-                           .check_metrics = m->o->check_metrics,
                            .trusted_proxies = m->o->trusted_proxies};
     if (api_create(&c, &m->api, why, WHY_MAX) != ERR_NONE)
         return false;

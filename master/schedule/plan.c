@@ -119,7 +119,7 @@ static int64_t settled_until(const struct plan_item *it, int64_t now_ms)
         return since;
     if (last > now_ms + ahead)
         last = now_ms;
-    else if (is_interval(it))
+    else if (is_interval(it) && last > since) /* else it was another rule's, or before a pause */
         last += it->rule->every_ms / 2;
     return last > since ? last : since;
 }

@@ -219,6 +219,16 @@ void sched_publish(struct scheduler *x)
 
 /* ---- its places in plan and heap */
 
+/* What cron is late by its spread is still to come, though its minute has begun. */
+void sched_begin_at(struct sched_check *c, struct wall at)
+{
+    const struct rule *r = &c->of->def->rule;
+    if (r->kind == RULE_CRON)
+        at.us -= rule_offset_ms(r, c->item.key) * 1000;
+    if (at.us > c->item.since.us)
+        c->item.since = at;
+}
+
 void sched_enter_plan(struct scheduler *x, struct sched_check *c)
 {
     c->item.rule = &c->of->def->rule;

@@ -118,6 +118,8 @@ void sched_bury(struct scheduler *x); /* frees the doomed */
 /* Around each change of its state: takes it out of the figures, and puts it in again. */
 void sched_uncount(struct scheduler *x, const struct sched_check *c);
 void sched_count(struct scheduler *x, const struct sched_check *c);
+/* Nothing of it that was due before this moment is due any more: not before an earlier one. */
+void sched_begin_at(struct sched_check *c, struct wall at);
 void sched_enter_plan(struct scheduler *x, struct sched_check *c);
 /* Its news may be too old sooner than the heap knows. */
 void sched_watch_age(struct scheduler *x, struct sched_check *c);

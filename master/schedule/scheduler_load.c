@@ -57,8 +57,7 @@ void scheduler_load_check(struct scheduler *x, uint64_t schedule, const struct s
 {
     struct sched_schedule *s = sched_find_schedule(x, schedule);
     struct sched_check *c = sched_hold_check(x, s, as);
-    if (s->since.us > c->item.since.us)
-        c->item.since = s->since;
+    sched_begin_at(c, s->since);
     if (saved != NULL)
         take_up(x, c, saved);
 }

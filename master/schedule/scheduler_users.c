@@ -46,7 +46,8 @@ static void pause_check(struct scheduler *x, struct sched_check *c)
 
 static void resume_check(struct scheduler *x, struct sched_check *c)
 {
-    c->item.since = x->now.wall;
+    c->item.since = (struct wall){1};
+    sched_begin_at(c, x->now.wall);
     sched_enter_plan(x, c);
 }
 

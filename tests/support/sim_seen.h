@@ -8,8 +8,10 @@
  * (sim_run.h), so that a kind which never comes any more is a failure and not a weaker storm.
  *
  * SEEN(kind) counts; outside of a simulation (unit tests of the core use the same world) it does
- * nothing. C: the core's storm must see it; S: that of sessions; CS: both.
+ * nothing. C: the core's storm must see it; S: that of sessions; CS: both. The storm of another
+ * machine defines SIM_KINDS of its own before it includes this, all with C.
  */
+#ifndef SIM_KINDS
 /* clang-format off */
 #define SIM_KINDS(X)                                                                        \
     /* the path */                                                                          \
@@ -137,6 +139,7 @@
     X(skips_full,       C,  "as many hosts are passed over as may be")                      \
     X(rate_waits,       C,  "a host waits for its rate")
 /* clang-format on */
+#endif
 
 enum sim_kind {
 #define SIM_KIND_ENUM(id, storms, text) SAW_##id,
