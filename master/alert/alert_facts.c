@@ -126,7 +126,7 @@ static void put_incident(struct json_out *w, const struct incident *i)
     static const char *const kinds[] = {"target", "fleet", "agent"};
     json_key(w, "incident");
     json_obj_begin(w);
-    json_u64(w, "id", i->id);
+    json_id(w, "id", i->id);
     json_str(w, "kind", kinds[i->kind]);
     json_str(w, "state", incident_state_word(i->state));
     json_str(w, "host", i->host);

@@ -11,7 +11,8 @@
 
 static int take_state(struct query *q)
 {
-    static const enum delivery_state all[] = {DELIVERY_PENDING, DELIVERY_DONE, DELIVERY_FAILED};
+    static const enum delivery_state all[] = {DELIVERY_PENDING, DELIVERY_DONE, DELIVERY_FAILED,
+                                              DELIVERY_SKIPPED};
     const char *word = query_str(q, "state");
     if (!word)
         return -1;

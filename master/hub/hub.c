@@ -468,10 +468,10 @@ static void open_core(struct hub *h, const struct hub_config *c)
     timekeeper_init(&h->timekeeper, h->core, &h->courier, &h->overloaded, wake_hub, h);
     h->timekeeper.outgoing.on_alerts = c->on_alerts;
     h->timekeeper.outgoing.alerts_arg = c->alerts_arg;
-    timekeeper_load(&h->timekeeper, &c->boot->timetable);
     h->courier.on_result = timekeeper_result;
     h->courier.on_answer = timekeeper_answer;
     h->courier.lane_arg = &h->timekeeper;
+    timekeeper_load(&h->timekeeper, &c->boot->timetable);
 }
 
 enum err hub_create(const struct hub_config *c, struct hub **out, char *why, size_t why_max)

@@ -323,6 +323,19 @@ static void on_refused(struct outgoing *o, struct store_req *q)
     list_push_front(&o->stages, &s->node);
 }
 
+static void on_journal(struct outgoing *o, struct store_req *q)
+{
+    if (q->err)
+        LOG(LOG_ERROR, "hub", "journal_not_stored", LERR("err", q->err), LS("why", q->why));
+    else if (q->journal.queued > 0 && o->on_alerts != NULL)
+        o->on_alerts(o->alerts_arg);
+    for (unsigned i = 0; i < q->journal.n; i++) {
+        const struct store_entry *e = &q->journal.items[i];
+        if (e->kind == ENTRY_INCIDENT && e->action == INCIDENT_DID_ACK)
+            o->on_acked(o->arg, e->incident.id);
+    }
+}
+
 void outgoing_answer(struct outgoing *o, struct store_req *q, struct mono now)
 {
     if (q->op == STORE_SNAPSHOT) {
@@ -333,10 +346,7 @@ void outgoing_answer(struct outgoing *o, struct store_req *q, struct mono now)
     }
     o->under_way--;
     if (q->op == STORE_JOURNAL) {
-        if (q->err)
-            LOG(LOG_ERROR, "hub", "journal_not_stored", LERR("err", q->err), LS("why", q->why));
-        else if (q->journal.queued > 0 && o->on_alerts != NULL)
-            o->on_alerts(o->alerts_arg);
+        on_journal(o, q);
         return;
     }
     if (q->err) {

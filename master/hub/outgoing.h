@@ -39,6 +39,8 @@ struct outgoing {
     void (*on_began)(void *arg, uint64_t check, uint64_t seq, uint64_t first, unsigned n,
                      struct mono now);
     void *arg;
+    /* Hub thread: that somebody has this incident is committed. */
+    void (*on_acked)(void *arg, uint64_t incident);
     void (*on_alerts)(void *arg); /* hub thread: deliveries were queued; NULL = nobody */
     void *alerts_arg;
 };

@@ -43,6 +43,18 @@ static void on_began(void *arg, uint64_t check, uint64_t seq, uint64_t first, un
     scheduler_began(t->scheduler, check, seq, first, n, check_now());
 }
 
+static void on_acked(void *arg, uint64_t incident)
+{
+    struct timekeeper *t = arg;
+    LIST_EACH_SAFE (&t->acks, n, tmp) {
+        struct schedule_req *r = CONTAINER_OF(n, struct schedule_req, letter.node);
+        if (r->incident != incident)
+            continue;
+        list_remove(&t->acks, n);
+        r->done(r);
+    }
+}
+
 /* ---- life */
 
 void timekeeper_init(struct timekeeper *t, struct core *core, struct courier *courier,
@@ -54,12 +66,14 @@ void timekeeper_init(struct timekeeper *t, struct core *core, struct courier *co
     t->outgoing.on_began = on_began;
     t->outgoing.arg = t;
     list_init(&t->wait);
+    list_init(&t->acks);
+    t->outgoing.on_acked = on_acked;
     t->box = mailbox_create("hub-schedules", SCHEDULE_REQS_MAX, SIZE_MAX, wake, wake_arg);
 }
 
 void timekeeper_fini(struct timekeeper *t)
 {
-    REQUIRE(list_empty(&t->wait));
+    REQUIRE(list_empty(&t->wait) && list_empty(&t->acks));
     outgoing_fini(&t->outgoing);
     lanes_fini(&t->lanes);
     scheduler_destroy(&t->scheduler);
@@ -176,6 +190,10 @@ static void serve(struct timekeeper *t, struct schedule_req *r)
         break;
     case SREQ_ACK:
         r->err = scheduler_ack(t->scheduler, r->incident, r->who, r->note, check_now());
+        if (r->err == ERR_NONE && !t->stopping) {
+            list_push_back(&t->acks, &r->letter.node);
+            return;
+        }
         break;
     case SREQ_SCHEDULES:
         r->n_views = scheduler_views(t->scheduler, r->name[0] ? r->name : NULL, &r->views);
@@ -331,7 +349,12 @@ bool timekeeper_stopped(struct timekeeper *t)
 
 void timekeeper_close(struct timekeeper *t)
 {
+    struct list_node *n;
     mailbox_close(t->box);
     t->stopping = true;
     (void)take_letters(t);
+    while ((n = list_pop_front(&t->acks)) != NULL) {
+        struct schedule_req *r = CONTAINER_OF(n, struct schedule_req, letter.node);
+        r->done(r);
+    }
 }

@@ -182,7 +182,7 @@ enum err sqlite_delivery_add(struct sqlite_db *d, struct store_req *r, struct wa
 enum err sqlite_delivery_tell(struct sqlite_db *d, struct store_req *r)
 {
     const struct store_delivery *x = &r->delivery;
-    REQUIRE(x->id != 0 && x->state <= DELIVERY_FAILED);
+    REQUIRE(x->id != 0 && x->state <= DELIVERY_SKIPPED);
     REQUIRE((x->state == DELIVERY_PENDING) == (x->ended_at.us == 0));
     sqlite3_stmt *st = sqlite_use(d, SQL_DELIVERY_TELL);
     sqlite3_bind_int64(st, 1, (sqlite3_int64)x->id);
@@ -210,7 +210,7 @@ static bool delivery_row(sqlite3_stmt *st, struct store_delivery *x)
         .incident = (uint64_t)sqlite3_column_int64(st, 2),
         .dedup = sqlite_dup_column(st, 3, false, &whole),
         .facts = sqlite_dup_column(st, 4, true, &whole),
-        .state = state <= DELIVERY_FAILED ? (enum delivery_state)state : DELIVERY_FAILED,
+        .state = state <= DELIVERY_SKIPPED ? (enum delivery_state)state : DELIVERY_FAILED,
         .attempts = (unsigned)sqlite3_column_int64(st, 6),
         .created_at = {sqlite3_column_int64(st, 7)},
         .next_at = {sqlite3_column_int64(st, 8)},
@@ -218,7 +218,7 @@ static bool delivery_row(sqlite3_stmt *st, struct store_delivery *x)
         .status = sqlite3_column_int(st, 10),
         .error = sqlite_dup_column(st, 11, false, &whole),
     };
-    if (whole && x->channel && x->facts && state <= DELIVERY_FAILED)
+    if (whole && x->channel && x->facts && state <= DELIVERY_SKIPPED)
         return true;
     store_delivery_fini(x);
     return false;
