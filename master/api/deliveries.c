@@ -19,8 +19,9 @@ static int take_state(struct query *q)
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (strcmp(delivery_state_word(all[i]), word) == 0)
             return (int)all[i];
-    query_fail(q, "query parameter 'state' must be pending, delivered or failed, got \"%.40s\"",
-               word);
+    query_fail(
+        q, "query parameter 'state' must be pending, delivered, failed or skipped, got \"%.40s\"",
+        word);
     return -1;
 }
 

@@ -317,7 +317,8 @@ const char *delivery_state_word(enum delivery_state s)
 {
     static const char *const words[] = {[DELIVERY_PENDING] = "pending",
                                         [DELIVERY_DONE] = "delivered",
-                                        [DELIVERY_FAILED] = "failed"};
+                                        [DELIVERY_FAILED] = "failed",
+                                        [DELIVERY_SKIPPED] = "skipped"};
     REQUIRE((size_t)s < ARRAY_LEN(words));
     return words[s];
 }

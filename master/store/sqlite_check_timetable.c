@@ -33,7 +33,7 @@ static const char *const RULES[] = {
     "SELECT 'channel ' || name || ': its definition is damaged' FROM channels "
     "WHERE NOT json_valid(doc)",
     "SELECT 'delivery ' || id || ': state ' || state || ' does not fit its end' FROM deliveries "
-    "WHERE state NOT BETWEEN 0 AND 2 OR (state = 0) <> (ended_at = 0)",
+    "WHERE state NOT BETWEEN 0 AND 3 OR (state = 0) <> (ended_at = 0)",
     "SELECT 'delivery ' || id || ': its facts are damaged' FROM deliveries "
     "WHERE NOT json_valid(facts)",
 };

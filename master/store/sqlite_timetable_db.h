@@ -14,7 +14,7 @@
     "status, error"
 /* ?1 before, ?2 limit, ?3 channel, ?4 state, ?5 incident */
 #define DELIVERY_FILTER                                                                            \
-    "id < ?1 AND (?3 IS NULL OR channel = ?3) AND (?4 < 0 OR state = ?4) AND "                     \
+    "id < ?1 AND (?3 IS NULL OR channel = ?3) AND (state = ?4 OR (?4 < 0 AND state < 3)) AND "     \
     "(?5 = 0 OR incident = ?5) ORDER BY id DESC LIMIT ?2"
 
 /* X(id, who prepares it: W writer, R reader, text). */

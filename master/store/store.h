@@ -494,7 +494,7 @@ struct store_req {
         struct {
             uint64_t before;
             char channel[65];  /* "" = any */
-            int state;         /* −1 = any */
+            int state;         /* −1 = any but skipped */
             uint64_t incident; /* 0 = any */
             bool due;          /* pending ones by next_at instead, oldest first */
             unsigned limit;

@@ -145,9 +145,11 @@ def test_the_night_of_the_sick_prober(w):
         w.api.must("PUT", "alerts/ops", {"kind": "webhook", "url": r.url("/hook")}, status=201)
         targets = [w.url("/ok", host=f"h{i}.ok.test", port="https") for i in range(8)]
         put(w, "night", targets, agents={"names": ["sick"]}, alerts=["ops"])
-        put(w, "day", [w.url("/ok", host=f"h{i}.ok.test", port="https") for i in range(8)], agents={"names": ["well"]})
+        put(w, "day", [w.url("/ok", host=f"g{i}.ok.test", port="https") for i in range(8)], agents={"names": ["well"]})
         wait_state(w, "night", "down", 30)
-        (told,) = w.wait_for(lambda: r.told(), 60, "somebody is told")
+        told = w.wait_for(lambda: r.told(), 60, "somebody is told")
+        equal(len(told), 1, f"messages: {told}")
+        (told,) = told
         equal((told["event"], told["incident"]["kind"], told["incident"]["agent"]), ("system_event", "agent", "sick"),
               "the one message")
         expect(all(i["kind"] == "agent" for i in incidents(w)), "a target has an incident", incidents(w))
@@ -163,7 +165,7 @@ def test_no_data_is_unknown_and_never_up(w):
     wait_state(w, "quiet", "unknown", 20)
     c = w.wait_for(lambda: whole(w, check(w, "quiet")["id"])["missed"] and whole(w, check(w, "quiet")["id"]), 20,
                    "what was missed is told")
-    equal(c["missed"][0]["why"], "no_agent", "why")
+    equal(c["missed"][0]["reason"], "no_agent", "why")
     w.agent("a1")
     wait_state(w, "quiet", "up")
     states = [t["to"] for t in whole(w, c["id"])["transitions"]]
@@ -185,7 +187,7 @@ def test_the_master_is_down_and_nothing_comes_in_a_burst(w):
         time.sleep(3)
         expect(r.seen - before <= 10 * 10, "a burst:", r.seen - before)
         for c in checks(w, "steady"):
-            down = [m for m in whole(w, c["id"])["missed"] if m["why"] == "master_down"]
+            down = [m for m in whole(w, c["id"])["missed"] if m["reason"] == "master_down"]
             equal(len(down), 1, "records of what was missed")
             expect(9 <= down[0]["count"] <= 20, "slots that were missed", down)
     w.check_store()

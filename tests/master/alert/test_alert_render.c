@@ -43,7 +43,7 @@ START_TEST(test_the_facts_are_what_a_webhook_gets)
     has("\"title\":\"DOWN: shop.example, connect_refused\"");
     has("\"since\":\"2026-01-01T00:00:00.000000Z\"");
     has("\"first_agent\":\"bj-1\"");
-    has("\"id\":17");
+    has("\"id\":\"17\"");
     ck_assert_str_eq(m.url, "http://w.example/");
     ck_assert_ptr_null(header("X-Sonde-Signature"));
 }
