@@ -73,7 +73,7 @@ static bool all_fit(struct apply *a, struct store_req *r)
         const struct ledger_batch *b = find_growing(a, r, r->runs.items[i].batch);
         if (!b)
             return false;
-        REQUIRE(r->runs.items[i].n > 0 && r->runs.items[i].n <= b->info.slots);
+        REQUIRE(r->runs.items[i].n > 0 && r->runs.items[i].n <= AGENTS_COUNT_MAX);
         if (ledger_total(b) + rows <= UINT32_MAX)
             continue;
         (void)apply_refuse(r, ERR_FULL, "a lane has no ordinals left");

@@ -209,8 +209,8 @@ static void lane_step(struct storm *st)
     world_shun(st->w, (unsigned)below(st, AGENTS + 1 - from), names + from);
     int64_t deadline_ms =
         below(st, 4) ? 20000 + (int64_t)below(st, 60000) : 1 + (int64_t)below(st, 20000);
-    w_commit_runs(st->w, LANE, 1 + (unsigned)below(st, 8), 1 + (uint32_t)below(st, b->def.slots),
-                  below(st, 6), deadline_ms);
+    w_commit_runs(st->w, LANE, 1 + (unsigned)below(st, 8),
+                  1 + (uint32_t)below(st, b->def.slots + 1), below(st, 6), deadline_ms);
 }
 
 /* ---- processes */
