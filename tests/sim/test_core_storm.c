@@ -5,10 +5,10 @@
 /*
  * A seeded adversary against one master's core and played agents: connections break in mid-stream,
  * processes and the master die at every kind of step, the store stalls, fails and keeps silent,
- * results come twice and late, users pause, cancel and retry. After each run: every task has ended
- * exactly once; at each step the counts added up, inside (core_audit) and outside, nothing was sent
- * beyond a credit, a budget or a deadline, and what is acknowledged is in the store (core_watch).
- * How to run and replay seeds: sim_run.h.
+ * results come twice and late, users pause, cancel and retry, and a lane grows. After each run:
+ * every task has ended exactly once; at each step the counts added up, inside (core_audit) and
+ * outside, nothing was sent beyond a credit, a budget or a deadline, and what is acknowledged is in
+ * the store (core_watch). How to run and replay seeds: sim_run.h.
  */
 #if defined(__SANITIZE_THREAD__) /* one thread, and twenty times slower */
 #define SEEDS_DEFAULT 100
