@@ -234,7 +234,7 @@ struct core_added { /* spec and shun are copied */
     uint64_t task, host_hash;
     const char *spec;
     size_t spec_len;
-    uint32_t slot;
+    uint32_t slot;        /* behind the batch's slots: to any agent, whoever has the others */
     const uint64_t *shun; /* hash64 of the names of agents: others are preferred for CORE_SHUN_MS */
     unsigned n_shun;      /* at most CORE_SHUN_MAX; if no other can take it, they may at once */
     int64_t deadline_in_ms; /* of this task alone: then it ends as expired, with what it waited for;

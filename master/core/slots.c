@@ -248,7 +248,7 @@ void core_stored_again(struct core *c, uint64_t id, session_id sid, const char *
     struct batch *b = t->batch;
     task_set_running(t, false);
     slots_set(t, NULL);
-    if (t->spec && t->group) {
+    if (t->spec && (t->group || b->lane)) {
         t->barred = slots_agent_hash(agent);
         batch_queue(c, t, false);
     } else { /* it was never read, and the store knows who answered the others */

@@ -100,6 +100,16 @@ static enum err keep_answer(struct apply *a, struct store_req *r)
                       : apply_refuse(r, ERR_EXISTS, "this Idempotency-Key has an answer already");
 }
 
+void apply_opens_now(const struct apply *a, struct batch_info *info)
+{
+    struct boot boot;
+    boot_read(&boot);
+    info->opened_at = a->now;
+    info->deadline_at = (struct wall){a->now.us + info->deadline_s * 1000000};
+    snprintf(info->boot, sizeof(info->boot), "%s", boot.id);
+    info->deadline_boot_us = boot.us + info->deadline_s * 1000000;
+}
+
 static enum err upload_commit(struct apply *a, struct store_req *r)
 {
     struct ledger_batch *b = find_upload(a, r);
@@ -110,13 +120,9 @@ static enum err upload_commit(struct apply *a, struct store_req *r)
         return e;
     struct batch_info *info = &r->upload.info;
     info->total = b->rows;
-    info->opened_at = a->now;
-    info->deadline_at = (struct wall){a->now.us + b->info.deadline_s * 1000000};
+    info->deadline_s = b->info.deadline_s;
+    apply_opens_now(a, info);
     info->ended_at = info->total == 0 ? a->now : (struct wall){0};
-    struct boot boot;
-    boot_read(&boot);
-    snprintf(info->boot, sizeof(info->boot), "%s", boot.id);
-    info->deadline_boot_us = boot.us + b->info.deadline_s * 1000000;
     e = sqlite_batch_open(a->db, info);
     if (!e)
         ledger_opened(a->ledger, b, info);

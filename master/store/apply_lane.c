@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/store/apply_lane.h"
 
-#include <stdio.h>
-
 /* ---- its life */
 
 /* Tasks of count "all" are as many as match when they are due: the bound of all of them. */
@@ -16,19 +14,6 @@ static void set_defaults(struct batch_info *info)
         info->deadline_s = DEADLINE_S_MAX;
 }
 
-static void set_times(struct batch_info *info, struct wall now)
-{
-    struct boot boot;
-    boot_read(&boot);
-    if (info->created_at.us == 0)
-        info->created_at = now;
-    info->opened_at = now;
-    info->deadline_at = (struct wall){now.us + info->deadline_s * 1000000};
-    info->ended_at = (struct wall){0};
-    snprintf(info->boot, sizeof(info->boot), "%s", boot.id);
-    info->deadline_boot_us = boot.us + info->deadline_s * 1000000;
-}
-
 static enum err lane_open(struct apply *a, struct store_req *r)
 {
     struct batch_info *info = &r->lane.info;
@@ -37,7 +22,9 @@ static enum err lane_open(struct apply *a, struct store_req *r)
     REQUIRE(info->slots <= AGENTS_COUNT_MAX && info->deadline_s > 0);
     info->total = 0;
     info->lane = info->growing = true;
-    set_times(info, a->now);
+    info->created_at = a->now;
+    info->ended_at = (struct wall){0};
+    apply_opens_now(a, info);
     enum err e = sqlite_batch_insert(a->db, info);
     if (e == ERR_EXISTS)
         return apply_refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
@@ -86,7 +73,7 @@ static bool all_fit(struct apply *a, struct store_req *r)
         const struct ledger_batch *b = find_growing(a, r, r->runs.items[i].batch);
         if (!b)
             return false;
-        REQUIRE(r->runs.items[i].n > 0 && r->runs.items[i].n <= b->info.slots);
+        REQUIRE(r->runs.items[i].n > 0 && r->runs.items[i].n <= AGENTS_COUNT_MAX);
         if (ledger_total(b) + rows <= UINT32_MAX)
             continue;
         (void)apply_refuse(r, ERR_FULL, "a lane has no ordinals left");

@@ -51,7 +51,8 @@
     X(SQL_TARGET_ANSWERED, W,                                                                      \
       "SELECT 1 FROM tasks m CROSS JOIN results r ON r.task >= m.task - m.slot "                   \
       "AND r.task < m.task - m.slot + ?2 CROSS JOIN tasks t ON t.task = r.task "                   \
-      "WHERE m.task = ?1 AND r.agent = ?3 AND t.task - t.slot = m.task - m.slot LIMIT 1")          \
+      "WHERE m.task = ?1 AND m.slot < ?2 AND r.agent = ?3 AND t.task - t.slot = m.task - m.slot "  \
+      "LIMIT 1")                                                                                   \
     X(SQL_AGENTS_SEEN, W,                                                                          \
       "SELECT name, tags FROM agents WHERE name > '' AND (holds = 1 OR last_seen >= ?1)")          \
     X(SQL_CAUSE_ADD, W,                                                                            \

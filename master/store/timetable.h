@@ -19,7 +19,8 @@ struct store_run { /* RUNS_ADD */
     uint64_t check, seq;
     struct wall at;
     uint64_t host_hash;
-    uint32_t n;              /* tasks, of one target: slots 0 … n - 1; at least one */
+    uint32_t n; /* tasks, of one target: slots 0 … n - 1; at least one. Those behind the lane's
+                   `slots` may go to an agent that has another of them */
     struct wall deadline_at; /* of its tasks; unset: the lane's */
     uint64_t first;          /* out: the first of them */
     void *arg;               /* the poster's own */

@@ -5,10 +5,10 @@
 /*
  * A seeded adversary against one master's core and played agents: connections break in mid-stream,
  * processes and the master die at every kind of step, the store stalls, fails and keeps silent,
- * results come twice and late, users pause, cancel and retry. After each run: every task has ended
- * exactly once; at each step the counts added up, inside (core_audit) and outside, nothing was sent
- * beyond a credit, a budget or a deadline, and what is acknowledged is in the store (core_watch).
- * How to run and replay seeds: sim_run.h.
+ * results come twice and late, users pause, cancel and retry, and a lane grows. After each run:
+ * every task has ended exactly once; at each step the counts added up, inside (core_audit) and
+ * outside, nothing was sent beyond a credit, a budget or a deadline, and what is acknowledged is in
+ * the store (core_watch). How to run and replay seeds: sim_run.h.
  */
 #if defined(__SANITIZE_THREAD__) /* one thread, and twenty times slower */
 #define SEEDS_DEFAULT 100
@@ -209,8 +209,8 @@ static void lane_step(struct storm *st)
     world_shun(st->w, (unsigned)below(st, AGENTS + 1 - from), names + from);
     int64_t deadline_ms =
         below(st, 4) ? 20000 + (int64_t)below(st, 60000) : 1 + (int64_t)below(st, 20000);
-    w_commit_runs(st->w, LANE, 1 + (unsigned)below(st, 8), 1 + (uint32_t)below(st, b->def.slots),
-                  below(st, 6), deadline_ms);
+    w_commit_runs(st->w, LANE, 1 + (unsigned)below(st, 8),
+                  1 + (uint32_t)below(st, b->def.slots + 1), below(st, 6), deadline_ms);
 }
 
 /* ---- processes */

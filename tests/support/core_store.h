@@ -214,6 +214,8 @@ static void w_end_row(struct w_batch *b, struct w_task *t, enum outcome o, const
 static bool w_answered(const struct w_batch *b, uint64_t ordinal, uint64_t agent)
 {
     uint64_t target = ordinal - w_slot(b, ordinal);
+    if (b->def.lane && w_slot(b, ordinal) >= b->def.slots)
+        return false;
     for (uint64_t k = target; agent && b->def.slots > 1 && w_same_target(b, k, target); k++)
         if (k != ordinal && b->tasks[k].has_result && b->tasks[k].agent == agent)
             return true;

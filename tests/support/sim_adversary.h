@@ -47,7 +47,7 @@ static void users_check_counts(const struct sim_users *u)
 static void users_check_slots(const struct w_batch *b)
 {
     for (uint64_t i = 0; b->def.slots > 1 && i < b->total; i++)
-        for (uint64_t k = i - w_slot(b, i); k < i; k++)
+        for (uint64_t k = i - w_slot(b, i); k < i && w_slot(b, i) < b->def.slots; k++)
             REQUIRE(!b->tasks[i].agent || b->tasks[i].agent != b->tasks[k].agent);
 }
 

@@ -264,6 +264,23 @@ START_TEST(slots_of_a_run_go_to_different_agents)
 }
 END_TEST
 
+/* As when a check of one agent is tried anew by several. */
+START_TEST(tasks_behind_the_slots_of_a_lane_go_to_anyone)
+{
+    setup();
+    open_lane(1, 0, 1);
+    world_connect(w, 0, "a", "1");
+    world_runs(w, 1, 5, 4, 0, MINUTE);
+    go_on(1, 1000);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 20);
+    open_lane(2, 0, 2);
+    world_runs(w, 2, 5, 4, 0, MINUTE);
+    go_on(1, 1000);
+    ck_assert_uint_eq(counts(2).ended[OUTCOME_OK], 15); /* but the second slots */
+    done();
+}
+END_TEST
+
 START_TEST(runs_that_want_more_agents_stand_aside_until_they_come)
 {
     setup();
@@ -322,7 +339,7 @@ TESTS(shunning, another_agent_is_preferred_for_a_while,
       a_hungry_agent_that_is_not_shunned_gets_it_at_once,
       when_all_are_shunned_they_may_take_it_at_once, an_agent_that_is_not_able_is_no_other,
       shunned_runs_hold_up_no_others)
-TESTS(several, slots_of_a_run_go_to_different_agents,
+TESTS(several, slots_of_a_run_go_to_different_agents, tasks_behind_the_slots_of_a_lane_go_to_anyone,
       runs_that_want_more_agents_stand_aside_until_they_come,
       an_agent_that_goes_leaves_its_places_aside)
 CHECK_MAIN("lane runs", deadlines, shunning, several)

@@ -309,8 +309,25 @@ static void load_for_ever(int fd)
     }
 }
 
+/* A lane that grows and is answered, each time a part of it behind; then another one. */
+static void grow_for_ever(int fd)
+{
+    fx_open();
+    for (;;) {
+        uint32_t num = fx_lane(1);
+        for (unsigned from = 0; from < LOAD_TASKS; from += LOAD_CHUNK) {
+            fx_runs(num, 1, LOAD_CHUNK, 1);
+            if (from == 0)
+                continue;
+            fx_results(num, from - LOAD_CHUNK, LOAD_CHUNK, CAUSE_NONE, ACK_STORED);
+            tell(fd, num, from - LOAD_CHUNK, LOAD_CHUNK);
+        }
+        (void)fx_lane_close(num);
+    }
+}
+
 /* Kills the loader once it was told of so many commits; the last ones it told of go to acks. */
-static unsigned kill_loader(unsigned after, struct ack *acks)
+static unsigned kill_loader(void (*load)(int fd), unsigned after, struct ack *acks)
 {
     int fds[2];
     ck_assert_int_eq(pipe(fds), 0);
@@ -318,7 +335,7 @@ static unsigned kill_loader(unsigned after, struct ack *acks)
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         close(fds[0]);
-        load_for_ever(fds[1]);
+        load(fds[1]);
     }
     close(fds[1]);
     unsigned n = 0;
@@ -336,7 +353,7 @@ START_TEST(kill_9_loses_nothing_acknowledged)
     static struct ack acks[256];
     unsigned after = 7 + 41 * (unsigned)_i;
     fx_close();
-    unsigned n = kill_loader(after, acks);
+    unsigned n = kill_loader(load_for_ever, after, acks);
     fx_open();
     for (unsigned i = 0; i < n; i++) {
         ck_assert_uint_eq(fx_info(acks[i].num).total, LOAD_TASKS);
@@ -345,6 +362,26 @@ START_TEST(kill_9_loses_nothing_acknowledged)
                 fx_results(acks[i].num, acks[i].from, acks[i].n, CAUSE_NONE, ACK_DUPLICATE),
                 acks[i].n);
     }
+    fx_check_green();
+}
+END_TEST
+
+START_TEST(kill_9_loses_no_run_of_a_lane)
+{
+    static struct ack acks[256];
+    fx_checks(LOAD_CHUNK);
+    fx_close();
+    unsigned n = kill_loader(grow_for_ever, 5 + 37 * (unsigned)_i, acks);
+    fx_open();
+    fx_check_green();
+    uint32_t last = acks[n - 1].num;
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_uint_eq(
+            fx_results(acks[i].num, acks[i].from, acks[i].n, CAUSE_NONE, ACK_DUPLICATE), acks[i].n);
+    struct batch_info b = fx_info(last);
+    ck_assert_uint_ge(b.total, acks[n - 1].from + 2 * LOAD_CHUNK);
+    if (b.growing) /* it goes on where the rows end */
+        ck_assert_uint_eq(fx_runs(last, 1, 1, 1), task_id(last, (uint32_t)b.total));
     fx_check_green();
 }
 END_TEST
@@ -368,6 +405,7 @@ static TCase *disk(void)
     TCase *tc = disk_tests();
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, kill_9_loses_nothing_acknowledged, 0, 6);
+    tcase_add_loop_test(tc, kill_9_loses_no_run_of_a_lane, 0, 6);
     return tc;
 }
 CHECK_MAIN("store disk", disk)

@@ -258,6 +258,20 @@ START_TEST(results_of_runs_are_told_to_be_such)
 }
 END_TEST
 
+START_TEST(tasks_behind_the_slots_are_held_to_no_other_agent)
+{
+    uint32_t one = fx_lane(1), two = fx_lane(2);
+    fx_checks(1);
+    fx_runs(one, 1, 1, 3);
+    fx_runs(two, 1, 1, 3);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(answer(one, i, "a").verdict, ACK_STORED);
+    ck_assert_int_eq(answer(two, 0, "a").verdict, ACK_STORED);
+    ck_assert(answer(two, 1, "a").again);
+    ck_assert_int_eq(answer(two, 2, "a").verdict, ACK_STORED);
+}
+END_TEST
+
 START_TEST(every_reader_knows_the_target_of_a_run)
 {
     uint32_t num = fx_lane(1);
@@ -479,7 +493,8 @@ TESTS(run_tests, runs_are_numbered_on_and_read_with_their_checks_target, ordinar
       a_refill_of_some_hosts_reads_targets_of_checks_too,
       one_lane_that_does_not_grow_refuses_all_of_a_request, a_lane_without_ordinals_says_so,
       a_full_request_enters_a_commit)
-TESTS(result_tests, results_of_runs_are_told_to_be_such, every_reader_knows_the_target_of_a_run,
+TESTS(result_tests, results_of_runs_are_told_to_be_such,
+      tasks_behind_the_slots_are_held_to_no_other_agent, every_reader_knows_the_target_of_a_run,
       a_run_whose_check_is_damaged_is_read_all_the_same)
 TESTS(retention_tests, lanes_have_a_retention_of_their_own_and_leave_nothing,
       a_lane_stays_until_its_hours_are_rolled_up, zero_hours_are_for_ever,
