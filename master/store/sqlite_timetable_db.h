@@ -177,7 +177,7 @@
       "AND incident = ?5 AND " DELIVERY_FILTER)                                                    \
     X(SQL_DELIVERIES_DUE, R,                                                                       \
       "SELECT " DELIVERY_COLUMNS " FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND " \
-                                 "next_at >= 0 AND (?1 IS NULL OR "                                \
+      "next_at >= 0 AND (?1 IS NULL OR "                                                           \
       "channel = ?1) ORDER BY next_at, id LIMIT ?2")                                               \
     X(SQL_ROLL_LANES, R,                                                                           \
       "SELECT num FROM batches WHERE num > 0 AND state < 2 AND state > 0 AND lane IS NOT NULL "    \
