@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "master/store/join.h"
 #include "master/store/snapshot.h"
 #include "master/store/sqlite_db.h"
 
@@ -320,68 +321,6 @@ static enum err read_incidents(struct boot_read *b)
     return e;
 }
 
-/* By host, the newest first. */
-static int by_host(const void *a, const void *b)
-{
-    const struct incident *const *x = a, *const *y = b;
-    int c = strcmp((*x)->host, (*y)->host);
-    return c != 0 ? c : (*x)->id > (*y)->id ? -1 : 1;
-}
-
-static const struct incident *incident_of(const struct incident **sorted, size_t n,
-                                          const char *host)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (strcmp(sorted[mid]->host, host) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < n && strcmp(sorted[low]->host, host) == 0 ? sorted[low] : NULL;
-}
-
-static bool is_open(const struct store_timetable *t, uint64_t id)
-{
-    size_t low = 0, high = t->n_incidents;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (t->incidents[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < t->n_incidents && t->incidents[low].id == id;
-}
-
-/*
- * Whoever is in one that has ended is in none. The journal does not name the checks that join, and
- * does not need to: who went down joined that of its host, or of all hosts (incident.h).
- */
-static void join_incidents(struct boot_read *b)
-{
-    struct store_timetable *t = b->t;
-    const struct incident **sorted = mem_array(t->n_incidents + 1, sizeof(*sorted));
-    for (size_t i = 0; i < t->n_incidents; i++)
-        sorted[i] = &t->incidents[i];
-    if (t->n_incidents > 0)
-        qsort(sorted, t->n_incidents, sizeof(*sorted), by_host);
-    for (size_t i = 0; i < t->n_checks; i++) {
-        struct scheduler_saved *s = &b->saved[i];
-        if (s->incident != 0 && !is_open(t, s->incident))
-            s->incident = 0;
-        if (s->check == 0 || s->incident != 0 || s->state != VERDICT_DOWN)
-            continue;
-        const struct incident *in = incident_of(sorted, t->n_incidents, t->checks[i].host);
-        if (in == NULL)
-            in = incident_of(sorted, t->n_incidents, "");
-        if (in != NULL)
-            s->incident = in->id;
-    }
-    free(sorted);
-}
-
 /* ---- rows of lanes */
 
 static enum err read_lanes(struct boot_read *b)
@@ -617,7 +556,7 @@ enum err sqlite_boot_timetable(struct sqlite_db *d, struct store_timetable *t)
     b.open = mem_array(t->n_checks + 1, sizeof(*b.open));
     e = read_states(&b);
     if (!e) {
-        join_incidents(&b);
+        join_incidents(t, b.saved);
         move_since(&b);
     }
     keep_known(&b);

@@ -214,7 +214,7 @@ static size_t weight(const struct store_req *r)
         n += r->runs.n * sizeof(*r->runs.items);
     if (r->op == STORE_EVENTS_ADD)
         n += r->events.n * (sizeof(*r->events.items) + EVENT_WEIGHT);
-    return n;
+    return n + store_timetable_weight(r);
 }
 
 enum err store_post(struct store *s, struct store_req *r)

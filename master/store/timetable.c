@@ -2,6 +2,7 @@
 #include "master/store/timetable.h"
 #include "master/store/store.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* What the requests of schedules own, and what a start is given of them. */
 
@@ -179,5 +180,31 @@ void store_timetable_req_free(struct store_req *r)
         break;
     default:
         writers_free(r);
+    }
+}
+
+#define ENTRY_WEIGHT 2500 /* its texts, about */
+
+static size_t put_weight(const struct store_put *p)
+{
+    size_t n = strlen(p->doc) + p->n_targets * sizeof(*p->targets);
+    for (size_t i = 0; i < p->n_targets; i++)
+        n += strlen(p->targets[i].key) + p->targets[i].spec_len;
+    return n;
+}
+
+size_t store_timetable_weight(const struct store_req *r)
+{
+    switch (r->op) {
+    case STORE_SCHEDULE_PUT:
+        return put_weight(&r->put);
+    case STORE_JOURNAL:
+        return r->journal.n * (sizeof(*r->journal.items) + ENTRY_WEIGHT);
+    case STORE_SNAPSHOT:
+        return r->snapshot.n * sizeof(*r->snapshot.items);
+    case STORE_HOURS_PUT:
+        return r->hours.n * sizeof(*r->hours.items);
+    default:
+        return 0;
     }
 }

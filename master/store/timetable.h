@@ -157,6 +157,7 @@ void store_entry_fini(struct store_entry *e);
 void store_channel_fini(struct store_channel *c);
 void store_delivery_fini(struct store_delivery *d);
 
-/* Of store_req_destroy(): what a request of schedules owns. */
+/* Of store_req_destroy() and store_post(): what a request of schedules owns, and weighs. */
 struct store_req;
 void store_timetable_req_free(struct store_req *r);
+size_t store_timetable_weight(const struct store_req *r);

@@ -363,10 +363,17 @@ static void committed(struct writer *w, double took_ms)
     checkpoint(w, false);
 }
 
+/* Somebody waits for it and can be told that the disk is full. */
+static bool is_users(const struct store_req *r)
+{
+    return (r->op >= STORE_SCHEDULE_PUT && r->op <= STORE_SCHEDULE_PAUSE) ||
+           (r->op >= STORE_CHANNEL_PUT && r->op <= STORE_DELIVERY_ADD);
+}
+
 static struct list *queue_of(struct writer *w, const struct store_req *r)
 {
     if (!is_upload(r))
-        return &w->urgent;
+        return is_users(r) ? &w->interactive : &w->urgent;
     enum task_class cls = r->upload.info.cls;
     const struct ledger_batch *b = NULL;
     if (r->op != STORE_UPLOAD_BEGIN)

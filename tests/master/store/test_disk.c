@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fixture.h"
+#include "tests/master/store/timetable.h"
 
 #include <limits.h>
 #include <sys/syscall.h>
@@ -166,6 +166,37 @@ START_TEST(full_disk_lets_readers_read)
     ck_assert_uint_eq(fx_info(num).total, 10);
     write_errno = 0;
     wait_disk_full(0);
+}
+END_TEST
+
+/* People are told at once; what happened is kept, and stands there once. */
+START_TEST(full_disk_refuses_definitions_and_keeps_the_journal)
+{
+    uint64_t check = tt_schedule("s", 3);
+    unsigned answered = 0;
+    write_errno = ENOSPC;
+    struct store_req *j = fx_req(STORE_JOURNAL), *p = fx_req(STORE_SCHEDULE_PAUSE);
+    j->journal.items = mem_array(1, sizeof(*j->journal.items));
+    j->journal.items[j->journal.n++] = tt_transition(check, 5000000, VERDICT_UP, VERDICT_DOWN);
+    j->arg = &answered;
+    snprintf(p->name.name, sizeof(p->name.name), "s");
+    p->name.paused = true;
+    ck_assert_int_eq(store_post(fx, j), ERR_NONE);
+    wait_disk_full(1);
+    ck_assert_int_eq(fx_run_free(p), ERR_NO_SPACE);
+    ck_assert_uint_eq(answered, 0);
+    write_errno = 0;
+    fx_wait(&answered, 1);
+    ck_assert_int_eq(j->err, ERR_NONE);
+    store_req_destroy(&j);
+    struct store_req *r = fx_req(STORE_TRANSITIONS);
+    r->transitions.limit = 10;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_uint_eq(r->transitions.n, 1);
+    store_req_destroy(&r);
+    fx_reopen();
+    ck_assert(!fx_boot.timetable.schedules[0].paused);
+    fx_check_green();
 }
 END_TEST
 
@@ -395,7 +426,8 @@ static void teardown(void)
 TESTS(disk_tests, full_disk_refuses_rows_and_takes_them_again_later, quota_counts_as_full,
       full_disk_keeps_results_and_marks_until_there_is_room,
       full_disk_keeps_lanes_and_runs_until_there_is_room, full_disk_in_mid_sweep_loses_nothing,
-      full_disk_lets_readers_read, upload_can_be_given_up_on_a_full_disk,
+      full_disk_lets_readers_read, full_disk_refuses_definitions_and_keeps_the_journal,
+      upload_can_be_given_up_on_a_full_disk,
       close_on_a_full_disk_answers_and_loses_nothing_committed,
       failed_fsync_ends_the_process_unacknowledged, failed_write_ends_the_process_unacknowledged,
       what_a_dead_process_left_in_the_log_is_settled_by_the_next_start)
