@@ -227,7 +227,7 @@ def test_lists_and_pages(w, script, sonde):
         sonde("ack", "x", wanted=2)
         sonde("incident", "4", wanted=2)
     with w.case("alert channels"):
-        script.answers["GET/alerts"] = {"alerts": [{"name": "ops", "kind": "webhook", "url": "https://hook.test/"}]}
+        script.answers["GET/alerts"] = {"alerts": [{"name": "ops", "definition": {"kind": "webhook"}}]}
         expect("webhook" in sonde("alert", "list").stdout, "no kind")
         expect("(set)" in sonde("alert", "show", "ops").stdout, "the secret does not show as set")
         expect("the service says no" in sonde("alert", "test", "ops", wanted=1).stdout, "no error")
@@ -270,7 +270,8 @@ def test_check_page_and_overview(w, script, sonde):
                     "first_at": "2026-11-28T08:00:00.000000Z", "last_at": "2026-11-28T08:01:00.000000Z"}]}
     script.answers["GET/checks/7/history"] = {
         "from": "2026-11-21T00:00:00.000000Z", "to": "2026-11-28T00:00:00.000000Z", "uptime": 0.99712, "availability": 0.99712,
-        "goal": {"availability": 0.999, "budget_left": 0.25, "burn": [{"rate": 15.0, "burns": True}]},
+        "goal": {"availability": 99.95, "availability_of_period": 0.99712, "budget_left": -0.25,
+                 "burn": [{"rate": 15.0, "burns": True}, {"rate": 2.0, "burns": False}]},
         "runs": {"ok": 20000, "failed": 58}, "missed": {"overloaded": 3},
         "latency_ms": {"total": {"p50": 11.0, "p90": 20.0, "p95": 31.0, "p99": 90.0, "min": 9.0, "max": 120.0, "mean": 13.0}},
         "series": [day(0), day(86400000), day(86000000, 0, 400000), day(40000000, 0, 46400000)]}
@@ -279,7 +280,7 @@ def test_check_page_and_overview(w, script, sonde):
          "message": "no answer"}], "next_cursor": None}
     with w.case("a check with its days, what was missed and why, and its runs"):
         said = sonde("check", "7", "--days", "4").stdout
-        for word in ("down since 2026-11-28 09:00:00: connect_timeout", "99.712 % since 2026-11-21", "·█▇▁", "25.000 %",
+        for word in ("down since 2026-11-28 09:00:00: connect_timeout", "99.712 % since 2026-11-21", "·█▇▁", "goal        99.95 %, is 99.712 %", "overdrawn by 25.0 %",
                      "15.0 times", "all agents were full", "down from bj-1 only", "ends in 30 days", "31.0", "no answer"):
             expect(word in said, f"no {word!r}:", said)
         json.loads(sonde("check", "7", "-o", "json").stdout)
