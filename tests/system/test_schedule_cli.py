@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Schedules from the command line: files applied, lists and pages; against a script, and against a master that has them."""
+import fcntl
 import json
+import os
+import pty
+import select
+import subprocess
+import termios
 
 from harness import Skipped, equal, expect, short
 from schedule_script import Script
@@ -29,6 +35,27 @@ CHECK = {"id": "7", "schedule": "web", "target": "https://a.test/", "host": "a.t
 def code(r, wanted):
     expect(r.returncode == wanted, f"exit code {r.returncode}, wanted {wanted}:", r.stdout[-800:], r.stderr[-800:])
     return r
+
+
+def on_terminal(w, url, answer, *args):
+    """sonde with a terminal of its own to ask on: its exit code, and what it asked. What it says else is not read."""
+    ours, theirs = pty.openpty()
+
+    def take():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    env = {**os.environ, "SONDE_URL": url, "SONDE_TOKEN": "t"}
+    argv = [w.program("sonde"), *args]
+    with subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          preexec_fn=take) as p:
+        expect(select.select([ours], [], [], 30)[0], "it asks nothing")
+        asked = os.read(ours, 1000).decode()
+        os.write(ours, answer.encode() + b"\n")
+        ended = p.wait(timeout=30)
+    os.close(theirs)
+    os.close(ours)
+    return ended, asked
 
 
 class Cli:
@@ -124,6 +151,14 @@ def test_apply_prunes(w, script, sonde):
         said = sonde("schedule", "apply", path, "--prune", wanted=2).stderr
         expect("--yes" in said and "4 schedules of owner 'team-a'" in said, said)
         equal(script.writes(), [], "writes")
+    with w.case("on a terminal it asks, and takes no for an answer"):
+        ended, asked = on_terminal(w, script.url, "n", "schedule", "apply", path, "--prune")
+        equal(ended, 1, "exit code")
+        expect("Remove 4 schedules of owner 'team-a' with their checks? [y/N]" in asked, asked)
+        equal(script.writes(), [], "writes")
+        script.schedules["f"] = {"every": "30s", "owner": "other", "targets": ["https://a.test/"]}
+        equal(on_terminal(w, script.url, "y", "schedule", "remove", "f")[0], 0, "exit code")
+        expect("f" not in script.schedules, "it is still there")
     with w.case("--yes removes them, and no other owner's"):
         sonde("schedule", "apply", path, "--prune", "--yes")
         equal(sorted(script.schedules), ["a", "foreign"], "schedules")
