@@ -388,6 +388,7 @@ static int finish(struct apply *x, struct client_reply *r)
 
 static int do_alerts(struct apply *x, struct client_reply *r)
 {
+    char where[APPLY_WHERE_MAX];
     size_t i = 0;
     int code = EXIT_ALL_OK;
     for (const struct json_node *n = first(x->file.alerts); n && code == EXIT_ALL_OK;
@@ -400,6 +401,9 @@ static int do_alerts(struct apply *x, struct client_reply *r)
         json_print(&w, n);
         put_patiently(x, "alerts", json_node_key(n), false, r);
         code = finish(x, r);
+        if (code != EXIT_ALL_OK)
+            ctl_say("  at alert channel '%s', %s:%s", json_node_key(n), x->file.name,
+                    apply_file_where(&x->file, n, "", where));
     }
     return code;
 }

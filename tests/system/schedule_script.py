@@ -153,6 +153,8 @@ class Script:
     def alert(self, method, path, body):
         name = path[1]
         if method == "PUT":
+            if "kind" not in body:
+                raise Refused(422, "invalid_channel", "'kind' is missing")
             created = name not in self.alerts
             self.alerts[name] = body
             return 201 if created else 200, {"name": name}

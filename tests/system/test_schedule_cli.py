@@ -206,6 +206,11 @@ def test_apply_says_where(w, script, sonde):
         whole = {"owner": "x", "schedules": [{"name": "j", "every": "5s", "targets": [{"url": "https://a/", "timeout_ms": "x"}]}]}
         said = sonde("schedule", "apply", sonde.file(json.dumps(whole, indent=1), "s.json"), wanted=2).stderr
         expect("s.json:10:20: schedule 'j'" in said, said)
+    with w.case("and of a channel, before any schedule is written"):
+        path = sonde.file(FILE.replace("kind: webhook, ", ""))
+        said = sonde("schedule", "apply", path, wanted=2).stderr
+        expect("'kind' is missing" in said and f"at alert channel 'ops', {path}:4:8" in said, said)
+        equal(script.schedules, {}, "schedules")
     with w.case("a file that is none"):
         expect("No such file" in sonde("schedule", "apply", "/nonexistent", wanted=2).stderr, "other words")
     with w.case("--prune without an owner"):
