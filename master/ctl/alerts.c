@@ -17,8 +17,8 @@
 
 static const struct list_column columns[] = {
     {{.title = "NAME", .least = 8}, "name", CELL_TEXT},
-    {{.title = "KIND"}, "kind", CELL_TEXT},
-    {{.title = "URL", .least = 20, .drop = 2}, "url", CELL_TEXT},
+    {{.title = "KIND"}, "definition.kind", CELL_TEXT},
+    {{.title = "URL", .least = 20, .drop = 2}, "definition.url", CELL_TEXT},
     {{.title = "CHANGED", .drop = 1}, "changed_at", CELL_WHEN},
 };
 static const struct list_kind list = {.columns = columns, .n_columns = ARRAY_LEN(columns)};
@@ -55,7 +55,7 @@ static void put_members(struct strbuf *out, const struct json_node *channel)
     for (const struct json_node *m = json_first(channel); m; m = json_next(m)) {
         struct strbuf value;
         struct json_out w;
-        if (json_type(m) == JSON_NULL)
+        if (json_type(m) == JSON_NULL || strcmp(json_node_key(m), "name") == 0)
             continue;
         strbuf_init(&value, OUT_MAX);
         json_out_init(&w, &value);
@@ -75,13 +75,18 @@ static int print_one(struct ctl *c, const struct answer *a)
     const struct json_node *root = answer_root(a);
     if (c->form == FORM_JSON)
         return ask_print(a);
-    if (c->form != FORM_TABLE || json_type(root) != JSON_OBJECT) {
+    if (c->form != FORM_TABLE) {
         listing_init(&l, &list, c->form);
         listing_add(&l, root);
         return ask_finish(&l);
     }
+    char at[FACT_TIME_MAX];
+    const struct json_node *definition = node_at(root, "definition");
     strbuf_init(&out, OUT_MAX);
-    put_members(&out, root);
+    fact_put(&out, "name", node_str(root, "name"));
+    fact_put(&out, "changed", fact_time(node_str(root, "changed_at"), at));
+    if (definition && json_type(definition) == JSON_OBJECT)
+        put_members(&out, definition);
     fputs(out.data, stdout);
     strbuf_fini(&out);
     return EXIT_ALL_OK;

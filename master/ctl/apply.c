@@ -236,6 +236,14 @@ static void say_refused(struct apply *x, const struct json_node *definition,
     json_free(&d);
 }
 
+/* Under a problem that is not of the definition alone, such as a token's scope. */
+static void say_which(const struct apply *x, const struct json_node *definition)
+{
+    char where[APPLY_WHERE_MAX];
+    ctl_say("  at schedule '%s', %s:%s; nothing was changed", node_str(definition, "name"),
+            x->file.name, apply_file_where(&x->file, definition, "", where));
+}
+
 static int plan_schedule(struct apply *x, const struct json_node *definition, enum what *what)
 {
     struct answer a;
@@ -247,6 +255,8 @@ static int plan_schedule(struct apply *x, const struct json_node *definition, en
         say_refused(x, definition, &a.reply);
     } else {
         code = ask_parse(x->c, &a);
+        if (code != EXIT_ALL_OK)
+            say_which(x, definition);
         if (code == EXIT_ALL_OK) {
             *what = judge(x, definition, answer_root(&a));
             put_schedule(x, definition, *what, answer_root(&a));
@@ -275,6 +285,8 @@ static int plan_schedules(struct apply *x)
 
 static int plan_alert(struct apply *x, const struct json_node *channel, enum what *what)
 {
+    static const enum what of[] = {
+        [APPLY_SAME] = SAME, [APPLY_SECRET] = SECRET, [APPLY_DIFFERENT] = CHANGED};
     struct answer a;
     answer_init(&a);
     client_path(x->c->client, API "/alerts/%s", json_node_key(channel));
@@ -284,10 +296,7 @@ static int plan_alert(struct apply *x, const struct json_node *channel, enum wha
     if (none)
         *what = NEW;
     else if (code == EXIT_ALL_OK)
-        *what =
-            (const enum what[]){
-                [APPLY_SAME] = SAME, [APPLY_SECRET] = SECRET, [APPLY_DIFFERENT] = CHANGED}
-                [apply_compare(channel, answer_root(&a))];
+        *what = of[apply_compare(channel, node_at(answer_root(&a), "definition"))];
     if (code == EXIT_ALL_OK) {
         json_obj_begin(&x->w);
         json_str(&x->w, "kind", "alert");
@@ -379,6 +388,7 @@ static int finish(struct apply *x, struct client_reply *r)
 
 static int do_alerts(struct apply *x, struct client_reply *r)
 {
+    char where[APPLY_WHERE_MAX];
     size_t i = 0;
     int code = EXIT_ALL_OK;
     for (const struct json_node *n = first(x->file.alerts); n && code == EXIT_ALL_OK;
@@ -391,6 +401,9 @@ static int do_alerts(struct apply *x, struct client_reply *r)
         json_print(&w, n);
         put_patiently(x, "alerts", json_node_key(n), false, r);
         code = finish(x, r);
+        if (code != EXIT_ALL_OK)
+            ctl_say("  at alert channel '%s', %s:%s", json_node_key(n), x->file.name,
+                    apply_file_where(&x->file, n, "", where));
     }
     return code;
 }

@@ -6,14 +6,12 @@
 #include "common/node.h"
 #include "common/yaml_json.h"
 #include "master/ctl/ctl.h"
-#include "proto/limits.h"
+#include "master/ctl/schedules.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX     (256u << 20) /* all that a master takes, with every option written out */
-#define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-#define FIELD_MAX    128
+#define FILE_MAX (256u << 20) /* all that a master takes, with every option written out */
 
 /* ---- where */
 
@@ -130,12 +128,6 @@ static enum err take_members(struct apply_file *f, char *why)
     return ERR_NONE;
 }
 
-static bool name_ok(const char *name)
-{
-    return *name != '\0' && name[strspn(name, NAME_LETTERS)] == '\0' &&
-           name[strspn(name, ".")] != '\0';
-}
-
 static enum err check_schedule(const struct apply_file *f, const struct json_node *n, char *why)
 {
     const char *name = json_type(n) == JSON_OBJECT ? node_str(n, "name") : NULL;
@@ -145,7 +137,7 @@ static enum err check_schedule(const struct apply_file *f, const struct json_nod
                     json_type_name(json_type(n)));
     if (!name)
         return fail(f, n, why, "this schedule has no 'name'");
-    if (!name_ok(name))
+    if (!schedules_name_ok(name))
         return fail(f, walk(n, "name"), why,
                     "'%.80s' cannot be the name of a schedule: letters, digits, . _ and - can",
                     name);
@@ -195,7 +187,7 @@ static enum err check_parts(const struct apply_file *f, char *why)
     if (f->schedules && check_twice(f, why) != ERR_NONE)
         return ERR_INVALID;
     for (n = f->alerts ? json_first(f->alerts) : NULL; n; n = json_next(n)) {
-        if (!name_ok(json_node_key(n)))
+        if (!schedules_name_ok(json_node_key(n)))
             return fail(f, n, why,
                         "'%.80s' cannot be the name of an alert channel: letters, digits, "
                         ". _ and - can",

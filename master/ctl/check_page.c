@@ -72,19 +72,29 @@ static void put_state(struct strbuf *out, const struct json_node *check)
                     fact_time(node_str(check, "certificate.not_after"), at));
 }
 
+/* A part that may be below 0. */
+static void put_budget(struct strbuf *out, double left)
+{
+    if (left < 0)
+        fact_printf(out, "", "the error budget is overdrawn by %.1f %%", -left * 100);
+    else
+        fact_printf(out, "", "%.1f %% of the error budget is left", left * 100);
+}
+
 static void put_goal(struct strbuf *out, const struct json_node *history)
 {
-    char goal[CHECKS_PERCENT_MAX], now[CHECKS_PERCENT_MAX], left[CHECKS_PERCENT_MAX];
-    if (!node_at(history, "goal"))
+    char now[CHECKS_PERCENT_MAX];
+    const struct json_node *left = node_at(history, "goal.budget_left");
+    double goal = node_num(history, "goal.availability", -1);
+    if (goal < 0)
         return;
-    fact_printf(out, "goal", "%s, is %s; %s of the error budget is left",
-                checks_percent(node_at(history, "goal.availability"), goal),
-                checks_percent(node_at(history, "availability"), now),
-                checks_percent(node_at(history, "goal.budget_left"), left));
+    fact_printf(out, "goal", "%.7g %%, is %s", goal,
+                checks_percent(node_at(history, "goal.availability_of_period"), now));
+    if (left && json_type(left) == JSON_NUMBER)
+        put_budget(out, json_node_num(left));
     for (const struct json_node *b = node_first(history, "goal.burn"); b; b = json_next(b))
         if (node_true(b, "burns"))
-            fact_printf(out, "", "the budget burns %.1f times as fast as it may",
-                        node_num(b, "rate", 0));
+            fact_printf(out, "", "it burns %.1f times as fast as it may", node_num(b, "rate", 0));
 }
 
 static void put_history(struct strbuf *out, const struct json_node *history,

@@ -71,7 +71,7 @@ static const struct list_column columns[] = {
     {{.title = "SINCE", .drop = 2}, "since", CELL_WHEN},
     {{.title = "CAUSE", .drop = 1}, "cause", CELL_TEXT},
     {{.title = "MS", .right = true, .drop = 4}, "last.total_ms", CELL_MS},
-    {{.title = "CERT", .right = true, .drop = 6}, "certificate.days_left", CELL_TEXT},
+    {{.title = "CERT DAYS", .right = true, .drop = 6}, "certificate.days_left", CELL_TEXT},
     {{.title = "INCIDENT", .right = true, .drop = 5}, "incident", CELL_TEXT},
     {{.title = "NEXT", .drop = 7}, "next_at", CELL_WHEN},
 };

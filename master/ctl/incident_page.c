@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/incident_page.h"
 #include "common/human.h"
-#include "master/ctl/checks.h"
 #include "master/ctl/fact.h"
 #include "proto/cause.h"
 #include <string.h>
@@ -76,29 +75,6 @@ static void put_ack(struct strbuf *out, const struct json_node *root)
                     said ? ": " : "", said ? said : "");
 }
 
-/* The checks that are in it, where the master names them. */
-static void put_checks(struct strbuf *out, const struct json_node *root,
-                       const struct table_style *style)
-{
-    static const struct table_column columns[] = {{.title = "CHECK"},
-                                                  {.title = "STATE"},
-                                                  {.title = "TARGET", .least = 24},
-                                                  {.title = "CAUSE"}};
-    const struct json_node *n = node_first(root, "members");
-    if (!n)
-        return;
-    struct table *t = table_create(columns, ARRAY_LEN(columns));
-    for (; n; n = json_next(n)) {
-        const char *state = node_str(n, "state");
-        const char *cells[] = {node_str(n, "id"), state, node_str(n, "target"),
-                               node_str(n, "cause")};
-        table_row(t, cells, 1, checks_tone(state));
-    }
-    strbuf_putc(out, '\n');
-    table_print(t, style, out);
-    table_destroy(&t);
-}
-
 void incident_page_deliveries(struct strbuf *out, const struct json_node *first,
                               const struct table_style *style)
 {
@@ -151,6 +127,5 @@ void incident_page_put(struct strbuf *out, const struct json_node *root,
     put_ack(out, root);
     put_evidence(out, root, "evidence.first", "first");
     put_evidence(out, root, "evidence.last", "last");
-    put_checks(out, root, style);
     incident_page_deliveries(out, node_first(root, "deliveries"), style);
 }

@@ -125,7 +125,7 @@ int ack_run(struct ctl *c)
     if (code == EXIT_ALL_OK && c->form == FORM_TABLE)
         printf("incident %s is yours\n", c->words[0]);
     else if (code == EXIT_ALL_OK)
-        code = print(c, &a);
+        code = ask_print(&a);
     answer_fini(&a);
     strbuf_fini(&body);
     return code;

@@ -143,6 +143,7 @@ static const struct list_column columns[] = {
     {{.title = "UPTIME", .right = true}, "uptime", CELL_OWN},
     {{.title = "AVAILABILITY", .right = true, .drop = 4}, "availability", CELL_OWN},
     {{.title = "DOWN", .right = true}, "down_ms", CELL_AGE_MS},
+    {{.title = "UNKNOWN", .right = true, .drop = 5}, "unknown_ms", CELL_AGE_MS},
     {{.title = "RUNS", .right = true, .drop = 3}, "runs", CELL_COUNT},
     {{.title = "MISSED", .right = true, .drop = 1}, "missed", CELL_OWN},
 };

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/schedule_page.h"
 #include "common/human.h"
-#include "common/text.h"
 #include "master/ctl/fact.h"
 #include "master/ctl/schedules.h"
 #include <string.h>
 
-#define LINE_MAX_COLS 8192
-#define PRINTED_MAX   (64u << 20)
+#define LINE_BYTES 8192
 
 static void put_head(struct strbuf *out, const struct json_node *root)
 {
     char n[HUMAN_MAX], at[FACT_TIME_MAX];
     struct strbuf line;
-    strbuf_init(&line, LINE_MAX_COLS);
+    strbuf_init(&line, LINE_BYTES);
     fact_put(out, "schedule", node_str(root, "name"));
     schedules_put_when(root, &line);
     fact_printf(out, "when", "%s%s", line.data, node_true(root, "paused") ? ", paused" : "");
@@ -36,20 +34,16 @@ static void put_head(struct strbuf *out, const struct json_node *root)
 /* A value of JSON is one of YAML. */
 static void put_value(struct strbuf *out, const struct json_node *n)
 {
-    struct strbuf raw;
     struct json_out w;
-    strbuf_init(&raw, PRINTED_MAX);
-    json_out_init(&w, &raw);
+    json_out_init(&w, out);
     json_print(&w, n);
-    text_clean(out, raw.data);
     strbuf_putc(out, '\n');
-    strbuf_fini(&raw);
 }
 
 static void put_member(struct strbuf *out, const struct json_node *m, const char *lead)
 {
     strbuf_puts(out, lead);
-    text_clean(out, json_node_key(m));
+    strbuf_puts(out, json_node_key(m));
     if (strcmp(json_node_key(m), "targets") != 0 || json_type(m) != JSON_ARRAY) {
         strbuf_puts(out, ": ");
         put_value(out, m);
@@ -62,15 +56,13 @@ static void put_member(struct strbuf *out, const struct json_node *m, const char
     }
 }
 
-void schedule_page_put(struct strbuf *out, const struct json_node *root,
-                       const struct table_style *style)
+void schedule_page_put(struct strbuf *out, const struct json_node *root)
 {
     const struct json_node *definition = node_at(root, "definition");
     put_head(out, root);
     if (!definition || json_type(definition) != JSON_OBJECT)
         return;
-    strbuf_printf(out, "\n%sschedules:%s\n", style->colour ? table_tone_begin(TONE_DIM) : "",
-                  style->colour ? TONE_END : "");
+    strbuf_puts(out, "\nschedules:\n");
     const char *lead = "  - ";
     for (const struct json_node *m = json_first(definition); m; m = json_next(m)) {
         if (json_type(m) == JSON_NULL)

@@ -12,6 +12,7 @@
 #define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 #define LIST_PAGE    200
 #define OUT_MAX      (256u << 20)
+#define LABEL_MAX    512
 
 /* ---- what several pages say */
 
@@ -39,10 +40,15 @@ void schedules_put_counts(const struct json_node *object, struct strbuf *out)
     }
 }
 
+bool schedules_name_ok(const char *name)
+{
+    return *name != '\0' && name[strspn(name, NAME_LETTERS)] == '\0' &&
+           name[strspn(name, ".")] != '\0';
+}
+
 int schedules_check_name(const char *name)
 {
-    if (*name != '\0' && name[strspn(name, NAME_LETTERS)] == '\0' &&
-        name[strspn(name, ".")] != '\0')
+    if (schedules_name_ok(name))
         return EXIT_ALL_OK;
     return ctl_fail(EXIT_USAGE, "'%s' cannot be a name: letters, digits, . _ and - can", name);
 }
@@ -114,21 +120,21 @@ static const struct list_kind list = {.columns = columns,
                                       .note = note};
 
 /* KEY=VALUE, as labels are written everywhere here; the address has KEY:VALUE. */
-static int take_label(const char *given, char out[512])
+static int take_label(const char *given, char out[LABEL_MAX])
 {
     const char *equals = given ? strchr(given, '=') : NULL;
     out[0] = '\0';
     if (!given)
         return EXIT_ALL_OK;
-    if (!equals || equals == given || strlen(given) >= 512)
+    if (!equals || equals == given || strlen(given) >= LABEL_MAX)
         return ctl_fail(EXIT_USAGE, "--label must be KEY=VALUE, got '%s'", given);
-    snprintf(out, 512, "%.*s:%s", (int)(equals - given), given, equals + 1);
+    snprintf(out, LABEL_MAX, "%.*s:%s", (int)(equals - given), given, equals + 1);
     return EXIT_ALL_OK;
 }
 
 int schedule_list_run(struct ctl *c)
 {
-    char label[512];
+    char label[LABEL_MAX];
     int code = take_label(c->o.label, label);
     if (code != EXIT_ALL_OK)
         return code;
@@ -148,13 +154,13 @@ int schedule_list_run(struct ctl *c)
 
 static int print_page(const struct json_node *root)
 {
-    struct table_style style = screen_style(stdout);
     struct strbuf out;
+    unsigned char last = 0;
     strbuf_init(&out, OUT_MAX);
-    schedule_page_put(&out, root, &style);
-    fputs(out.data, stdout);
+    schedule_page_put(&out, root);
+    bool good = screen_put(stdout, out.data, out.len, &last) && fflush(stdout) == 0;
     strbuf_fini(&out);
-    return fflush(stdout) == 0 ? EXIT_ALL_OK : ctl_unwritten(errno);
+    return good ? EXIT_ALL_OK : ctl_unwritten(errno);
 }
 
 int schedule_show_run(struct ctl *c)

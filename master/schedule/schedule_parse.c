@@ -79,15 +79,13 @@ static uint32_t read_availability(struct json_cur *c)
 {
     double percent = json_get_num(c, "availability", 0, 100, -1);
     double ppm = round(percent * (SLO_PPM / 100.0));
-    if (c->err != ERR_NONE)
-        return 0;
     if (percent < 0)
         json_cur_fail(c, "'availability' is missing: give the per cent of good time, like 99.9");
     else if (ppm < 1 || ppm > SLO_PPM - 1)
         json_cur_fail(c, "'availability' must be over 0 and under 100: 100 would leave no budget");
     else if (fabs(percent * (SLO_PPM / 100.0) - ppm) > 1e-6)
         json_cur_fail(c, "'availability' can have four decimals at most");
-    return (uint32_t)ppm;
+    return c->err == ERR_NONE ? (uint32_t)ppm : 0;
 }
 
 static uint32_t read_period(struct json_cur *c)

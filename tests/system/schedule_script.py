@@ -6,6 +6,7 @@ import threading
 import urllib.parse
 
 PROBLEM = "application/problem+json"
+AT = "2026-11-28T09:00:00.000000Z"
 
 
 class Refused(Exception):
@@ -125,7 +126,7 @@ class Script:
                 "when": {k: s.get(k) for k in ("every", "cron", "zone")},
                 "states": {"up": n, "degraded": 0, "down": 0, "unknown": 0}, "flapping": 0, "runs": 1234,
                 "missed": {"overloaded": 12, "no_agent": 3}, "next_at": "2026-11-28T10:00:00.000000Z", "version": 1,
-                "created_at": "2026-11-28T09:00:00.000000Z", "changed_at": "2026-11-28T09:00:00.000000Z"}
+                "created_at": AT, "changed_at": AT}
 
     def page(self, query):
         """Two in each page, so that every list has several."""
@@ -152,6 +153,8 @@ class Script:
     def alert(self, method, path, body):
         name = path[1]
         if method == "PUT":
+            if "kind" not in body:
+                raise Refused(422, "invalid_channel", "'kind' is missing")
             created = name not in self.alerts
             self.alerts[name] = body
             return 201 if created else 200, {"name": name}
@@ -165,4 +168,4 @@ class Script:
         shown = dict(self.alerts[name])
         if "secret" in shown:
             shown["secret"] = "(set)"
-        return 200, {"name": name, **shown}
+        return 200, {"name": name, "definition": shown, "created_at": AT, "changed_at": AT}

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Schedules from the command line: files applied, lists and pages; against a script, and against a master that has them."""
+import fcntl
 import json
+import os
+import pty
+import select
+import subprocess
+import termios
 
 from harness import Skipped, equal, expect, short
 from schedule_script import Script
@@ -29,6 +35,27 @@ CHECK = {"id": "7", "schedule": "web", "target": "https://a.test/", "host": "a.t
 def code(r, wanted):
     expect(r.returncode == wanted, f"exit code {r.returncode}, wanted {wanted}:", r.stdout[-800:], r.stderr[-800:])
     return r
+
+
+def on_terminal(w, url, answer, *args):
+    """sonde with a terminal of its own to ask on: its exit code, and what it asked. What it says else is not read."""
+    ours, theirs = pty.openpty()
+
+    def take():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    env = {**os.environ, "SONDE_URL": url, "SONDE_TOKEN": "t"}
+    argv = [w.program("sonde"), *args]
+    with subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          preexec_fn=take) as p:
+        expect(select.select([ours], [], [], 30)[0], "it asks nothing")
+        asked = os.read(ours, 1000).decode()
+        os.write(ours, answer.encode() + b"\n")
+        ended = p.wait(timeout=30)
+    os.close(theirs)
+    os.close(ours)
+    return ended, asked
 
 
 class Cli:
@@ -124,6 +151,14 @@ def test_apply_prunes(w, script, sonde):
         said = sonde("schedule", "apply", path, "--prune", wanted=2).stderr
         expect("--yes" in said and "4 schedules of owner 'team-a'" in said, said)
         equal(script.writes(), [], "writes")
+    with w.case("on a terminal it asks, and takes no for an answer"):
+        ended, asked = on_terminal(w, script.url, "n", "schedule", "apply", path, "--prune")
+        equal(ended, 1, "exit code")
+        expect("Remove 4 schedules of owner 'team-a' with their checks? [y/N]" in asked, asked)
+        equal(script.writes(), [], "writes")
+        script.schedules["f"] = {"every": "30s", "owner": "other", "targets": ["https://a.test/"]}
+        equal(on_terminal(w, script.url, "y", "schedule", "remove", "f")[0], 0, "exit code")
+        expect("f" not in script.schedules, "it is still there")
     with w.case("--yes removes them, and no other owner's"):
         sonde("schedule", "apply", path, "--prune", "--yes")
         equal(sorted(script.schedules), ["a", "foreign"], "schedules")
@@ -171,6 +206,11 @@ def test_apply_says_where(w, script, sonde):
         whole = {"owner": "x", "schedules": [{"name": "j", "every": "5s", "targets": [{"url": "https://a/", "timeout_ms": "x"}]}]}
         said = sonde("schedule", "apply", sonde.file(json.dumps(whole, indent=1), "s.json"), wanted=2).stderr
         expect("s.json:10:20: schedule 'j'" in said, said)
+    with w.case("and of a channel, before any schedule is written"):
+        path = sonde.file(FILE.replace("kind: webhook, ", ""))
+        said = sonde("schedule", "apply", path, wanted=2).stderr
+        expect("'kind' is missing" in said and f"at alert channel 'ops', {path}:4:8" in said, said)
+        equal(script.schedules, {}, "schedules")
     with w.case("a file that is none"):
         expect("No such file" in sonde("schedule", "apply", "/nonexistent", wanted=2).stderr, "other words")
     with w.case("--prune without an owner"):
@@ -227,7 +267,7 @@ def test_lists_and_pages(w, script, sonde):
         sonde("ack", "x", wanted=2)
         sonde("incident", "4", wanted=2)
     with w.case("alert channels"):
-        script.answers["GET/alerts"] = {"alerts": [{"name": "ops", "kind": "webhook", "url": "https://hook.test/"}]}
+        script.answers["GET/alerts"] = {"alerts": [{"name": "ops", "definition": {"kind": "webhook"}}]}
         expect("webhook" in sonde("alert", "list").stdout, "no kind")
         expect("(set)" in sonde("alert", "show", "ops").stdout, "the secret does not show as set")
         expect("the service says no" in sonde("alert", "test", "ops", wanted=1).stdout, "no error")
@@ -270,7 +310,8 @@ def test_check_page_and_overview(w, script, sonde):
                     "first_at": "2026-11-28T08:00:00.000000Z", "last_at": "2026-11-28T08:01:00.000000Z"}]}
     script.answers["GET/checks/7/history"] = {
         "from": "2026-11-21T00:00:00.000000Z", "to": "2026-11-28T00:00:00.000000Z", "uptime": 0.99712, "availability": 0.99712,
-        "goal": {"availability": 0.999, "budget_left": 0.25, "burn": [{"rate": 15.0, "burns": True}]},
+        "goal": {"availability": 99.95, "availability_of_period": 0.99712, "budget_left": -0.25,
+                 "burn": [{"rate": 15.0, "burns": True}, {"rate": 2.0, "burns": False}]},
         "runs": {"ok": 20000, "failed": 58}, "missed": {"overloaded": 3},
         "latency_ms": {"total": {"p50": 11.0, "p90": 20.0, "p95": 31.0, "p99": 90.0, "min": 9.0, "max": 120.0, "mean": 13.0}},
         "series": [day(0), day(86400000), day(86000000, 0, 400000), day(40000000, 0, 46400000)]}
@@ -279,7 +320,7 @@ def test_check_page_and_overview(w, script, sonde):
          "message": "no answer"}], "next_cursor": None}
     with w.case("a check with its days, what was missed and why, and its runs"):
         said = sonde("check", "7", "--days", "4").stdout
-        for word in ("down since 2026-11-28 09:00:00: connect_timeout", "99.712 % since 2026-11-21", "·█▇▁", "25.000 %",
+        for word in ("down since 2026-11-28 09:00:00: connect_timeout", "99.712 % since 2026-11-21", "·█▇▁", "goal        99.95 %, is 99.712 %", "overdrawn by 25.0 %",
                      "15.0 times", "all agents were full", "down from bj-1 only", "ends in 30 days", "31.0", "no answer"):
             expect(word in said, f"no {word!r}:", said)
         json.loads(sonde("check", "7", "-o", "json").stdout)
