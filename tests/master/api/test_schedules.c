@@ -351,6 +351,8 @@ START_TEST(test_a_master_without_a_scheduler_says_so)
     expect(put(SHOP, two), 503, "no_scheduler");
     expect(get("/api/v1/schedules"), 503, "no_scheduler");
     expect(get("/api/v1/checks/1/history"), 503, "no_scheduler");
+    expect(get("/api/v1/incidents"), 503, "no_scheduler");
+    expect(get("/api/v1/deliveries"), 503, "no_scheduler");
     expect(send_as(w.token, "POST", SHOP "/pause", ""), 503, "no_scheduler");
     expect(send_as(w.token, "POST", "/api/v1/alerts/ops/test", ""), 503, "no_alerts");
     world_stop();
