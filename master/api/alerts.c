@@ -286,6 +286,8 @@ static void leave(void *req)
 static enum step delete_begin(struct http_req *r)
 {
     if (!r->state) {
+        if (!have_channels(r))
+            return STEP_DONE;
         if (query_end(&r->query) != ERR_NONE)
             return reply_bad_query(r);
         if (!name_is_good(r->param))

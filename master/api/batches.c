@@ -12,10 +12,10 @@
 
 /* ---- one batch as JSON */
 
-/* A lane of schedules goes on when all that it has so far has ended. */
+/* A batch that grows goes on when all that it has so far has ended. */
 static bool all_ended(const struct batch_info *b, uint64_t ended, uint64_t total)
 {
-    return b->opened_at.us != 0 && b->cls != CLASS_SCHEDULE && ended >= total;
+    return b->opened_at.us != 0 && !b->growing && ended >= total;
 }
 
 bool batch_is_ended(const struct batch_info *b)
@@ -181,7 +181,7 @@ enum step batch_answer(struct http_req *r)
 
 bool batch_is_users(struct http_req *r, const struct batch_info *b)
 {
-    if (b->cls != CLASS_SCHEDULE)
+    if (!b->lane)
         return true;
     reply_problem(r, MHD_HTTP_CONFLICT, "lane",
                   "batch %s holds an hour's runs of schedules, of several it may be: change the "

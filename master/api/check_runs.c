@@ -163,6 +163,7 @@ static enum step ask_batch(struct http_req *r, struct runs *x)
     struct store_req *s = http_store_req(r, STORE_BATCH_LIST);
     s->batch_list.before = num + 1;
     s->batch_list.limit = 1;
+    s->batch_list.lanes = true;
     r->phase = RUNS_BATCH;
     return http_ask_store(r, s);
 }

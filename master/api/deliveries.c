@@ -48,6 +48,8 @@ static enum step begin(struct http_req *r)
 enum step deliveries_list(struct http_req *r)
 {
     struct json_out w;
+    if (!http_has_scheduler(r))
+        return STEP_DONE;
     if (r->phase == 0)
         return begin(r);
     const struct store_req *s = r->sreq;

@@ -101,6 +101,8 @@ static enum step list_reply(struct http_req *r)
 
 enum step incidents_list(struct http_req *r)
 {
+    if (!http_has_scheduler(r))
+        return STEP_DONE;
     return r->phase == 0 ? list_begin(r) : list_reply(r);
 }
 
@@ -173,7 +175,7 @@ enum step incidents_get(struct http_req *r)
 {
     switch (r->phase) {
     case GET_BEGIN:
-        return get_begin(r);
+        return http_has_scheduler(r) ? get_begin(r) : STEP_DONE;
     case GET_ROW:
         return get_row(r, r->state);
     case GET_DELIVERIES:

@@ -31,7 +31,7 @@ static const struct route routes[] = {
     {"PUT",  "/api/v1/schedules/{}",                   SCOPE_SUBMIT, schedules_put_begin, schedules_put_body, schedules_put_run},
     {"GET",  "/api/v1/schedules",                      SCOPE_READ,   NULL, NULL, schedules_list},
     {"GET",  "/api/v1/schedules/{}",                   SCOPE_READ,   NULL, NULL, schedules_get},
-    {"DELETE","/api/v1/schedules/{}",                   SCOPE_SUBMIT, NULL, NULL, schedules_delete},
+    {"DELETE", "/api/v1/schedules/{}",                  SCOPE_SUBMIT, NULL, NULL, schedules_delete},
     {"POST", "/api/v1/schedules/{}/pause",             SCOPE_SUBMIT, NULL, NULL, schedules_pause},
     {"POST", "/api/v1/schedules/{}/resume",            SCOPE_SUBMIT, NULL, NULL, schedules_resume},
     {"GET",  "/api/v1/checks",                         SCOPE_READ,   NULL, NULL, checks_list},
@@ -45,7 +45,7 @@ static const struct route routes[] = {
     {"PUT",  "/api/v1/alerts/{}",                      SCOPE_ADMIN,  alerts_put_begin, alerts_put_body, alerts_put_run},
     {"GET",  "/api/v1/alerts",                         SCOPE_READ,   NULL, NULL, alerts_list},
     {"GET",  "/api/v1/alerts/{}",                      SCOPE_READ,   NULL, NULL, alerts_get},
-    {"DELETE","/api/v1/alerts/{}",                      SCOPE_ADMIN,  NULL, NULL, alerts_delete},
+    {"DELETE", "/api/v1/alerts/{}",                     SCOPE_ADMIN,  NULL, NULL, alerts_delete},
     {"POST", "/api/v1/alerts/{}/test",                 SCOPE_ADMIN,  NULL, NULL, alerts_test},
     {"GET",  "/api/v1/deliveries",                     SCOPE_READ,   NULL, NULL, deliveries_list},
 };

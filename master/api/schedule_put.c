@@ -197,7 +197,7 @@ void check_put_members(struct json_out *w, const struct scheduler_check_view *c,
     json_bool(w, "confirmed", c->confirmed);
     json_bool(w, "flapping", c->flapping);
     json_bool(w, "paused", c->paused);
-    json_str(w, "advice", c->advice);
+    json_str(w, "advice", c->advice && c->advice[0] ? c->advice : NULL);
     json_wall(w, "next_at", c->next);
     json_bool(w, "running", c->running);
     json_u64(w, "slot", c->slot);

@@ -2,10 +2,6 @@
 #include "master/schedule/schedule_req.h"
 #include <stdlib.h>
 
-#ifdef WITHOUT_SCHEDULER
-#pragma weak scheduler_check_views_free
-#endif
-
 void schedule_req_free(struct schedule_req **rp)
 {
     struct schedule_req *r = *rp;

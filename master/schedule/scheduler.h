@@ -188,9 +188,9 @@ struct scheduler_check_view {
     bool confirmed, flapping, running, paused;
     char *advice; /* NULL = none */
     uint64_t slot, incident;
-    double total_ms;                   /* of the last result; < 0: none */
-    int64_t cert_not_after;            /* 0 = none */
-    bool has_goal;                     /* its schedule's */
+    double total_ms;        /* of the last result; < 0: none */
+    int64_t cert_not_after; /* 0 = none */
+    bool has_goal;          /* its schedule's */
     struct slo_goal goal;
     uint64_t recent[SCHEDULER_RECENT]; /* tasks, newest first; 0 = no more */
 };

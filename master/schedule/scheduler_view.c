@@ -131,6 +131,8 @@ static struct scheduler_check_view check_view(const struct scheduler *x,
         .incident = incidents_of(x->incidents, c->id),
         .total_ms = c->total_ms,
         .cert_not_after = c->cert_not_after,
+        .has_goal = c->of->def->has_goal,
+        .goal = c->of->def->goal,
     };
     put_recent(c, v.recent);
     return v;

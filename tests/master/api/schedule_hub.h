@@ -131,17 +131,6 @@ static enum err sk_ask(void *arg, struct schedule_req *q)
     return mailbox_post(arg, &q->letter);
 }
 
-void scheduler_check_views_free(struct scheduler_check_view *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        free(v[i].schedule);
-        free(v[i].key);
-        free(v[i].host);
-        free(v[i].advice);
-    }
-    free(v);
-}
-
 /* ---- the sender of alerts, and its channels: of what alert.h says the least that can be held */
 
 static enum err sk_test_alert(void *arg, struct alert_test *t)

@@ -351,6 +351,8 @@ START_TEST(test_a_master_without_a_scheduler_says_so)
     expect(put(SHOP, two), 503, "no_scheduler");
     expect(get("/api/v1/schedules"), 503, "no_scheduler");
     expect(get("/api/v1/checks/1/history"), 503, "no_scheduler");
+    expect(get("/api/v1/incidents"), 503, "no_scheduler");
+    expect(get("/api/v1/deliveries"), 503, "no_scheduler");
     expect(send_as(w.token, "POST", SHOP "/pause", ""), 503, "no_scheduler");
     expect(send_as(w.token, "POST", "/api/v1/alerts/ops/test", ""), 503, "no_alerts");
     world_stop();
@@ -386,43 +388,25 @@ static void stored(struct store_req *s)
     sem_post(s->arg);
 }
 
-static uint32_t store_now(struct store_req *s, sem_t *done)
-{
-    s->arg = done;
-    ck_assert_int_eq(store_post(w.store, s), ERR_NONE);
-    while (sem_wait(done) != 0)
-        ;
-    ck_assert_int_eq(s->err, ERR_NONE);
-    uint32_t num = s->upload.info.num;
-    store_req_destroy(&s);
-    return num;
-}
-
-/* A batch of class schedule: nobody but the master opens one. */
+/* Nobody but the master opens one. */
 static void open_lane(char uuid[UUID_TEXT_MAX])
 {
-    static const char spec[] = "{\"url\":\"http://a.test/\"}";
     uint8_t random[16];
     sem_t done;
     PTOK(sem_init(&done, 0, 0));
     random_bytes(random, sizeof(random));
-    struct store_req *s = store_req_create(STORE_UPLOAD_BEGIN, stored, NULL);
-    uuid7_format(wall_now(), random, s->upload.info.uuid);
-    trace_format(random, s->upload.info.trace);
-    snprintf(uuid, UUID_TEXT_MAX, "%s", s->upload.info.uuid);
-    s->upload.info.cls = CLASS_SCHEDULE;
-    s->upload.info.deadline_s = 3600;
-    uint32_t num = store_now(s, &done);
-    s = store_req_create(STORE_UPLOAD_ROWS, stored, NULL);
-    s->upload.info.num = num;
-    s->upload.rows = mem_array(1, sizeof(*s->upload.rows));
-    s->upload.n_rows = 1;
-    s->upload.rows[0] = (struct store_row){.spec = spec, .spec_len = sizeof(spec) - 1};
-    store_now(s, &done);
-    s = store_req_create(STORE_UPLOAD_COMMIT, stored, NULL);
-    s->upload.info.num = num;
-    s->upload.info.total = 1;
-    store_now(s, &done);
+    struct store_req *s = store_req_create(STORE_LANE_OPEN, stored, &done);
+    uuid7_format(wall_now(), random, s->lane.info.uuid);
+    trace_format(random, s->lane.info.trace);
+    snprintf(uuid, UUID_TEXT_MAX, "%s", s->lane.info.uuid);
+    s->lane.info.cls = CLASS_SCHEDULE;
+    s->lane.info.deadline_s = 3600;
+    s->lane.lane = mem_strdup("any");
+    ck_assert_int_eq(store_post(w.store, s), ERR_NONE);
+    while (sem_wait(&done) != 0)
+        ;
+    ck_assert_int_eq(s->err, ERR_NONE);
+    store_req_destroy(&s);
     PTOK(sem_destroy(&done));
 }
 
@@ -433,7 +417,7 @@ START_TEST(test_a_lane_is_read_as_a_batch_and_changed_by_its_schedules_alone)
     schedule_world_start();
     open_lane(uuid);
     snprintf(path, sizeof(path), "/api/v1/batches/%s", uuid);
-    expect(get(path), 200, "\"priority\":\"schedule\"");
+    expect(get(path), 200, "\"state\":\"running\",\"priority\":\"schedule\"");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
         snprintf(path, sizeof(path), "/api/v1/batches/%s/%s", uuid, verbs[i]);
         expect(send_as(w.token, "POST", path, ""), 409, "\"code\":\"lane\"");
