@@ -537,6 +537,7 @@ START_TEST(no_timings_are_none)
                                           "{\"timings\":{\"total_ms\":-5}}",
                                           "{\"timings\":{\"total_ms\":1e9}}",
                                           "{\"timings\":{\"total_ms\"",
+                                          "{\"timings\":{\"a\":{\"b\":1,\"total_ms\":5}}}",
                                           "{\"timings\":{\"total_ms\":\"7\"}}",
                                           "{\"http\":{\"timings\":{\"total_ms\":7}}}"};
     for (unsigned i = 0; i < ARRAY_LEN(records); i++)
