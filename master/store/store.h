@@ -476,6 +476,7 @@ struct store_req {
             struct store_result_row
                 *rows; /* out: in their order, without those that are not there */
             unsigned n;
+            unsigned looked; /* out: for so many of them; more would be over STORE_PAGE_BYTES */
         } tasks_results;
         struct {
             uint64_t before, only; /* ids; 0 = from the newest, any */
