@@ -174,7 +174,8 @@ static void agent_free(struct core *c, struct agent *a)
     free(a);
 }
 
-/* Room for one more name: forgets one that is gone and holds nothing. */
+/* Room for one more name: forgets one that is gone and holds nothing. Of one that is awaited nobody
+ * knows that yet. */
 static bool agents_make_room(struct core *c)
 {
     if (HASH_COUNT(c->agents) < CORE_AGENTS_MAX)
@@ -182,7 +183,7 @@ static bool agents_make_room(struct core *c)
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)
     {
-        if (a->session || !list_empty(&a->leases))
+        if (a->session || a->awaited || !list_empty(&a->leases))
             continue;
         agent_free(c, a);
         return true;
@@ -190,10 +191,17 @@ static bool agents_make_room(struct core *c)
     return false;
 }
 
-static struct agent *agent_get(struct core *c, const char *name)
+static struct agent *agent_find(struct core *c, const char *name)
 {
     struct agent *a = NULL;
     HASH_FIND_STR(c->agents, name, a);
+    return a;
+}
+
+/* One that is made when it is not known. NULL: there are as many names as there can be. */
+static struct agent *agent_make(struct core *c, const char *name)
+{
+    struct agent *a = agent_find(c, name);
     if (a || !agents_make_room(c))
         return a;
     a = mem_zalloc(sizeof(*a));
@@ -223,7 +231,7 @@ void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why, stru
 void fleet_await(struct core *c, const char *const *names, unsigned n, struct mono now)
 {
     for (unsigned i = 0; i < n; i++) {
-        struct agent *a = agent_get(c, names[i]);
+        struct agent *a = agent_make(c, names[i]);
         if (!a || a->awaited)
             continue;
         a->awaited = true;
@@ -354,11 +362,12 @@ static const char *hello_refused(struct core *c, struct session *s, const struct
         return "the agent's name is not valid: letters, digits, '.', '_' and '-', at most 64";
     if (!name_allowed(s->allowed_agents, m->agent))
         return "this token is bound to another agent name: make one with 'token add --name'";
-    struct agent *a = agent_get(c, m->agent);
+    struct agent *a = agent_find(c, m->agent);
+    if (c->max_agents && c->connected >= c->max_agents && !(a && a->session))
+        return "as many agents as --max-agents allows are connected already";
+    a = agent_make(c, m->agent);
     if (!a)
         return "the master knows as many agents as it can";
-    if (c->max_agents && c->connected >= c->max_agents && !a->session)
-        return "as many agents as --max-agents allows are connected already";
     *code = CLOSE_CLONE;
     return clone_judge(c, a, m, s->peer, now) ? CLONE_REASON : NULL;
 }
@@ -374,7 +383,7 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
         fleet_close(c, s, code, why);
         return false;
     }
-    struct agent *a = agent_get(c, m->agent);
+    struct agent *a = agent_find(c, m->agent);
     agent_take_over(c, a, s, m, now);
     agent_describe(a, m);
     agent_attach(c, a, s, now);

@@ -118,14 +118,15 @@ static void audit_agent(const struct agent *a)
 static void audit_fleet(const struct core *c, size_t leased)
 {
     struct agent *a, *tmp;
-    size_t sum = 0, connected = 0;
+    size_t sum = 0, connected = 0, awaited = 0;
     HASH_ITER(hh, c->agents, a, tmp)
     {
         connected += a->session != NULL;
+        awaited += a->awaited;
         sum += a->leases.count;
         audit_agent(a);
     }
-    REQUIRE(sum == leased && connected == c->connected);
+    REQUIRE(sum == leased && connected == c->connected && awaited == c->awaited);
     audit_orders(c);
     LIST_EACH (&c->session_list, n) {
         const struct session *s = CONTAINER_OF(n, struct session, node);
