@@ -297,7 +297,6 @@ session_id core_session_open(struct core *c, const char *allowed_agents, const c
 void core_session_line(struct core *c, session_id s, const char *line, size_t len, struct mono now);
 /* It has said HELLO and was let in. False too when it is gone. */
 bool core_session_is_known(struct core *c, session_id s);
-unsigned core_connected(const struct core *c); /* agents with such a session */
 /* Bytes that came without a whole line yet: life of the link. */
 void core_session_alive(struct core *c, session_id s, struct mono now);
 /* The cause counts when the core has not closed it for one of its own; detail: a sentence or "". */

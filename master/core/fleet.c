@@ -135,11 +135,6 @@ bool core_session_is_known(struct core *c, session_id id)
     return s != NULL && s->agent != NULL;
 }
 
-unsigned core_connected(const struct core *c)
-{
-    return c->connected;
-}
-
 /* ---- agents */
 
 static void free_tags(struct agent *a)

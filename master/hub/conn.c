@@ -203,7 +203,6 @@ static enum gate_verdict judge(struct lws *wsi, struct hub *h, const char *upgra
         .upgrade = upgrade,
         .authorization = authorization,
         .subprotocols = subprotocols,
-        .full = (int64_t)core_connected(h->core) >= h->max_agents,
         .draining = h->state != HUB_RUNNING,
     };
     enum gate_verdict v = gate_judge(&q, h->tokens, grant);

@@ -36,7 +36,7 @@ START_TEST(one_too_many_is_refused)
     world_connect(w, 1, "b", "1");
     world_connect(w, 2, "c", "1");
     refused(2, "--max-agents");
-    ck_assert_uint_eq(core_connected(w->core), 2);
+    ck_assert_uint_eq(w->core->connected, 2);
     ck_assert(!w->agents[0].closed && !w->agents[1].closed);
     done();
 }
@@ -52,7 +52,7 @@ START_TEST(with_as_many_as_may_be_an_agent_takes_its_own_place_over)
     ck_assert_int_eq(w->agents[0].close_code, CLOSE_REPLACED);
     ck_assert(world_connect(w, 3, "b", "2")->welcomed); /* … or its process is another */
     ck_assert_int_eq(w->agents[1].close_code, CLOSE_REPLACED);
-    ck_assert_uint_eq(core_connected(w->core), 2);
+    ck_assert_uint_eq(w->core->connected, 2);
     world_connect(w, 4, "c", "1");
     refused(4, "--max-agents");
     done();
