@@ -18,7 +18,8 @@ struct hub_config {
     const char *dir;         /* of the tokens */
     struct store_boot *boot; /* borrowed during hub_create */
     int64_t max_agents;
-    struct cidr *deny; /* for all agents */
+    unsigned hello_rate, hello_burst; /* of struct core_config; tests lower them */
+    struct cidr *deny;                /* for all agents */
     unsigned n_deny;
 };
 MUST_USE enum err hub_create(const struct hub_config *c, struct hub **out, char *why,

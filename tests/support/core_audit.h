@@ -87,9 +87,10 @@ static void audit_orders(const struct core *c)
     struct mono last = {0};
     LIST_EACH (&c->session_list, n) {
         const struct session *s = CONTAINER_OF(n, struct session, node);
-        bool arrives = s->state == SESSION_NEW || s->state == SESSION_INFLIGHT;
+        bool arrives = s->state <= SESSION_INFLIGHT && s->state != SESSION_WAITING;
         REQUIRE(!mono_before(s->last_rx, last));
         REQUIRE(list_linked(&s->arriving_node) == arrives);
+        REQUIRE(list_linked(&s->waiting_node) == (s->state == SESSION_WAITING));
         REQUIRE(!session_suspect(s) || (s->agent && s->agent->session == s));
         last = s->last_rx;
     }
