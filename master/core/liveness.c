@@ -267,7 +267,7 @@ static void sessions_tick(struct core *c, struct mono now)
 /* Of how many agents the tasks may still go to others with one scan is bounded. */
 static void orphans_tick(struct core *c, struct mono now)
 {
-    unsigned may_end = bulk_may_requeue(&c->bulk);
+    unsigned may_end = bulk_may_requeue(&c->bulk, now);
     LIST_EACH_SAFE (&c->orphans, n, tmp) {
         struct agent *a = CONTAINER_OF(n, struct agent, orphan_node);
         REQUIRE(!a->session);
