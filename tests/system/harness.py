@@ -218,7 +218,7 @@ class Api:
 
     def submit(self, targets, **options):
         """A batch from a list of targets; its id."""
-        body = {"targets": targets, **options}
+        body = {**options, "targets": targets}  # last, as a body over 1 MiB must have them
         return self.must("POST", "batches", body, status=202).json["id"]
 
     def submit_text(self, lines, query=""):
@@ -430,6 +430,10 @@ class World:
         self.master()
         self.nginx()
         return [self.agent(name, *agent_options) for name in agents]
+
+    def slow_batch(self, count, ms, **options):
+        """So many targets that take so long each, as many at a time as there are slots; its id."""
+        return self.api.submit([self.url(f"/slow/{ms}?{i}") for i in range(count)], **{"per_host": 0, **options})
 
     def requests(self):
         """How many HTTP requests the served targets have seen; asking is not counted."""

@@ -71,7 +71,7 @@ def far_paths(w, total, seconds):
         with Watch(w, "a1", "a2", "a3") as watch:
             began = time.monotonic()
             batch = slow_batch(w, total)
-            results = finish(w, batch, total, 90)
+            results = finish(w, batch, total, seconds + 90)
             w.wait_for(lambda: time.monotonic() - began > seconds, seconds + 5, "three heartbeats and more have passed")
         watch.never_in_doubt()
         for name in wires:
