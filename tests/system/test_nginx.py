@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The proxy between: reloaded, stopped, killed under a thousand agents, or with a time-out below the heartbeat."""
 import collections
-import datetime
 import http.client
 import os
 import re
 import resource
 import time
 
+import told
 from faults import metric
 from harness import Api, Proc, Skipped, equal, expect
 from test_kill import SMALL, finish, in_the_middle, slow_mix
@@ -35,7 +35,7 @@ def newest_cursor(w):
 
 
 def seconds_of(found):
-    return sorted(datetime.datetime.fromisoformat(e["at"].replace("Z", "+00:00")).timestamp() for e in found)
+    return sorted(told.at(e) for e in found)
 
 
 def largest_share(times, window_s):
@@ -268,20 +268,30 @@ def test_a_proxy_read_timeout_below_the_heartbeat_is_named(w):
     for name in ("a1", "a2", "a3"):
         w.agent(name, *SMALL, wait=False)
     direct(w)
-    told = w.wait_for(lambda: w.api.must("GET", "events?kind=proxy_timeout").json["events"], 60, "the time-out is an event")[0]
-    print("    event:", told["detail"])
+    event = w.wait_for(lambda: told.events(w, "proxy_timeout"), 60, "the time-out is an event")[0]
+    print("    event:", event["detail"])
     with w.case("with how many sessions, of how many, at which age, and what to look at"):
-        seen = told["evidence"]
+        seen = event["evidence"]
         expect(seen["sessions"] >= 5 and seen["of"] >= seen["sessions"], seen)
         expect(abs(seen["age_ms"] - SHORT_S * 1000) <= 1000, seen)
-        expect(f"{seen['sessions']} of {seen['of']} sessions ended at {SHORT_S} ± 1 s: check proxy_read_timeout" in told["detail"], told)
+        expect(f"{seen['sessions']} of {seen['of']} sessions ended at {SHORT_S} ± 1 s: check proxy_read_timeout" in event["detail"], event)
     with w.case("the command line shows it"):
         r = w.cli("events", "--kind", "proxy_timeout")
         expect(r.returncode == 0 and "check proxy_read_timeout" in " ".join(r.stdout.split()), r.stdout, r.stderr)
     with w.case("once, and not with every session that ends"):
         ends = metric(w, "disconnects_total")
         w.wait_for(lambda: metric(w, "disconnects_total") >= ends + 3, 30, "three more have ended so")
-        equal(len(w.api.must("GET", "events?kind=proxy_timeout").json["events"]), 1, "events")
+        equal(len(told.events(w, "proxy_timeout")), 1, "events")
+    with w.case("the diagnosis holds the age against the heartbeat"):
+        ages = told.finding(w, "session_ages")
+        equal(ages["state"], "bad", "state")
+        expect(abs(ages["figures"]["age_s"] - SHORT_S) <= 1, ages["figures"])
+        expect("less than three heartbeats" in ages["evidence"] and "proxy_read_timeout" in ages["fix"], ages)
+    with w.case("and names who is cut again and again, with the causes"):
+        one = w.wait_for(lambda: told.item(w, "reconnects", "a1"), 60, "a1 is named")
+        expect("in the last hour" in one["evidence"] and ": connection_" in one["evidence"], one)
+        agent = w.api.agent("a1")
+        expect(agent["cuts"]["hour"] >= 3 and agent["cuts"]["causes"], agent["cuts"])
     with w.case("with a time-out above three heartbeats nobody is cut any more"):
         w.kill_nginx()
         w.nginx(("proxy_read_timeout 60s", "proxy_read_timeout 16s"))
