@@ -28,6 +28,8 @@
 #define BACKOFF_HOLDING_MS 5000  /* the master's grace for leases is 15 s */
 #define CLONE_WAIT_MS      60000 /* the master's quarantine */
 #define SESSION_PROVED_MS  5000  /* so old it was a success: failures count from one again */
+/* Never before ours: lws 4.1.6 forgets the handle of a connect that it gives up by itself. */
+#define LWS_TIMEOUT_S      60
 #define CONNECT_TIMEOUT_MS 10000 /* TCP, TLS and upgrade together: lws's begin anew at each */
 #define PAGE_EVERY_MS      1000
 #define CLOSE_PATIENCE_S   3 /* a peer that does not take our close frame is cut off */
@@ -450,6 +452,8 @@ static void watch_connecting(struct link *l, struct mono now)
         return;
     l->timed_out = true;
     lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    /* lws looks at a timer that was set outside of its callbacks only at its next event. */
+    lws_cancel_service(ws_loop_context(l->loop));
 }
 
 static void tell_page(struct link *l, struct mono now)
@@ -527,6 +531,8 @@ static enum err open_loop(struct link *l)
         .protocols = protocols,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .client_ssl_ca_filepath = l->config->ca_file,
+        .timeout_secs = LWS_TIMEOUT_S,
+        .connect_timeout_secs = LWS_TIMEOUT_S,
         .user = l,
     };
     return ws_loop_create(&info, TICK_MS, &callbacks, l, &l->loop);

@@ -70,3 +70,24 @@ def test_links_cut_in_many_ways(w):
         equal(told.events(w, "bulk_loss"), [], "events of bulk loss: four of fifteen are none")
         w.master_proc.stop()
         w.check_store()
+
+
+CONNECT_S, RETRY_S = 10, 5  # an agent's patience with one try, and its pause before the next few
+
+
+def test_connects_that_nobody_answers_are_given_up_in_time(w):
+    """Each of them, and not the first alone; so it is there soon after somebody answers again."""
+    with w.own_network():
+        w.master()
+        drop_all = f"add table inet fault; add chain inet fault input {{ type filter hook input priority 0; }}; " \
+                   f"add rule inet fault input tcp dport {w.port['agents']} drop"
+        expect(w.run(["nft", drop_all]).returncode == 0, "nft did not take the rule")
+        agent = w.agent("a1", wait=False)
+
+        def given_up(times):
+            return agent.log().count(f"no connection and upgrade within {CONNECT_S} s") >= times
+
+        for times in (1, 2):
+            w.wait_for(lambda times=times: given_up(times), CONNECT_S + RETRY_S, f"try {times} is given up")
+        w.run(["nft", "delete table inet fault"])
+        w.wait_for(lambda: (w.api.agent("a1") or {}).get("state") == "alive", CONNECT_S + RETRY_S, "it is there")
