@@ -18,8 +18,9 @@
 /* Heartbeats come every 5 s: by then whoever was cut at the same moment is suspect, too. */
 #define BULK_SETTLE_MS 6000
 #define BULK_FREEZE_MS 60000 /* no verdict is withheld for longer */
-/* Agents that hold tasks try again at least every 5 s: when the first are back, so are the rest. */
-#define BULK_RETURN_MS 6000
+/* When the first are back, so are the rest: agents that hold tasks wait for 5 s at most between two
+ * tries, and one under way is heard, or over, 4 s later. */
+#define BULK_RETURN_MS 10000
 #define BULK_PACE_S    10 /* a lost group's tasks are queued again over so many seconds */
 
 enum bulk_class {

@@ -198,10 +198,10 @@ START_TEST(a_group_is_paced_and_freezes_when_the_rest_follows)
     ck_assert_uint_eq(bulk_may_requeue(&b, at_s(8)), 0);
     f.troubled = 25; /* some came back: there is somebody to give the tasks to */
     ck_assert_int_eq(bulk_step(&b, &f, at_s(10)), BULK_NO_NEWS);
-    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(16)), 5);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(20)), 5);
     f.troubled = 2;
-    ck_assert_int_eq(bulk_step(&b, &f, at_s(17)), BULK_OVER);
-    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(17)), UINT_MAX);
+    ck_assert_int_eq(bulk_step(&b, &f, at_s(21)), BULK_OVER);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(21)), UINT_MAX);
 }
 END_TEST
 
@@ -221,11 +221,11 @@ START_TEST(when_the_first_are_back_the_rest_have_the_time_to_follow)
 {
     struct bulk b = all_lost_until(20, 2), half = all_lost_until(20, 25);
     ck_assert_int_eq(b.state, BULK_QUIET);
-    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(25)), 0);
-    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(26)), UINT_MAX);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(29)), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(30)), UINT_MAX);
     ck_assert_int_eq(half.cls, BULK_NETWORK_GROUP);
-    ck_assert_uint_eq(bulk_may_requeue(&half, at_s(25)), 0);
-    ck_assert_uint_eq(bulk_may_requeue(&half, at_s(26)), 5);
+    ck_assert_uint_eq(bulk_may_requeue(&half, at_s(29)), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&half, at_s(30)), 5);
 }
 END_TEST
 
