@@ -3,6 +3,7 @@
 #include "agent/link/lookup.h"
 #include "agent/link/master_url.h"
 #include "agent/link/reason.h"
+#include "agent/link/token_file.h"
 #include "agent/link/warden.h"
 #include "agent/link/work.h"
 #include "common/backoff.h"
@@ -93,32 +94,6 @@ static void link_enter(struct link *l, enum link_state to, const char *why)
     LOG(LOG_DEBUG, "link", "state", LS("from", state_words[l->state]), LS("to", state_words[to]),
         LS("why", why));
     l->state = to;
-}
-
-enum err link_read_token(const char *path, char out[TOKEN_MAX + 1], char *why, size_t why_max)
-{
-    char line[TOKEN_MAX + 3] = "";
-    FILE *f = fopen(path, "re");
-    if (!f) {
-        snprintf(why, why_max, "the token file %s cannot be read: %s", path, strerror(errno));
-        return ERR_IO;
-    }
-    char *got = fgets(line, sizeof(line), f);
-    fclose(f);
-    size_t n = got ? strcspn(line, "\r\n") : 0;
-    bool printable = n > 0;
-    for (size_t i = 0; i < n; i++)
-        printable &= line[i] > ' ' && line[i] < 127;
-    if (!printable || n > TOKEN_MAX) {
-        snprintf(why, why_max,
-                 "the token file %s does not hold a token in its first line; 'sonde-master token "
-                 "add --scope agent' prints one",
-                 path);
-        return ERR_INVALID;
-    }
-    memcpy(out, line, n);
-    out[n] = '\0';
-    return ERR_NONE;
 }
 
 /* ---- connecting */
@@ -213,7 +188,7 @@ static void on_looked_up(struct link *l)
         on_failed(l, why, "check --master and the host's DNS");
         return;
     }
-    if (link_read_token(l->config->token_file, l->token, why, sizeof(why)) != ERR_NONE) {
+    if (token_file_read(l->config->token_file, l->token, why, sizeof(why)) != ERR_NONE) {
         on_failed(l, why, "put the agent's token there");
         return;
     }
@@ -418,6 +393,13 @@ static int link_socket(void *arg)
     return l->state == LINK_UP ? lws_get_socket_fd(l->wsi) : -1;
 }
 
+/* lws looks at a timer that was set outside of its callbacks only at its next event. */
+static void set_timer(struct link *l, int secs)
+{
+    lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, secs);
+    lws_cancel_service(ws_loop_context(l->loop));
+}
+
 static void link_close(void *arg, uint16_t code, const char *reason)
 {
     struct link *l = arg;
@@ -425,7 +407,7 @@ static void link_close(void *arg, uint16_t code, const char *reason)
     l->closing = true;
     l->close_code = code;
     snprintf(l->close_reason, sizeof(l->close_reason), "%s", reason);
-    lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_PATIENCE_S);
+    set_timer(l, CLOSE_PATIENCE_S);
     lws_callback_on_writable(l->wsi);
 }
 
@@ -451,9 +433,7 @@ static void watch_connecting(struct link *l, struct mono now)
         mono_diff_ms(now, l->connecting_at) < CONNECT_TIMEOUT_MS)
         return;
     l->timed_out = true;
-    lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
-    /* lws looks at a timer that was set outside of its callbacks only at its next event. */
-    lws_cancel_service(ws_loop_context(l->loop));
+    set_timer(l, LWS_TO_KILL_ASYNC);
 }
 
 static void tell_page(struct link *l, struct mono now)
