@@ -361,7 +361,8 @@ class World:
         self.nginx_proc = Proc(
             self, "nginx", ["nginx", "-p", prefix, "-c", conf, "-e", os.path.join(prefix, "error.log")]
         )
-        self.wait_for(lambda: listens(self.port["nginx"]), 10, "nginx listens")
+        # It listens before it can take signals: a SIGHUP in between ends it, or waits for the next signal.
+        self.wait_for(lambda: listens(self.port["nginx"]) and self.nginx_workers(), 10, "nginx has a worker")
         if self.api:
             self.api.port = self.port["nginx"]
         return self.nginx_proc
