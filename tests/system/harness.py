@@ -57,6 +57,21 @@ def long(function):
     return function
 
 
+def heavy(function):
+    """Wants a processor for itself, or measures what another such test would disturb: at most one of them runs at a time."""
+    function.heavy = True
+    return function
+
+
+def takes(seconds):
+    """About how long it runs on a quiet machine, where that is much: the longest begin first, so that none ends alone."""
+    def mark(function):
+        function.takes = seconds
+        return function
+
+    return mark
+
+
 def free_port():
     """A port that nobody listens on now. Taken below the ephemeral range, so that no outgoing connection can take it."""
     first, end = free_port.range

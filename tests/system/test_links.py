@@ -5,7 +5,7 @@ import re
 import time
 
 from faults import metric
-from harness import Sampler, Skipped, ended, equal, expect, long
+from harness import Sampler, Skipped, ended, equal, expect, long, takes
 from remote import fleet, mend, nft, reset, slow_batch
 from test_kill import can_reset
 
@@ -85,6 +85,7 @@ def far_paths(w, total, seconds):
         w.check_store()
 
 
+@takes(25)
 def test_far_paths_kill_no_agent(w):
     far_paths(w, 1500, 18)
 
@@ -108,6 +109,7 @@ def texts(w, count):
     return w.api.submit([{"url": f"http://198.18.1.1/text?{i}", "keep_body": 2048} for i in range(count)], per_host=0)
 
 
+@takes(25)
 def test_a_narrow_path_carries_its_heartbeats_in_time(w):
     """More results than it carries, and a queue before it that would hold a minute of them, or drops what does not fit."""
     total = 120
@@ -169,6 +171,7 @@ def lossy_path(w, total, seconds):
         w.check_store()
 
 
+@takes(25)
 def test_a_third_of_all_packets_lost(w):
     lossy_path(w, 5000, 20)
 
@@ -246,6 +249,7 @@ def flapping(w, total, seconds):
         w.check_store()
 
 
+@takes(25)
 def test_flapping_links_lose_nothing(w):
     flapping(w, 2000, 24)
 
@@ -305,6 +309,7 @@ def resets(w, total, times):
         w.check_store()
 
 
+@takes(20)
 def test_resets_in_mid_frame(w):
     resets(w, 2000, 16)
 

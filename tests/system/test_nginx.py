@@ -9,7 +9,7 @@ import time
 
 import told
 from faults import metric
-from harness import Api, Proc, Skipped, equal, expect
+from harness import Api, Proc, Skipped, equal, expect, takes
 from test_kill import SMALL, finish, in_the_middle, slow_mix
 
 BACKOFF_BASE_S = 1  # the first delay of an agent is random in it (agent/link/link.c)
@@ -61,6 +61,7 @@ RELOAD_EVERY_S = 3
 ONE_DELAY_SHARE = 0.25
 
 
+@takes(75)
 def test_twenty_reloads_under_load(w):
     """Each reload ends the old worker and with it all links: nothing is lost or done twice."""
     w.world()
@@ -105,6 +106,7 @@ def test_twenty_reloads_under_load(w):
 # --- stopped
 
 
+@takes(70)
 def test_nginx_stopped_for_a_minute(w):
     """Agents keep what they find on disk, the API's own port goes on, and then all of it is there once."""
     w.fleet(agents=("a1", "a2"), agent_options=SMALL)
@@ -202,6 +204,7 @@ def nobody_is_dead(w, cursor):
     equal(metric(w, "agents_alive"), STORM + 1, "agents that are alive")
 
 
+@takes(90)
 def test_a_thousand_agents_lose_nginx_at_once(w):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard != resource.RLIM_INFINITY and hard < 2 * STORM + 2600:
@@ -261,6 +264,7 @@ def test_a_thousand_agents_lose_nginx_at_once(w):
 SHORT_S = 4  # the heartbeat comes after 5
 
 
+@takes(35)
 def test_a_proxy_read_timeout_below_the_heartbeat_is_named(w):
     w.world()
     w.master()

@@ -3,7 +3,7 @@
 import time
 
 import peers
-from harness import Sampler, equal, expect
+from harness import Sampler, equal, expect, takes
 
 SLOW_S, STALLED_S, HEARTBEAT_S = 15, 45, 5
 GRACE_S = 15        # of the leases of a lost session
@@ -55,6 +55,7 @@ def judge(w, name, seen):
         equal([(e["sent_tasks"], e["received_tasks"]) for e in evidence], [(untaken, 0)], "sent and received")
 
 
+@takes(60)
 def test_agents_that_never_read(w):
     """Straight to the master, and through nginx, which takes for it what it can hold. A good agent does the work in the end."""
     w.world()
