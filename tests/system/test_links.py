@@ -146,6 +146,11 @@ def loses_a_third(w, name):
     nft(w, name, rules)
 
 
+def lost(w, name):
+    """Packets that were dropped, each way."""
+    return [int(n) for n in re.findall(r"counter packets (\d+)", w.net.run(name, "nft", "list", "table", "inet", "fault"))]
+
+
 def lossy_path(w, total, seconds):
     names = ("a1", "a2", "a3", "a4", "a5")
     with fleet(w, names):
@@ -154,9 +159,9 @@ def lossy_path(w, total, seconds):
             began = time.monotonic()
             batch = slow_batch(w, total)
             w.wait_for(lambda: ended(w.api.counts(batch)) == total or time.monotonic() - began > seconds, seconds + 30, "it is worked off")
-            before = w.net.run("a1", "nft", "list", "table", "inet", "fault")
             results = finish(w, batch, total, 90)
-        expect(all(int(n) > 5 for n in re.findall(r"counter packets (\d+)", before)), "hardly anything was lost:", before)
+            # How many it sends in that time is a matter of luck, for TCP steps back at each loss; it never falls silent.
+            w.wait_for(lambda: min(lost(w, "a1")) > 5, 60, "some were lost each way")
         watch.never_in_doubt()
         others = sum(by_agent(results, n) for n in names[1:]) / (len(names) - 1)
         print(f"    a1 did {by_agent(results, 'a1')}, the others {others:.0f} each")
