@@ -14,6 +14,7 @@ import shlex
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -619,34 +620,60 @@ class Sampler:
 
 
 class LinkQueues:
-    """Bytes that wait unread in processes' connections to a port each: what ss shows as Recv-Q, read where ss reads it.
+    """Bytes that wait unread in processes' connections to a port each: what ss shows as Recv-Q, asked where ss asks.
 
-    Ten looks a second with a process for each would be the load itself; so a look is one pass over /proc/net/tcp.
+    Each connection is looked for once, in /proc/net/tcp; that has a line for every socket of the machine, and reading it ten times
+    a second would be the load itself. From then on the kernel is asked for that one socket.
     """
+
+    NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, REQUEST = 4, 20, 1
 
     def __init__(self, ends):
         """ends: (pid, port) of each."""
-        self.ends, self.inodes = ends, [None] * len(ends)
+        self.ends, self.known = ends, [None] * len(ends)
+        self.netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, self.NETLINK_SOCK_DIAG)
 
     def look(self):
-        """The largest Recv-Q of each; None: it has no such connection."""
-        with open("/proc/net/tcp", "rb") as f:
-            table = f.read()
-        return [self._queue(table, i, port) for i, (_, port) in enumerate(self.ends)]
+        """The Recv-Q of each; None: it has no such connection."""
+        return [self._look(i) for i in range(len(self.ends))]
 
-    def _queue(self, table, i, port):
+    def _look(self, i):
+        queue = self._ask(*self.known[i]) if self.known[i] else None
+        if queue is None:
+            self.known[i] = self._find(*self.ends[i])
+            queue = self._ask(*self.known[i]) if self.known[i] else None
+        return queue
+
+    def _ask(self, address, inode):
+        """Of the socket with these ends, if it is still the same one (inet_diag_req_v2 and inet_diag_msg of the kernel)."""
+        request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 1 << 1) + address  # 1: established
+        request += bytes(4) + b"\xff" * 8  # on any device, with any cookie
+        self.netlink.send(struct.pack("=IHHII", 16 + len(request), self.SOCK_DIAG_BY_FAMILY, self.REQUEST, 0, 0) + request)
+        reply = self.netlink.recv(4096)
+        if struct.unpack_from("=H", reply, 4)[0] != self.SOCK_DIAG_BY_FAMILY:
+            return None
+        recv_queue, _, _, its_inode = struct.unpack_from("=IIII", reply, 16 + 4 + 48 + 4)
+        return recv_queue if its_inode == inode else None
+
+    @classmethod
+    def _find(cls, pid, port):
+        """(address as the kernel wants it, inode) of that process's connection to that port, or None."""
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            table = f.read()
         # local remote state(01: established) tx:rx timer retransmits uid timeout inode
-        rows = re.findall(rb"[0-9A-F]{8}:%04X 01 [0-9A-F]{8}:([0-9A-F]{8}) \S+ \S+ +\d+ +\d+ (\d+) " % port, table)
-        if any(inode != self.inodes[i] for _, inode in rows):
-            rows = [row for row in rows if self._owns(self.ends[i][0], row[1])]
-            self.inodes[i] = rows[0][1] if len(rows) == 1 else None
-        return max((int(queue, 16) for queue, _ in rows), default=None)
+        rows = re.findall(r" ([0-9A-F]{8}):([0-9A-F]{4}) ([0-9A-F]{8}):(%04X) 01 \S+ \S+ \S+ +\d+ +\d+ (\d+) " % port, table)
+        rows = [row for row in rows if cls._owns(pid, row[4])]
+        if len(rows) != 1:
+            return None
+        here, here_port, there, there_port, inode = rows[0]
+        ports = struct.pack("!HH", int(here_port, 16), int(there_port, 16))
+        return ports + struct.pack("=I12xI12x", int(here, 16), int(there, 16)), int(inode)
 
     @staticmethod
     def _owns(pid, inode):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             try:
-                if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode.decode()}]":
+                if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]":
                     return True
             except FileNotFoundError:  # closed since it was listed
                 continue
