@@ -89,7 +89,6 @@ make_build() { # DIR CMAKE_OPTION...
 build_ahead() {
     set -m # a group of its own, so that it can be ended with all that it runs
     (
-        chrt --idle --pid 0 $BASHPID || renice -n 19 $BASHPID
         make_build_ahead asan "$BUILD-asan" -DASAN=ON
         make_build_ahead tsan "$BUILD-tsan" -DTSAN=ON
     ) >/dev/null 2>&1 &
@@ -100,13 +99,28 @@ build_ahead() {
 make_build_ahead() { # KIND DIR CMAKE_OPTION...
     local kind=$1 code=0
     shift
-    make_build "$@" >"$WORK/ahead.$kind" 2>&1 || code=$?
+    (
+        chrt --idle --pid 0 $BASHPID || renice -n 19 $BASHPID
+        make_build "$@"
+    ) >"$WORK/ahead.$kind" 2>&1 || code=$?
     echo $code >"$WORK/built.new" && mv "$WORK/built.new" "$WORK/built.$kind"
 }
 
-# Waits until that build has ended: its output and its exit code.
+# These processes and all that they run get their share of the processors again; the parents first, for children inherit it.
+step_forward() { # PID...
+    local pid children
+    for pid; do
+        chrt --other --pid 0 "$pid" 2>/dev/null
+        mapfile -t children < <(pgrep -P "$pid")
+        step_forward "${children[@]}"
+    done
+}
+
+# Waits until that build has ended: its output and its exit code. Who waits for it does not want it idle: on a machine with other
+# work it would never end.
 built_ahead() { # KIND
     local kind=$1
+    [ -e "$WORK/built.$kind" ] || step_forward "$AHEAD"
     until [ -e "$WORK/built.$kind" ]; do
         kill -0 "$AHEAD" 2>/dev/null || [ -e "$WORK/built.$kind" ] || return 1
         sleep 0.2
