@@ -437,11 +437,12 @@ class World:
         return proc
 
     def wait_agent(self, name):
+        """One that failed to connect a few times draws a delay of up to 30 s before it tries again."""
         def there():
             a = self.api.agent(name)
             return a and a["state"] == "alive"
 
-        self.wait_for(there, 20, f"the agent {name} is connected")
+        self.wait_for(there, 40, f"the agent {name} is connected")
 
     def fleet(self, agents=("a1", "a2"), agent_options=()):
         """All that most tests need: targets, a master, nginx, agents behind it."""
