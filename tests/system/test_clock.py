@@ -6,7 +6,7 @@ import os
 import time
 
 import told
-from harness import Skipped, equal, expect, long
+from harness import Skipped, equal, expect, long, takes
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 DAY = 86400
@@ -101,6 +101,7 @@ def set_and_look(w, of, side, offset, ahead_s):
     nothing_moved(w)
 
 
+@takes(105)
 def test_a_day_off_at_either_side_is_told_and_moves_nothing(w):
     of = clocks(w)
     flagged(w, False)
@@ -139,6 +140,7 @@ def test_a_leap_second_smeared_or_stepped_is_none(w):
     nothing_moved(w)
 
 
+@takes(50)
 def test_the_end_of_32_bits_of_seconds_passes_unnoticed(w):
     of = clocks(w)
     end = datetime.datetime(2038, 1, 19, 3, 14, 8, tzinfo=datetime.timezone.utc).timestamp()
@@ -161,6 +163,7 @@ def test_the_end_of_32_bits_of_seconds_passes_unnoticed(w):
     w.check_store()
 
 
+@takes(30)
 def test_deadlines_and_leases_of_a_master_that_starts_again_with_another_clock(w):
     of = clocks(w)
     batch = under_way(w)

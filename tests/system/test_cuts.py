@@ -4,7 +4,7 @@ import contextlib
 import time
 
 import told
-from harness import Failed, equal, expect, short
+from harness import Failed, equal, expect, short, takes
 from remote import agent_says, both_ways, drop, fleet, links_at_master, nft, reset, slow_batch
 
 DETECT_S = 15  # DESIGN 6: a silent link; FIN or RST take less than one
@@ -24,6 +24,7 @@ def loses_a_tenth(w, name):
     nft(w, name, drop("input", "iifname to-proxy numgen random mod 100 < 10") + drop("output", "oifname to-proxy numgen random mod 100 < 10"))
 
 
+@takes(20)
 @short
 def test_links_cut_in_many_ways(w):
     """One agent for each way, healthy ones enough that it is no bulk loss of theirs alone; the wait is paid once."""

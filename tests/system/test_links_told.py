@@ -7,7 +7,7 @@ import time
 
 import peers
 import told
-from harness import equal, expect
+from harness import equal, expect, takes
 
 PAGE = "x" * 30000  # of a request's body: a task of 30 KB
 SLOW_S = 15  # unmoved for so long: then it is told as slow
@@ -21,6 +21,7 @@ def mute(w, name, tasks, **more):
     return peer
 
 
+@takes(20)
 def test_what_a_slow_reader_does_not_take_is_found_where_it_waits(w):
     w.world()
     w.master()

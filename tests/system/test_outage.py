@@ -5,7 +5,7 @@ import math
 import time
 
 import told
-from harness import LinkQueues, Sampler, Tap, equal, expect, long, short
+from harness import LinkQueues, Sampler, Tap, equal, expect, heavy, long, short, takes
 from naive import NaiveAgent
 
 RECV_QUEUE_MAX = 64 * 1024
@@ -123,6 +123,8 @@ def outage(w, tarpits, good, timeout_s):
     w.check_store()
 
 
+@takes(40)
+@heavy
 def test_500_tarpits_then_5000_good_targets(w):
     outage(w, 500, 5000, 8)
 
@@ -154,6 +156,7 @@ def ends_of(w, name):
     return told.events(w, "agent_disconnected", name)
 
 
+@takes(20)
 def test_the_story_with_its_own_agent(w):
     """Probes on the thread that reads: nginx cuts it off, and the diagnosis says why in that moment, with figures."""
     w.world()
@@ -197,6 +200,7 @@ def test_the_story_with_its_own_agent(w):
     w.check_store()
 
 
+@takes(25)
 @short
 def test_the_story_with_our_agent(w):
     """The same nginx, the same flood, more tarpits than slots for longer than any time-out: nothing happens."""

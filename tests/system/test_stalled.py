@@ -5,7 +5,7 @@ import signal
 import time
 
 import told
-from harness import equal, expect, short
+from harness import equal, expect, short, takes
 
 STALLED = 70  # what a process that its watchdog has ended gives
 BLOCKS = {"POISON_AGENT": "blocks"}
@@ -87,15 +87,18 @@ def stands(w, path, what):
         w.check_store()
 
 
+@takes(30)
 @short
 def test_a_worker_that_stands(w):
     stands(w, "/block", "a worker's loop stands")
 
 
+@takes(30)
 def test_a_probe_that_never_ends(w):
     stands(w, "/endless", "a probe is over its time-out")
 
 
+@takes(50)
 def test_a_task_that_stalls_every_agent(w):
     """Two stalls, then alone, then poison; the fleet goes on."""
     w.world()

@@ -5,7 +5,7 @@ import time
 
 import told
 from faults import Still, metric, side_by_side
-from harness import equal, expect, long, short
+from harness import equal, expect, long, short, takes
 from test_disk import slow_disk
 
 SMALL = ("--workers", "1", "--slots", "64")
@@ -97,6 +97,7 @@ def master_stops(w, seconds, proxy=False):
     all_ok_once(w, batch, TASKS)
 
 
+@takes(20)
 @short
 def test_for_so_long_that_they_are_given_up(w):
     def an_agent_for_17_s(own):
