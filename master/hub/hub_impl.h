@@ -15,7 +15,8 @@
 #include "master/hub/load.h"
 #include "master/hub/timekeeper.h"
 
-/* hub_impl - what hub.c (thread, core, life) and conn.c (sockets) share; nobody else. */
+/* hub_impl - what hub.c (thread, core, life), hub_ops.c (what the core asks for) and conn.c
+ * (sockets) share; nobody else. */
 
 /*
  * CREATED ──start──► RUNNING ──asked──► DRAINING ──all stored──► PARTING ──all gone──► STOPPING
@@ -92,6 +93,11 @@ struct hub {
 
 /* ---- hub.c */
 bool hub_poll_tokens(struct hub *h, struct mono now); /* true: they changed */
+
+/* ---- hub_ops.c */
+extern const struct core_ops hub_core_ops;
+/* Fills in what the sockets know (desk.look). */
+void hub_look(void *hub, struct agent_view *views, unsigned n);
 
 /* ---- conn.c */
 extern const struct lws_protocols hub_protocols[];
