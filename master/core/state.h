@@ -320,19 +320,18 @@ struct core {
     uint64_t results_max, result_bytes_max; /* the result window of one session */
     struct list active[TASK_CLASSES];
     int class_turn[TASK_CLASSES];
-    struct list alone; /* READY tasks that saw DEATHS_ALONE deaths: one at a time, each alone on its
-                          agent … */
+    /* READY tasks that saw DEATHS_ALONE deaths: one at a time, each alone on its agent … */
+    struct list alone;
     struct agent *alone_agent; /* … this one: it gets nothing else until it is empty, and then … */
     bool alone_runs;           /* … the task itself runs there */
-    size_t ready;              /* READY tasks, all batches that are not paused together, but for
-                                  those that are aside */
+    size_t ready; /* READY tasks of all batches that are not paused, but for those aside */
     size_t window_tasks, window_bytes, storing;
     size_t asked;         /* rows of all refills under way */
     unsigned connected;   /* agents with a session */
     uint64_t fleet_epoch; /* counts changes of who is connected: for batch->matching */
     struct mono last_tick, scanned_at;
-    unsigned
-        awaited; /* agents that may hold tasks from before this start and have not said so yet */
+    /* Agents that may hold tasks from before this start and have not said so yet. */
+    unsigned awaited;
     struct mono hold_until; /* unset once they have, or the grace is over */
     double own_lag_ms;
     struct bulk bulk;
@@ -355,11 +354,11 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
 /* A stall is the death that it is about to become: what the process had is blamed then and there,
  * and holds nothing any more when it dies. */
 enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH, LOSS_STALL };
-void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why,
-                      struct mono now);              /* its leases end now */
+/* Its leases end now. */
+void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why, struct mono now);
 void fleet_adopted(struct core *c, struct agent *a); /* no orphan any more */
-void fleet_detach(struct core *c, struct agent *a, int code, const char *reason,
-                  struct mono now); /* from its session, if it has one, which is closed */
+/* From its session, if it has one, which is closed. */
+void fleet_detach(struct core *c, struct agent *a, int code, const char *reason, struct mono now);
 void fleet_want_write(struct core *c, struct session *s); /* once, until core_produce() comes */
 void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
@@ -367,8 +366,8 @@ void fleet_credit(struct core *c, struct session *s, struct window w);
 void fleet_tags_json(const struct agent *a, struct strbuf *b); /* as an object */
 void fleet_bye(struct core *c, struct session *s, const char *reason, struct mono now);
 void fleet_destroy_all(struct core *c);
-void fleet_cancel(struct core *c, struct agent *a,
-                  uint64_t task); /* tells the agent, if it is there */
+/* Tells the agent, if it is there. */
+void fleet_cancel(struct core *c, struct agent *a, uint64_t task);
 void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdict v,
                size_t record_len);
 void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict v,
@@ -393,8 +392,7 @@ void flow_heard(struct core *c, struct session *s, struct mono now);
 #define CLONE_REASON                                                                               \
     "two processes use this name: give each agent a --name of its own, or stop one (refused for "  \
     "60 s)"
-/* For a HELLO of the agent. True: it is refused with CLOSE_CLONE, and so is who has the name now.
- */
+/* For its HELLO. True: it is refused with CLOSE_CLONE, and so is who has the name now. */
 bool clone_judge(struct core *c, struct agent *a, const struct msg_hello *m, const char *peer,
                  struct mono now);
 bool clone_quarantined(const struct agent *a, struct mono now);
@@ -444,8 +442,7 @@ void bulk_hear(struct core *c, struct agent *a, const struct msg_heartbeat *m);
 /* lease.c: what a task goes through at agents */
 void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now);
 void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no);
-void lease_drop(struct core *c,
-                struct task *t); /* LEASED → no queue; the caller decides what next */
+void lease_drop(struct core *c, struct task *t); /* LEASED → no queue; the caller goes on */
 /* Its twin's lease becomes its own. */
 void lease_continue(struct core *c, struct task *t, struct agent *a, struct lease_no no);
 void lease_emptied(struct core *c, struct agent *a); /* one lease fewer, perhaps the last */
@@ -471,9 +468,10 @@ void history_add(struct task *t, const char *agent, enum attempt_end end, enum c
 /* False: nothing but its one attempt. t NULL: it is not in memory. */
 bool history_tell(const struct task *t, struct core_history *out);
 void history_append(struct core_history *h, const struct core_attempt *a);
+
 /* window.c: what of a batch is in memory */
-void batch_refill(struct core *c, struct batch *b,
-                  struct mono now); /* asks for more when there is room */
+/* Asks for more when there is room. */
+void batch_refill(struct core *c, struct batch *b, struct mono now);
 void batch_refill_over(struct core *c, struct batch *b);
 void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now);
 size_t batch_queued(const struct batch *b);
@@ -492,8 +490,7 @@ static inline bool task_counts_as_ready(const struct task *t)
 {
     return t->state == TASK_READY && !t->aside && !t->batch->paused;
 }
-void batch_activate(struct core *c,
-                    struct batch *b); /* its place in the turns follows its queues */
+void batch_activate(struct core *c, struct batch *b); /* its place in the turns, by its queues */
 void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n);
 void batch_grow(struct core *c, struct batch *b);        /* by one task */
 void batch_end_if_done(struct core *c, struct batch *b); /* may free b */
@@ -568,8 +565,7 @@ void polite_settle(struct core *c, struct host *h);      /* it goes when nothing
 bool polite_enter(struct core *c, struct task *t, struct mono now);
 void polite_wait(struct core *c, struct task *t);  /* in no queue → WAITING, or READY at once */
 void polite_count(struct core *c, struct task *t); /* it runs already: counted, budget or not */
-void polite_leave(struct core *c,
-                  struct task *t); /* its place is free: the next one that waits becomes READY */
+void polite_leave(struct core *c, struct task *t); /* the next one that waits becomes READY */
 void polite_unwait(struct core *c, struct task *t);
 void polite_wake(struct core *c,
                  uint64_t host_hash); /* a READY task of this host went away unused */
@@ -599,8 +595,7 @@ void tell_ending(struct core *c, const struct batch *b, enum cause cause);
 /* dispatch.c: whose turn it is */
 bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size_t max,
                    struct mono now);
-void dispatch_wake(
-    struct core *c); /* asks hungry sessions to write when there is something to send */
+void dispatch_wake(struct core *c); /* hungry sessions may write, if there is something to send */
 void dispatch_hungry(struct core *c, struct session *s); /* its credit rose, or it may take again */
 void dispatch_forget(struct core *c, struct session *s); /* it goes away */
 bool dispatch_can_take(const struct core *c, const struct session *s);
