@@ -525,9 +525,8 @@ void skip_host_moved(struct core *c, struct host *h); /* fewer wait: is it time 
 bool skip_ask(struct core *c, struct batch *b, struct core_refill *q);
 void skip_leave_out(struct core *c, struct batch *b, struct core_refill *q);
 void skip_answered(struct core *c, struct batch *b, const struct core_refilled *r);
-void skip_cut(struct core *c, struct batch *b); /* its cursor went back */
-void skip_clear(struct core *c, struct batch *b,
-                bool pass); /* pass: note them as pause_pass does */
+void skip_cut(struct core *c, struct batch *b);              /* its cursor went back */
+void skip_clear(struct core *c, struct batch *b, bool pass); /* pass: noted as in pause_pass() */
 bool skip_is_full(const struct core *c, const struct batch *b);
 
 /* straggle.c: second leases near the end of a batch */
@@ -567,8 +566,7 @@ void polite_wait(struct core *c, struct task *t);  /* in no queue → WAITING, o
 void polite_count(struct core *c, struct task *t); /* it runs already: counted, budget or not */
 void polite_leave(struct core *c, struct task *t); /* the next one that waits becomes READY */
 void polite_unwait(struct core *c, struct task *t);
-void polite_wake(struct core *c,
-                 uint64_t host_hash); /* a READY task of this host went away unused */
+void polite_wake(struct core *c, uint64_t host); /* a READY task of it went away unused */
 
 /* A second place for a task that is in flight: false, not now. *h is given back to _over. */
 bool polite_second(struct core *c, const struct task *t, struct host **h, struct mono now);
