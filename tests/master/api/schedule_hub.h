@@ -84,9 +84,14 @@ static inline void sk_check_list(struct schedule_req *q)
     }
 }
 
+static inline bool sk_changes(const struct schedule_req *q)
+{
+    return q->op == SREQ_PUT || q->op == SREQ_REMOVE || q->op == SREQ_PAUSE;
+}
+
 static inline void sk_serve(struct schedule_req *q)
 {
-    bool change = q->op == SREQ_PUT || q->op == SREQ_REMOVE || q->op == SREQ_PAUSE;
+    bool change = sk_changes(q);
     PTOK(pthread_mutex_lock(&sk.lock));
     unsigned slow_ms = change ? sk.slow_ms : 0;
     if (change) {
@@ -107,6 +112,8 @@ static inline void sk_serve(struct schedule_req *q)
     }
     PTOK(pthread_mutex_unlock(&sk.lock));
     usleep(slow_ms * 1000);
+    if (change)
+        atomic_fetch_sub(&sk.changing, 1);
     q->done(q);
 }
 
@@ -128,6 +135,9 @@ static enum err sk_ask(void *arg, struct schedule_req *q)
         atomic_fetch_sub(&sk.full, 1);
         return ERR_FULL;
     }
+    unsigned n = sk_changes(q) ? atomic_fetch_add(&sk.changing, 1) + 1 : 0;
+    if (n > atomic_load(&sk.changing_most))
+        atomic_store(&sk.changing_most, n);
     return mailbox_post(arg, &q->letter);
 }
 

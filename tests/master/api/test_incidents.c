@@ -73,7 +73,7 @@ START_TEST(test_one_incident_is_told_with_its_deliveries)
     expect(get("/api/v1/incidents/x"), 404, "no_such_incident");
     expect(get("/api/v1/deliveries?state=delivered"), 200, "{\"deliveries\":[{\"id\":\"7\"");
     expect(get("/api/v1/deliveries?channel=ops"), 200, "{\"deliveries\":[{\"id\":\"8\"");
-    expect(get("/api/v1/deliveries?state=gone"), 400, "pending, delivered or failed");
+    expect(get("/api/v1/deliveries?state=gone"), 400, "pending, delivered, failed or skipped");
     schedule_world_stop();
 }
 END_TEST
