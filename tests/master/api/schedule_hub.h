@@ -141,7 +141,7 @@ static enum err sk_ask(void *arg, struct schedule_req *q)
     return mailbox_post(arg, &q->letter);
 }
 
-/* ---- the sender of alerts, and its channels: of what alert.h says the least that can be held */
+/* ---- the sender of alerts */
 
 static enum err sk_test_alert(void *arg, struct alert_test *t)
 {
@@ -151,56 +151,6 @@ static enum err sk_test_alert(void *arg, struct alert_test *t)
     snprintf(t->error, sizeof(t->error), "the service said no");
     t->done(t);
     return ERR_NONE;
-}
-
-struct alert_channel {
-    char *doc;
-};
-
-enum err alert_channel_parse(const char *name, const struct json_node *obj, const char *old_doc,
-                             struct alert_channel **out, char why[ALERT_WHY_MAX])
-{
-    struct json_cur c;
-    char doc[200];
-    json_cur_init(&c, obj);
-    const char *kind = json_get_str(&c, "kind", 20, ""),
-               *secret = json_get_str(&c, "secret", 60, "");
-    if (json_cur_end(&c) != ERR_NONE || strcmp(kind, "webhook") != 0) {
-        snprintf(why, ALERT_WHY_MAX, "'kind' must be webhook");
-        return ERR_INVALID;
-    }
-    bool keep = old_doc && strcmp(secret, "(set)") == 0;
-    snprintf(doc, sizeof(doc), "{\"kind\":\"webhook\",\"secret\":\"%s\"}", secret);
-    *out = mem_zalloc(sizeof(**out));
-    (*out)->doc = mem_strdup(keep ? old_doc : doc);
-    return ERR_NONE;
-}
-
-enum err alert_channel_load(const char *name, const char *doc, struct alert_channel **out,
-                            char why[ALERT_WHY_MAX])
-{
-    *out = mem_zalloc(sizeof(**out));
-    (*out)->doc = mem_strdup(doc);
-    return ERR_NONE;
-}
-
-void alert_channel_free(struct alert_channel **cp)
-{
-    if (!*cp)
-        return;
-    free((*cp)->doc);
-    free(*cp);
-    *cp = NULL;
-}
-
-const char *alert_channel_doc(const struct alert_channel *c)
-{
-    return c->doc;
-}
-
-void alert_channel_put_json(const struct alert_channel *c, struct strbuf *out)
-{
-    strbuf_puts(out, "{\"kind\":\"webhook\",\"secret\":\"(set)\"}");
 }
 
 /* ---- start and stop */

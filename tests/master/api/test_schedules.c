@@ -105,7 +105,8 @@ START_TEST(test_an_alert_channel_that_is_not_there_is_refused)
     static const char body[] =
         "{\"every\":\"30s\",\"alerts\":[\"ops\"],\"targets\":[\"http://a.test/\"]}";
     expect(put(SHOP, body), 422, "\"field\":\"alerts[0]\"");
-    expect(put("/api/v1/alerts/ops", "{\"kind\":\"webhook\",\"secret\":\"x\"}"), 201, NULL);
+    expect(put("/api/v1/alerts/ops", "{\"kind\":\"webhook\",\"url\":\"https://h.test/\"}"), 201,
+           NULL);
     expect(put(SHOP, body), 201, NULL);
     schedule_world_stop();
 }
