@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/agent_options.h"
 #include "agent/link/canary.h"
-#include "agent/link/link.h"
 #include "agent/link/master_url.h"
+#include "agent/link/token_file.h"
 #include "agent/page/page.h"
 #include "common/ids.h"
 #include "common/mem.h"
@@ -341,7 +341,7 @@ static bool check_agent(const struct agent_options *o, struct why *w)
     if (o->metrics_listen &&
         page_address_check(o->metrics_listen, w->text, sizeof(w->text)) != ERR_NONE)
         return false;
-    enum err e = link_read_token(o->token_file, token, w->text, sizeof(w->text));
+    enum err e = token_file_read(o->token_file, token, w->text, sizeof(w->text));
     explicit_bzero(token, sizeof(token));
     return e == ERR_NONE;
 }

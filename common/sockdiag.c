@@ -47,6 +47,12 @@ static bool is_asked_for(const struct nlmsghdr *h, const uint16_t *ports, unsign
     return false;
 }
 
+/* As NLMSG_OK, whose mix of signs is a warning with clang. */
+static bool is_whole(const struct nlmsghdr *h, int left)
+{
+    return left >= (int)sizeof(*h) && h->nlmsg_len >= sizeof(*h) && h->nlmsg_len <= (size_t)left;
+}
+
 /* One datagram of the dump. False: it was the last, or an error (*n = −1). */
 static bool count_some(int fd, const uint16_t *ports, unsigned n_ports, int64_t *n)
 {
@@ -57,7 +63,7 @@ static bool count_some(int fd, const uint16_t *ports, unsigned n_ports, int64_t 
         return false;
     }
     int len = (int)got;
-    for (struct nlmsghdr *h = (struct nlmsghdr *)buf; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+    for (struct nlmsghdr *h = (struct nlmsghdr *)buf; is_whole(h, len); h = NLMSG_NEXT(h, len)) {
         if (h->nlmsg_type == NLMSG_ERROR)
             *n = -1;
         if (h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE)

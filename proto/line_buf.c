@@ -51,6 +51,11 @@ enum err line_buf_feed(struct line_buf *l, const char *p, size_t n)
     return l->b.len - l->tail > LINE_MAX_BYTES ? ERR_TOO_BIG : ERR_NONE;
 }
 
+bool line_buf_any(const struct line_buf *l)
+{
+    return l->taken < l->tail;
+}
+
 const char *line_buf_next(struct line_buf *l, size_t *len)
 {
     REQUIRE(l->taken <= l->tail);

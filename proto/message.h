@@ -202,6 +202,7 @@ void line_buf_init(struct line_buf *l);
 void line_buf_fini(struct line_buf *l);
 /* ERR_TOO_BIG: a line over the bound (close with 1009). */
 MUST_USE enum err line_buf_feed(struct line_buf *l, const char *p, size_t n);
+bool line_buf_any(const struct line_buf *l); /* a whole line waits, which may be empty */
 /* The next whole line without its newline, valid until the next feed; NULL when there is none. A
  * frame's end also ends a line: feed a '\n' at FIN if the last byte is none. */
 const char *line_buf_next(struct line_buf *l, size_t *len);

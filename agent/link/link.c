@@ -3,6 +3,7 @@
 #include "agent/link/lookup.h"
 #include "agent/link/master_url.h"
 #include "agent/link/reason.h"
+#include "agent/link/token_file.h"
 #include "agent/link/warden.h"
 #include "agent/link/work.h"
 #include "common/backoff.h"
@@ -28,6 +29,8 @@
 #define BACKOFF_HOLDING_MS 5000  /* the master's grace for leases is 15 s */
 #define CLONE_WAIT_MS      60000 /* the master's quarantine */
 #define SESSION_PROVED_MS  5000  /* so old it was a success: failures count from one again */
+/* Never before ours: lws 4.1.6 forgets the handle of a connect that it gives up by itself. */
+#define LWS_TIMEOUT_S      60
 #define CONNECT_TIMEOUT_MS 10000 /* TCP, TLS and upgrade together: lws's begin anew at each */
 #define PAGE_EVERY_MS      1000
 #define CLOSE_PATIENCE_S   3 /* a peer that does not take our close frame is cut off */
@@ -91,32 +94,6 @@ static void link_enter(struct link *l, enum link_state to, const char *why)
     LOG(LOG_DEBUG, "link", "state", LS("from", state_words[l->state]), LS("to", state_words[to]),
         LS("why", why));
     l->state = to;
-}
-
-enum err link_read_token(const char *path, char out[TOKEN_MAX + 1], char *why, size_t why_max)
-{
-    char line[TOKEN_MAX + 3] = "";
-    FILE *f = fopen(path, "re");
-    if (!f) {
-        snprintf(why, why_max, "the token file %s cannot be read: %s", path, strerror(errno));
-        return ERR_IO;
-    }
-    char *got = fgets(line, sizeof(line), f);
-    fclose(f);
-    size_t n = got ? strcspn(line, "\r\n") : 0;
-    bool printable = n > 0;
-    for (size_t i = 0; i < n; i++)
-        printable &= line[i] > ' ' && line[i] < 127;
-    if (!printable || n > TOKEN_MAX) {
-        snprintf(why, why_max,
-                 "the token file %s does not hold a token in its first line; 'sonde-master token "
-                 "add --scope agent' prints one",
-                 path);
-        return ERR_INVALID;
-    }
-    memcpy(out, line, n);
-    out[n] = '\0';
-    return ERR_NONE;
 }
 
 /* ---- connecting */
@@ -211,7 +188,7 @@ static void on_looked_up(struct link *l)
         on_failed(l, why, "check --master and the host's DNS");
         return;
     }
-    if (link_read_token(l->config->token_file, l->token, why, sizeof(why)) != ERR_NONE) {
+    if (token_file_read(l->config->token_file, l->token, why, sizeof(why)) != ERR_NONE) {
         on_failed(l, why, "put the agent's token there");
         return;
     }
@@ -416,6 +393,13 @@ static int link_socket(void *arg)
     return l->state == LINK_UP ? lws_get_socket_fd(l->wsi) : -1;
 }
 
+/* lws looks at a timer that was set outside of its callbacks only at its next event. */
+static void set_timer(struct link *l, int secs)
+{
+    lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, secs);
+    lws_cancel_service(ws_loop_context(l->loop));
+}
+
 static void link_close(void *arg, uint16_t code, const char *reason)
 {
     struct link *l = arg;
@@ -423,7 +407,7 @@ static void link_close(void *arg, uint16_t code, const char *reason)
     l->closing = true;
     l->close_code = code;
     snprintf(l->close_reason, sizeof(l->close_reason), "%s", reason);
-    lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_PATIENCE_S);
+    set_timer(l, CLOSE_PATIENCE_S);
     lws_callback_on_writable(l->wsi);
 }
 
@@ -449,7 +433,7 @@ static void watch_connecting(struct link *l, struct mono now)
         mono_diff_ms(now, l->connecting_at) < CONNECT_TIMEOUT_MS)
         return;
     l->timed_out = true;
-    lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    set_timer(l, LWS_TO_KILL_ASYNC);
 }
 
 static void tell_page(struct link *l, struct mono now)
@@ -527,6 +511,8 @@ static enum err open_loop(struct link *l)
         .protocols = protocols,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .client_ssl_ca_filepath = l->config->ca_file,
+        .timeout_secs = LWS_TIMEOUT_S,
+        .connect_timeout_secs = LWS_TIMEOUT_S,
         .user = l,
     };
     return ws_loop_create(&info, TICK_MS, &callbacks, l, &l->loop);

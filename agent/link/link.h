@@ -27,8 +27,3 @@ struct link_config {         /* borrowed during link_run() */
  * link's own loop, stands for good, the process ends from here with LINK_EXIT_STALLED.
  */
 int link_run(const struct link_config *c);
-
-/* Reads the token: the first line, at most TOKEN_MAX printable characters. One sentence in why
- * otherwise. */
-MUST_USE enum err link_read_token(const char *path, char out[TOKEN_MAX + 1], char *why,
-                                  size_t why_max);

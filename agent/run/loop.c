@@ -19,6 +19,7 @@ struct loop {
     int epfd, wakefd;
     struct timers timers;
     struct mono now;
+    int64_t stood_ms;
     bool running, stopping;
     struct epoll_event events[EVENTS_PER_TURN]; /* of this turn; data.ptr NULL = taken out */
     int n_events;
@@ -224,9 +225,22 @@ static void dispatch(struct loop *l)
     l->n_events = 0;
 }
 
+static void note_stood(struct loop *l, struct mono due, struct mono now)
+{
+    int64_t late_ms = mono_diff_ms(now, due);
+    if (late_ms >= LOOP_STOOD_MS)
+        l->stood_ms += late_ms;
+}
+
+int64_t loop_stood_ms(const struct loop *l)
+{
+    return l->stood_ms;
+}
+
 static void turn_end(struct loop *l)
 {
     struct mono end = mono_now();
+    note_stood(l, l->now, end);
     lag_note(l, end.ns / NS_PER_SEC, end.ns - l->now.ns);
     atomic_store_explicit(&l->turn_since_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&l->seen_ns, end.ns, memory_order_relaxed);
@@ -236,9 +250,13 @@ static void turn_end(struct loop *l)
 static void turn(struct loop *l)
 {
     int wait_ms = l->stopping ? 0 : timers_wait_ms(&l->timers, l->now, WAIT_MAX_MS);
+    struct mono due = mono_add_ms(l->now, wait_ms);
     int n = epoll_wait(l->epfd, l->events, EVENTS_PER_TURN, wait_ms);
     REQUIRE(n >= 0 || errno == EINTR);
+    if (n < 0) /* so ends a SIGSTOP, too: what has come meanwhile is heard before time is up */
+        n = epoll_wait(l->epfd, l->events, EVENTS_PER_TURN, 0);
     l->now = mono_now();
+    note_stood(l, due, l->now);
     atomic_store_explicit(&l->turn_since_ns, l->now.ns, memory_order_relaxed);
     atomic_store_explicit(&l->seen_ns, l->now.ns, memory_order_relaxed);
     l->n_events = n > 0 ? n : 0;

@@ -46,6 +46,11 @@ struct mono loop_now_fresh(struct loop *l); /* read anew: for stamps that must b
 /* The longest turn of the last 5 s, or that under way. Any thread. */
 double loop_lag_ms(const struct loop *l);
 
+/* How long it has stood in all, in pieces of LOOP_STOOD_MS and longer: the process was stopped, the
+ * machine paused, or a turn took so long. It heard nothing meanwhile. Own thread. */
+#define LOOP_STOOD_MS 250
+int64_t loop_stood_ms(const struct loop *l);
+
 /* Since it last began or ended a turn: idle loops turn once a second. Any thread. */
 int64_t loop_silent_ms(const struct loop *l, struct mono now);
 /* What its thread is at, for whoever finds it standing; phase: static text. Good until the loop

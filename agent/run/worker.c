@@ -22,6 +22,10 @@
  * them. Never longer than this between two turns, so that a dead resolver holds up nobody else. */
 #define PACE_MS 2
 
+/* A probe that ran out of time is not believed when the loop stood for this part of it or more:
+ * less would hardly have made the difference. */
+#define STOOD_PART 4
+
 struct worker {
     struct worker_config c;
     pthread_t thread;
@@ -43,6 +47,8 @@ struct slot {
     const struct probe_kind *kind;
     struct timer late;      /* ends a job whose deadline has passed before its start */
     bool cancelled, capped; /* capped: the task's deadline comes before the probe's own time-out */
+    struct mono began;
+    int64_t stood_ms; /* the loop, in all, until then */
 };
 
 static void slot_release(struct slot *s)
@@ -89,12 +95,28 @@ static bool is_timeout(enum cause c)
            c == CAUSE_response_timeout || c == CAUSE_body_timeout || c == CAUSE_proxy_timeout;
 }
 
+/* Who did not listen may not speak of silence. */
+static void judge_stood(struct slot *s)
+{
+    struct result *r = s->job->result;
+    const struct loop *l = s->w->env.loop;
+    int64_t stood_ms = loop_stood_ms(l) - s->stood_ms;
+    bool of_time = is_timeout(r->cause) || r->cause == CAUSE_too_slow;
+    if (!of_time || stood_ms == 0 || stood_ms * STOOD_PART < mono_diff_ms(loop_now(l), s->began))
+        return;
+    result_end(r, CAUSE_agent_stood, "%s here, while this agent itself stood for %lld ms",
+               cause_word(r->cause), (long long)stood_ms);
+    r->doubt.vital = VITAL_NONE;
+}
+
 static void on_probe_done(struct probe *p, void *arg)
 {
     struct slot *s = arg;
     REQUIRE(s->job != NULL && s->probe == p);
     /* Cut short by the task's deadline, not slow: that is the master's to judge. */
     bool cut = s->capped && is_timeout(s->job->result->cause);
+    if (!cut && !s->cancelled)
+        judge_stood(s);
     slot_end(s, s->cancelled ? JOB_CANCELLED : cut ? JOB_RELEASED : JOB_DONE);
 }
 
@@ -110,6 +132,8 @@ static void slot_start(struct slot *s)
     struct mono now = loop_now_fresh(w->env.loop);
     struct mono own = mono_add_ms(now, j->target->timeout_ms);
     s->cancelled = false;
+    s->began = now;
+    s->stood_ms = loop_stood_ms(w->env.loop);
     s->capped = mono_before(j->deadline_at, own);
     j->result->started_at = wall_now();
     j->result->queue_ms = mono_diff_ms_f(now, j->admitted_at);

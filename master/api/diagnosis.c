@@ -121,6 +121,7 @@ static void hub_facts(struct http_req *r, bool asked, struct diag_facts *f)
     stood_facts(c->core_stats, f);
     f->hub.sessions = c->core_stats ? gauge_get(&c->core_stats->sessions) : -1;
     f->hub.sessions_max = c->max_agents;
+    f->hub.hellos_waiting = c->core_stats ? gauge_get(&c->core_stats->hellos_waiting) : 0;
     f->has_core = asked && r->core_ok && r->creq->found;
     if (!f->has_core)
         return;

@@ -236,7 +236,7 @@ static enum bulk_news stand(struct bulk *b, enum bulk_class c, struct mono now)
     return BULK_OVER;
 }
 
-enum bulk_news bulk_step(struct bulk *b, const struct bulk_figures *f, struct mono now)
+static enum bulk_news step(struct bulk *b, const struct bulk_figures *f, struct mono now)
 {
     enum bulk_class c = bulk_classify(f);
     if (b->state != BULK_QUIET && f->troubled > b->worst)
@@ -263,18 +263,37 @@ enum bulk_news bulk_step(struct bulk *b, const struct bulk_figures *f, struct mo
     return BULK_NO_NEWS;
 }
 
+static bool freezes(const struct bulk *b)
+{
+    return b->state == BULK_STANDING && b->cls != BULK_NETWORK_GROUP;
+}
+
+enum bulk_news bulk_step(struct bulk *b, const struct bulk_figures *f, struct mono now)
+{
+    bool froze = freezes(b);
+    enum bulk_news news = step(b, f, now);
+    if (froze && !freezes(b))
+        b->eased_at = b->state == BULK_SPENT ? (struct mono){0} : now;
+    return news;
+}
+
 bool bulk_holds_deaths(const struct bulk *b)
 {
     return b->state == BULK_STANDING && own_fault(b->cls);
 }
 
-unsigned bulk_may_requeue(const struct bulk *b)
+/* The first of them are back: the rest gets the time to follow, within that of the freeze. */
+static bool they_return(const struct bulk *b, struct mono now)
 {
+    return mono_is_set(b->eased_at) && mono_diff_ms(now, b->eased_at) < BULK_RETURN_MS &&
+           mono_diff_ms(now, b->since) < BULK_FREEZE_MS;
+}
+
+unsigned bulk_may_requeue(const struct bulk *b, struct mono now)
+{
+    if (b->state == BULK_SETTLING || freezes(b) || they_return(b, now))
+        return 0;
     if (b->state == BULK_QUIET)
         return UINT_MAX;
-    if (b->state == BULK_SETTLING)
-        return 0;
-    if (b->state == BULK_STANDING && b->cls != BULK_NETWORK_GROUP)
-        return 0;
     return (b->worst + BULK_PACE_S - 1) / BULK_PACE_S;
 }

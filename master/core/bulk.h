@@ -18,7 +18,10 @@
 /* Heartbeats come every 5 s: by then whoever was cut at the same moment is suspect, too. */
 #define BULK_SETTLE_MS 6000
 #define BULK_FREEZE_MS 60000 /* no verdict is withheld for longer */
-#define BULK_PACE_S    10    /* a lost group's tasks are queued again over so many seconds */
+/* When the first are back, so are the rest: agents that hold tasks wait for 5 s at most between two
+ * tries, and one under way is heard, or over, 4 s later. */
+#define BULK_RETURN_MS 10000
+#define BULK_PACE_S    10 /* a lost group's tasks are queued again over so many seconds */
 
 enum bulk_class {
     BULK_SINGLE,          /* too few to belong together */
@@ -87,12 +90,16 @@ void bulk_story_tell(const struct bulk_story *s, char *out, size_t max);
  *   QUIET ──many──► SETTLING ──6 s, or our own fault──► STANDING ──few──► QUIET
  *                      └──────────────few──────────────────────────────────┘
  *   STANDING ──60 s──► SPENT ──15 s, or few──► QUIET
+ *
+ * While it settles and, but for a group, while it stands nothing is queued again; nor in the time
+ * in which the rest follows the first that are back.
  */
 enum bulk_state { BULK_QUIET, BULK_SETTLING, BULK_STANDING, BULK_SPENT };
 struct bulk {
     enum bulk_state state;
     enum bulk_class cls;
     struct mono since;
+    struct mono eased_at;     /* from a freeze, before its time; unset: from none */
     unsigned worst;           /* most that were in trouble at once */
     struct bulk_figures seen; /* when they last were many: what FOUND is told with */
 };
@@ -108,4 +115,4 @@ enum bulk_news bulk_step(struct bulk *b, const struct bulk_figures *f, struct mo
 /* Silent sessions are not closed: it is we who do not hear. */
 bool bulk_holds_deaths(const struct bulk *b);
 /* Leases of agents that are away longer than the grace: so many agents' may end with this scan. */
-unsigned bulk_may_requeue(const struct bulk *b);
+unsigned bulk_may_requeue(const struct bulk *b, struct mono now);

@@ -27,6 +27,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     idmap_init(&c->hosts);
     list_init(&c->session_list);
     list_init(&c->arriving);
+    list_init(&c->waiting);
     list_init(&c->suspects);
     list_init(&c->stalled);
     list_init(&c->troubled);
@@ -50,6 +51,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     c->result_bytes_max = CORE_RESULT_BYTES;
     c->last_tick = c->scanned_at = c->committed_at = now;
     c->fleet_epoch = 1;
+    admit_init(c, cfg, now);
     fleet_await(c, cfg->holders, cfg->n_holders, now);
     return c;
 }
@@ -84,7 +86,7 @@ static void bad_line(struct core *c, struct session *s, int code, const char *wh
 static void on_hello_phase(struct core *c, struct session *s, const struct message *m,
                            struct mono now)
 {
-    if (s->state == SESSION_NEW && m->type == MSG_HELLO)
+    if (s->state == SESSION_ADMITTED && m->type == MSG_HELLO)
         fleet_hello(c, s, &m->hello, now);
     else if (s->state == SESSION_INFLIGHT && m->type == MSG_INFLIGHT)
         lease_inflight(c, s, &m->inflight, now);
@@ -152,6 +154,7 @@ void core_session_line(struct core *c, session_id id, const char *line, size_t l
     struct session *s = fleet_session(c, id);
     if (!s || s->state == SESSION_CLOSING)
         return;
+    REQUIRE(s->state != SESSION_NEW && s->state != SESSION_WAITING);
     liveness_heard(c, s, now);
     struct message m;
     char why[160];
@@ -228,6 +231,7 @@ bool core_produce(struct core *c, session_id id, struct strbuf *frame, size_t ma
 static void scan(struct core *c, struct mono now)
 {
     liveness_tick(c, now);
+    admit_tick(c);
     batch_tick(c, now);
     polite_tick(c);
     c->scanned_at = now;

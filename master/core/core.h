@@ -17,10 +17,11 @@
  * It sees no socket, clock, thread, random source or disk. The hub thread (or the simulator) feeds
  * events and carries out the actions of struct core_ops. Nothing here blocks; every call is bounded
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
- * (agents and sessions), flow.c (result windows), clone.c (two of one name), batch.c, pause.c,
- * lane.c (batches that grow), lease.c, dispatch.c (fair turns, credit), polite.c (per-host budget),
- * skip.c (busy hosts' tasks stay in the store), slots.c (targets that ask for several agents),
- * stuck.c (why a batch does not advance), tell.c (what the log is told of tasks).
+ * (agents and sessions), admit.c (when a HELLO is heard), flow.c (result windows), clone.c (two of
+ * one name), batch.c, pause.c, lane.c (batches that grow), lease.c, dispatch.c (fair turns,
+ * credit), polite.c (per-host budget), skip.c (busy hosts' tasks stay in the store), slots.c
+ * (targets that ask for several agents), stuck.c (why a batch does not advance), tell.c (what the
+ * log is told of tasks).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
@@ -31,6 +32,13 @@
 #define CORE_REFILL_LEAST 64
 #define CORE_REFILL_LARGE 4
 #define CORE_AGENTS_MAX   20000
+/*
+ * HELLOs a second, and how many at once. The largest fleet that comes back at once must be there
+ * within the grace: after the 5 s that its agents may let pass, and 9 s here. A HELLO costs 0.1 ms,
+ * so four fifths of a core are left meanwhile for those who are there.
+ */
+#define CORE_HELLO_RATE  2000
+#define CORE_HELLO_BURST 2000
 /* Tasks that wait in memory for one busy host; the least while their batch has many waiting. */
 #define CORE_HOST_QUEUE       512
 #define CORE_HOST_QUEUE_LEAST 8
@@ -184,8 +192,9 @@ struct core_config {
     uint64_t seed;     /* for session ids and GOAWAY jitter */
     struct cidr *deny; /* sent to agents in WELCOME */
     unsigned n_deny;
-    bool tell_steps;     /* of all tasks: somebody reads them */
-    unsigned max_agents; /* connected at the same time; 0 = as many as come */
+    bool tell_steps;                  /* of all tasks: somebody reads them */
+    unsigned max_agents;              /* connected at the same time; 0 = as many as come */
+    unsigned hello_rate, hello_burst; /* 0 = CORE_HELLO_… */
 };
 struct core;
 struct core *core_create(const struct core_config *c, const struct core_ops *ops, void *arg,
@@ -333,11 +342,22 @@ void core_unwait(struct core *c, uint32_t batch, void *waiter);
  * any name) */
 session_id core_session_open(struct core *c, const char *allowed_agents, const char *peer,
                              struct mono now);
-/* One line without newline. The core closes the session itself on a bad one. */
+/*
+ * May its lines be given? HELLOs are heard at a bounded rate, in the order in which they come, and
+ * none is refused for that. False: this one waits until core_next_turn() names it. Until then the
+ * caller keeps what has come, and reads no more than it can keep; the deadline for HELLO stands
+ * still. Once true, true for ever: asked before the first line, and after that as the caller likes.
+ */
+bool core_session_may_speak(struct core *c, session_id s, struct mono now);
+/* The first of those who wait, if there is a turn for it now: its lines are to be given. 0: nobody.
+ */
+session_id core_next_turn(struct core *c, struct mono now);
+size_t core_waiting(const struct core *c); /* so many wait */
+/* One line without newline, of a session that may speak. The core closes the session itself on a
+ * bad one. */
 void core_session_line(struct core *c, session_id s, const char *line, size_t len, struct mono now);
 /* It has said HELLO and was let in. False too when it is gone. */
 bool core_session_is_known(struct core *c, session_id s);
-unsigned core_connected(const struct core *c); /* agents with such a session */
 /* Bytes that came without a whole line yet: life of the link. */
 void core_session_alive(struct core *c, session_id s, struct mono now);
 /* The cause counts when the core has not closed it for one of its own; detail: a sentence or "". */
@@ -429,8 +449,10 @@ struct core_stats {
         results_again, stragglers, results_late, nacks, releases, over_window, bad_messages,
         unknown_messages, sessions_total, disconnects, agents_dead, agent_clones, bulk_losses,
         agent_stalls, pushed_out, strangers_cut,
-        sockets_refused;            /* the last three: at the agents' port */
-    struct counter ends[END_COUNT]; /* of sessions, by cause */
+        sockets_refused;                        /* the last three: at the agents' port */
+    struct gauge hellos_waiting, hello_wait_ms; /* the last that had to wait: for so long */
+    struct counter hellos_paced;                /* had to wait */
+    struct counter ends[END_COUNT];             /* of sessions, by cause */
     /* How often the loop stood still, and the worst of the last CORE_STOOD_MS: how long, and when
      * it ended (of struct mono). */
     struct counter stood;

@@ -7,18 +7,23 @@
  * for the grace, the same process (run_id) takes them back, BYE ends them at once, and another
  * process all but those whose results it brings.
  *
- *   session:  NEW ──HELLO──► INFLIGHT ──INFLIGHT_END──► READY        any ──close──► CLOSING
- * ──closed──► gone agent:    no session ─► orphaned (leases, until the grace ends) ─► gone (no
- * leases)
+ *   session:  NEW ──its turn──► ADMITTED ──HELLO──► INFLIGHT ──INFLIGHT_END──► READY
+ *              └──► WAITING ───────┘                any ──close──► CLOSING ──closed──► gone
+ *   agent:    no session ─► orphaned (leases, until the grace ends) ─► gone (no leases)
  */
-static void session_enter(struct core *c, struct session *s, enum session_state to)
+void fleet_enter(struct core *c, struct session *s, enum session_state to)
 {
     s->state = to;
-    bool arrives = to == SESSION_NEW || to == SESSION_INFLIGHT;
+    bool arrives = to == SESSION_NEW || to == SESSION_ADMITTED || to == SESSION_INFLIGHT;
     if (arrives && !list_linked(&s->arriving_node))
         list_push_back(&c->arriving, &s->arriving_node);
     else if (!arrives && list_linked(&s->arriving_node))
         list_remove(&c->arriving, &s->arriving_node);
+    if (to == SESSION_WAITING)
+        list_push_back(&c->waiting, &s->waiting_node);
+    else if (list_linked(&s->waiting_node))
+        list_remove(&c->waiting, &s->waiting_node);
+    gauge_set(&c->stats.hellos_waiting, (int64_t)c->waiting.count);
 }
 
 struct session *fleet_session(struct core *c, session_id id)
@@ -48,7 +53,7 @@ void fleet_close(struct core *c, struct session *s, int code, const char *reason
 {
     if (s->state == SESSION_CLOSING)
         return;
-    session_enter(c, s, SESSION_CLOSING);
+    fleet_enter(c, s, SESSION_CLOSING);
     dispatch_forget(c, s);
     ending_note(s, end_of_close(code), reason);
     c->ops.close(c->arg, s->id, code, reason);
@@ -70,7 +75,7 @@ session_id core_session_open(struct core *c, const char *allowed_agents, const c
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     idmap_add(&c->sessions, s->id, s);
     list_push_back(&c->session_list, &s->node);
-    session_enter(c, s, SESSION_NEW);
+    fleet_enter(c, s, SESSION_NEW);
     counter_add(&c->stats.sessions_total, 1);
     gauge_set(&c->stats.sessions, (int64_t)c->session_list.count);
     return s->id;
@@ -82,8 +87,7 @@ static void session_free(struct core *c, struct session *s)
     idmap_remove(&c->sessions, s->id);
     list_remove(&c->session_list, &s->node);
     liveness_unsuspect(c, s);
-    if (list_linked(&s->arriving_node))
-        list_remove(&c->arriving, &s->arriving_node);
+    fleet_enter(c, s, SESSION_CLOSING);
     gauge_set(&c->stats.sessions, (int64_t)c->session_list.count);
     strbuf_fini(&s->control);
     strbuf_fini(&s->verdicts);
@@ -135,11 +139,6 @@ bool core_session_is_known(struct core *c, session_id id)
     return s != NULL && s->agent != NULL;
 }
 
-unsigned core_connected(const struct core *c)
-{
-    return c->connected;
-}
-
 /* ---- agents */
 
 static void free_tags(struct agent *a)
@@ -174,7 +173,8 @@ static void agent_free(struct core *c, struct agent *a)
     free(a);
 }
 
-/* Room for one more name: forgets one that is gone and holds nothing. */
+/* Room for one more name: forgets one that is gone and holds nothing. Of one that is awaited nobody
+ * knows that yet. */
 static bool agents_make_room(struct core *c)
 {
     if (HASH_COUNT(c->agents) < CORE_AGENTS_MAX)
@@ -182,7 +182,7 @@ static bool agents_make_room(struct core *c)
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)
     {
-        if (a->session || !list_empty(&a->leases))
+        if (a->session || a->awaited || !list_empty(&a->leases))
             continue;
         agent_free(c, a);
         return true;
@@ -190,10 +190,17 @@ static bool agents_make_room(struct core *c)
     return false;
 }
 
-static struct agent *agent_get(struct core *c, const char *name)
+static struct agent *agent_find(struct core *c, const char *name)
 {
     struct agent *a = NULL;
     HASH_FIND_STR(c->agents, name, a);
+    return a;
+}
+
+/* One that is made when it is not known. NULL: there are as many names as there can be. */
+static struct agent *agent_make(struct core *c, const char *name)
+{
+    struct agent *a = agent_find(c, name);
     if (a || !agents_make_room(c))
         return a;
     a = mem_zalloc(sizeof(*a));
@@ -223,7 +230,7 @@ void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why, stru
 void fleet_await(struct core *c, const char *const *names, unsigned n, struct mono now)
 {
     for (unsigned i = 0; i < n; i++) {
-        struct agent *a = agent_get(c, names[i]);
+        struct agent *a = agent_make(c, names[i]);
         if (!a || a->awaited)
             continue;
         a->awaited = true;
@@ -354,11 +361,12 @@ static const char *hello_refused(struct core *c, struct session *s, const struct
         return "the agent's name is not valid: letters, digits, '.', '_' and '-', at most 64";
     if (!name_allowed(s->allowed_agents, m->agent))
         return "this token is bound to another agent name: make one with 'token add --name'";
-    struct agent *a = agent_get(c, m->agent);
+    struct agent *a = agent_find(c, m->agent);
+    if (c->max_agents && c->connected >= c->max_agents && !(a && a->session))
+        return "as many agents as --max-agents allows are connected already";
+    a = agent_make(c, m->agent);
     if (!a)
         return "the master knows as many agents as it can";
-    if (c->max_agents && c->connected >= c->max_agents && !a->session)
-        return "as many agents as --max-agents allows are connected already";
     *code = CLOSE_CLONE;
     return clone_judge(c, a, m, s->peer, now) ? CLONE_REASON : NULL;
 }
@@ -374,11 +382,11 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
         fleet_close(c, s, code, why);
         return false;
     }
-    struct agent *a = agent_get(c, m->agent);
+    struct agent *a = agent_find(c, m->agent);
     agent_take_over(c, a, s, m, now);
     agent_describe(a, m);
     agent_attach(c, a, s, now);
-    session_enter(c, s, SESSION_INFLIGHT);
+    fleet_enter(c, s, SESSION_INFLIGHT);
     struct strbuf tags;
     strbuf_init(&tags, LINE_MAX_BYTES);
     fleet_tags_json(a, &tags);
@@ -418,7 +426,7 @@ void fleet_inflight_end(struct core *c, struct session *s, struct mono now)
     strbuf_fini(&s->verdicts);
     strbuf_init(&s->verdicts, CONTROL_MAX_BYTES);
     msg_put_verdict_end(&s->control);
-    session_enter(c, s, SESSION_READY);
+    fleet_enter(c, s, SESSION_READY);
     s->answered_at = now;
     liveness_trouble_over(c, s->agent);
     arrived(c, s->agent);

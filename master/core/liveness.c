@@ -227,7 +227,7 @@ static void revive(struct core *c, struct session *s)
 static void judge_silent(struct core *c, struct session *s, struct mono now)
 {
     int64_t silent_ms = mono_diff_ms(now, s->last_rx);
-    if (s->state == SESSION_CLOSING)
+    if (s->state == SESSION_CLOSING || s->state == SESSION_WAITING) /* it is we who do not read */
         return;
     if (silent_ms >= DEAD_MS && !spared(c, s, silent_ms)) {
         counter_add(&c->stats.agents_dead, 1);
@@ -267,7 +267,7 @@ static void sessions_tick(struct core *c, struct mono now)
 /* Of how many agents the tasks may still go to others with one scan is bounded. */
 static void orphans_tick(struct core *c, struct mono now)
 {
-    unsigned may_end = bulk_may_requeue(&c->bulk);
+    unsigned may_end = bulk_may_requeue(&c->bulk, now);
     LIST_EACH_SAFE (&c->orphans, n, tmp) {
         struct agent *a = CONTAINER_OF(n, struct agent, orphan_node);
         REQUIRE(!a->session);

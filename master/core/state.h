@@ -235,16 +235,24 @@ struct agent {
     UT_hash_handle hh;
 };
 
-enum session_state { SESSION_NEW, SESSION_INFLIGHT, SESSION_READY, SESSION_CLOSING };
+enum session_state {
+    SESSION_NEW,
+    SESSION_WAITING,  /* its first line has come, and waits for its turn */
+    SESSION_ADMITTED, /* its HELLO may be said */
+    SESSION_INFLIGHT,
+    SESSION_READY,
+    SESSION_CLOSING
+};
 
 struct session {
     session_id id;
     enum session_state state;
     char *allowed_agents, peer[64];
-    struct agent *agent; /* from HELLO on */
-    struct mono opened_at, last_rx;
-    struct mono began_at; /* as opened_at, but with what the master overslept */
-    enum end end;         /* why it ends: the first cause counts */
+    struct agent *agent;            /* from HELLO on */
+    struct mono opened_at, last_rx; /* opened_at: its HELLO deadline runs since then */
+    struct mono began_at;    /* as opened_at, but with what the master overslept or made it wait */
+    struct mono waits_since; /* SESSION_WAITING */
+    enum end end;            /* why it ends: the first cause counts */
     bool end_told;
     char *end_detail;           /* NULL: the cause says it all */
     struct window credit, sent; /* tasks: granted, and sent */
@@ -272,7 +280,8 @@ struct session {
     struct mono asked_at; /* … for so long: its socket takes nothing. To a tick. */
     struct list_node hungry_node;
     struct list_node suspect_node;  /* in core->suspects: silent, and its agent is told to be so */
-    struct list_node arriving_node; /* in core->arriving until it is READY or CLOSING */
+    struct list_node arriving_node; /* in core->arriving until it is READY or CLOSING, but … */
+    struct list_node waiting_node;  /* … in core->waiting while it is WAITING */
     struct list_node node;          /* in core->session_list, always */
 };
 
@@ -292,10 +301,16 @@ struct core {
     struct group *groups;     /* by target */
     struct list session_list; /* who was heard last is last: silence is looked for in front */
     struct list arriving;     /* in the order of opened_at */
-    struct list suspects;     /* with those who were heard since the last scan */
-    struct list stalled;      /* agents, connected or not */
-    struct list troubled;     /* agents; whose trouble is the newest is first */
-    struct list orphans;      /* agents; who holds nothing any more goes with the next scan */
+    struct list waiting;      /* whose HELLO waits for its turn, in order */
+    struct bucket hellos;     /* turns */
+    struct {
+        uint64_t n; /* that have had to wait, and of whom nothing was told yet */
+        int64_t longest_ms;
+    } paced;
+    struct list suspects; /* with those who were heard since the last scan */
+    struct list stalled;  /* agents, connected or not */
+    struct list troubled; /* agents; whose trouble is the newest is first */
+    struct list orphans;  /* agents; who holds nothing any more goes with the next scan */
     struct list hungry, stuck_hosts, rated_hosts, stragglers;
     struct heap due; /* runs by their deadlines */
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
@@ -334,6 +349,7 @@ struct core {
 void fleet_await(struct core *c, const char *const *names, unsigned n, struct mono now);
 void fleet_stop_awaiting(struct core *c, struct mono now);
 struct session *fleet_session(struct core *c, session_id id); /* NULL: closed */
+void fleet_enter(struct core *c, struct session *s, enum session_state to);
 void fleet_close(struct core *c, struct session *s, int code, const char *reason);
 bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, struct mono now);
 /* A stall is the death that it is about to become: what the process had is blamed then and there,
@@ -358,6 +374,10 @@ void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdic
 void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict v,
                   size_t record_len);
 unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could take a task of b */
+
+/* admit.c: at which rate HELLOs are heard */
+void admit_init(struct core *c, const struct core_config *cfg, struct mono now);
+void admit_tick(struct core *c); /* every SCAN_MS */
 
 /* flow.c: how many results an agent may send */
 /* For a line that is about to be sent: grants, never falling. */

@@ -11,7 +11,7 @@
 #define WHY_MAX       512
 #define HELP_WORD_MAX 64
 
-static void say(const char *lead, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void say(const char *lead, const char *fmt, va_list ap)
 {
     struct strbuf raw, clean;
     strbuf_init(&raw, 2 * TEXT_CELL_MAX);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/diagnosis/checks.h"
+#include <stdio.h>
 
 /* The thread that holds the agents' connections. */
 
@@ -52,19 +53,24 @@ void check_overload(const struct diag_facts *f, struct diag_finding *out)
 
 void check_sessions(const struct diag_facts *f, struct diag_finding *out)
 {
-    int64_t greeted = diag_count_connected(f);
-    int64_t silent = f->has_core && f->hub.sessions > greeted ? f->hub.sessions - greeted : 0;
+    int64_t waiting = f->hub.hellos_waiting, said = diag_count_connected(f) + waiting;
+    int64_t silent = f->has_core && f->hub.sessions > said ? f->hub.sessions - said : 0;
+    char line[64] = "";
     double percent = diag_percent(f->hub.sessions, f->hub.sessions_max);
     diag_figure(out, "sessions", (double)f->hub.sessions);
     diag_figure(out, "limit", (double)f->hub.sessions_max);
     diag_figure(out, "without_hello", f->has_core ? (double)silent : -1);
+    diag_figure(out, "hellos_waiting", (double)waiting);
     if (percent < 0) {
         diag_say(out, DIAG_UNKNOWN, "the hub does not say how many there are");
         return;
     }
+    if (waiting > 0)
+        snprintf(line, sizeof(line), ", %lld that wait for their turn to say it",
+                 (long long)waiting);
     diag_say(out,
              silent >= NO_HELLO_WARN && percent < USED_WARN ? DIAG_WARN
                                                             : diag_over(percent, USED_WARN, 100),
-             "%lld of at most %lld, %lld without HELLO", (long long)f->hub.sessions,
-             (long long)f->hub.sessions_max, (long long)silent);
+             "%lld of at most %lld, %lld without HELLO%s", (long long)f->hub.sessions,
+             (long long)f->hub.sessions_max, (long long)silent, line);
 }

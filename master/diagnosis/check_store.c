@@ -22,8 +22,9 @@ void check_store_latency(const struct diag_facts *f, struct diag_finding *out)
     diag_figure(out, "limit_ms", (double)max);
     REQUIRE(max > COMMIT_WARN_MS);
     diag_say(out, diag_over((double)p99, COMMIT_WARN_MS, (double)max),
-             "99 of 100 commits of the last seconds within %lld ms (limit %lld ms)", (long long)p99,
-             (long long)max);
+             "99 of 100 commits of the last seconds, and the one under way, within %lld ms (limit "
+             "%lld ms)",
+             (long long)p99, (long long)max);
 }
 
 static void queue(const struct diag_queue *q, struct diag_finding *out)

@@ -58,6 +58,7 @@ struct diag_facts {
         /* How often it stood still; the worst of the last minutes, and how long ago. */
         int64_t stood, stood_ms, stood_ago_ms;
         int64_t sessions, sessions_max;
+        int64_t hellos_waiting; /* of these: for their turn */
     } hub;
     bool has_core; /* false: the hub could not be asked; all below is empty */
     const struct agent_view *agents;

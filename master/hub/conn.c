@@ -19,7 +19,9 @@
 #define HEADER_MAX      2048
 #define CLOSE_NO_STATUS 1005 /* RFC 6455 §7.4.1: a close frame without a code */
 /* A flood that came in one moment must not stop the loop when its time is over. */
-#define CUT_AT_ONCE    128
+#define CUT_AT_ONCE 128
+/* As many in one turn of the loop: a few ms. */
+#define CALLED_AT_ONCE 64
 #define CLOSE_FLUSH_MS 1000 /* a peer that does not take its close frame by then is cut */
 
 static struct conn *conn_of(struct lws *wsi)
@@ -203,7 +205,6 @@ static enum gate_verdict judge(struct lws *wsi, struct hub *h, const char *upgra
         .upgrade = upgrade,
         .authorization = authorization,
         .subprotocols = subprotocols,
-        .full = (int64_t)core_connected(h->core) >= h->max_agents,
         .draining = h->state != HUB_RUNNING,
     };
     enum gate_verdict v = gate_judge(&q, h->tokens, grant);
@@ -243,19 +244,74 @@ static int on_established(struct hub *h, struct conn *c)
 
 /* ---- frames in */
 
-static bool feed(struct conn *c, const char *p, size_t n, struct mono now)
+/* While it waits for its turn one piece more is kept; then it is not read any more. Not sooner:
+ * what is not read does not tell of its end either. */
+static void hold(struct conn *c)
+{
+    if (c->held)
+        return;
+    c->held = true;
+    lws_rx_flow_control(c->wsi, 0);
+}
+
+static void unhold(struct conn *c)
+{
+    if (!c->held)
+        return;
+    c->held = false;
+    lws_rx_flow_control(c->wsi, 1);
+}
+
+/* Before its HELLO. */
+static bool must_wait(struct conn *c, struct mono now)
+{
+    if (c->seat.place == DOOR_WAITING)
+        return true;
+    if (c->seat.place != DOOR_GUEST || !line_buf_any(&c->in) ||
+        core_session_may_speak(c->hub->core, c->sid, now))
+        return false;
+    door_waits(&c->hub->door, &c->seat);
+    return true;
+}
+
+static void take_lines(struct conn *c, struct mono now)
 {
     const char *line;
     size_t len;
-    if (line_buf_feed(&c->in, p, n) != ERR_NONE) {
-        conn_close(c, CLOSE_TOO_BIG, "a line is at most 1 MiB", now);
-        return false;
-    }
+    if (must_wait(c, now))
+        return;
     while (!c->closing && (line = line_buf_next(&c->in, &len)) != NULL)
         core_session_line(c->hub->core, c->sid, line, len, now);
     if (c->seat.place == DOOR_GUEST && core_session_is_known(c->hub->core, c->sid))
         door_known(&c->hub->door, &c->seat);
+}
+
+static bool feed(struct conn *c, const char *p, size_t n, struct mono now)
+{
+    if (c->seat.place == DOOR_WAITING)
+        hold(c);
+    if (line_buf_feed(&c->in, p, n) != ERR_NONE)
+        conn_close(c, CLOSE_TOO_BIG, "a line is at most 1 MiB", now);
+    else
+        take_lines(c, now);
     return !c->closing;
+}
+
+static void go_on(struct conn *c, struct mono now)
+{
+    REQUIRE(c != NULL);
+    door_called(&c->hub->door, &c->seat);
+    unhold(c);
+    take_lines(c, now);
+}
+
+void conn_call_up(struct hub *h, struct mono now)
+{
+    session_id s;
+    if (h->state != HUB_RUNNING) /* nothing is read any more */
+        return;
+    for (int n = 0; n < CALLED_AT_ONCE && (s = core_next_turn(h->core, now)) != 0; n++)
+        go_on(conn_find(h, s), now);
 }
 
 static int on_receive(struct hub *h, struct conn *c, const char *in, size_t len)
@@ -386,6 +442,7 @@ void conn_close(struct conn *c, int code, const char *reason, struct mono now)
     if (c->closing || c->sid == 0)
         return;
     c->closing = true;
+    unhold(c); /* its close frame is to be heard */
     list_push_back(&c->hub->closing, &c->closing_node);
     c->has_link = sockinfo_read(lws_get_socket_fd(c->wsi), &c->link);
     c->close_code = code;

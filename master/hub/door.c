@@ -60,6 +60,20 @@ void door_upgraded(struct door *d, struct door_seat *s)
     list_push_back(&d->guests, &s->node);
 }
 
+void door_waits(struct door *d, struct door_seat *s)
+{
+    REQUIRE(s->place == DOOR_GUEST);
+    stand_up(d, s);
+    s->place = DOOR_WAITING;
+}
+
+void door_called(struct door *d, struct door_seat *s)
+{
+    REQUIRE(s->place == DOOR_WAITING);
+    s->place = DOOR_GUEST;
+    list_push_back(&d->guests, &s->node);
+}
+
 void door_known(struct door *d, struct door_seat *s)
 {
     if (s->place != DOOR_GUEST)

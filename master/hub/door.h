@@ -8,10 +8,11 @@
  * one.
  *
  * Pure; hub thread. Agents that have said who they are keep their places. Strangers (no good
- * upgrade yet) and guests (upgraded, no HELLO) share what the agents leave free and DOOR_SPARE
- * more; when all is taken the oldest stranger goes, else the oldest guest: a flood of them pushes
- * itself out, and an agent is past both in a moment. A stranger may stay DOOR_STRANGER_MS. Who was
- * told to go counts until he is gone.
+ * upgrade yet), guests (upgraded, no HELLO) and those whose HELLO waits for its turn share what the
+ * agents leave free and DOOR_SPARE more; when all is taken the oldest stranger goes, else the
+ * oldest guest: a flood of them pushes itself out, and an agent is past both in a moment. Who waits
+ * for a turn is not pushed out: it is the first in the line that would go. A stranger may stay
+ * DOOR_STRANGER_MS. Who was told to go counts until he is gone.
  */
 #define DOOR_SPARE 512 /* besides the agents: a second of strangers in a storm */
 /* And so many at the same time, whatever is free: lws keeps their time-outs in one sorted list. At
@@ -21,7 +22,14 @@
 #define DOOR_LEAVING_MAX 256
 #define DOOR_STRANGER_MS 5000 /* for a request of one small packet */
 
-enum door_place { DOOR_NOWHERE, DOOR_STRANGER, DOOR_GUEST, DOOR_KNOWN, DOOR_LEAVING };
+enum door_place {
+    DOOR_NOWHERE,
+    DOOR_STRANGER,
+    DOOR_GUEST,
+    DOOR_WAITING, /* for its turn */
+    DOOR_KNOWN,
+    DOOR_LEAVING
+};
 struct door_seat { /* embedded in its socket's struct; zeroed = nowhere */
     struct list_node node;
     enum door_place place;
@@ -42,6 +50,9 @@ struct door_seat *door_overdue(const struct door *d, struct mono now);
 
 void door_enter(struct door *d, struct door_seat *s, struct mono now); /* a stranger … */
 void door_upgraded(struct door *d, struct door_seat *s);               /* … a guest … */
+void door_waits(struct door *d, struct door_seat *s); /* a guest, in the line for its turn … */
+void door_called(struct door *d,
+                 struct door_seat *s); /* … out of it: a guest again, the youngest */
 void door_known(struct door *d, struct door_seat *s);    /* … known, if he was not before */
 void door_send_off(struct door *d, struct door_seat *s); /* he has no place any more */
 void door_leave(struct door *d, struct door_seat *s);    /* he is gone */

@@ -36,8 +36,6 @@ static const struct refusal refusals[] = {
     [GATE_SUBPROTOCOL] = {400, "Bad Request", "",
                           "The WebSocket subprotocol must be sonde.v1: send "
                           "'Sec-WebSocket-Protocol: sonde.v1'."},
-    [GATE_FULL] = {503, "Service Unavailable", "Retry-After: 10\r\n",
-                   "As many agents as --max-agents allows are connected already."},
     [GATE_DRAINING] = {503, "Service Unavailable", "Retry-After: 2\r\n", "The master stops."},
 };
 
@@ -106,8 +104,6 @@ enum gate_verdict gate_judge(const struct gate_request *q, const struct tokens *
         return GATE_SUBPROTOCOL;
     if (q->draining)
         return GATE_DRAINING;
-    if (q->full)
-        return GATE_FULL;
     *grant = g;
     return GATE_PASS;
 }

@@ -7,7 +7,8 @@
  *
  * Pure. Only a GET /ws that upgrades to WebSocket with the subprotocol sonde.v1 and a bearer token
  * of scope agent passes; all else gets one HTTP error, and the connection ends before a body is
- * read.
+ * read. Whether there is a place for one more agent is not asked here: who it is, and so whether it
+ * comes to take its own over, only its HELLO says.
  */
 enum gate_verdict {
     GATE_PASS,
@@ -18,7 +19,6 @@ enum gate_verdict {
     GATE_BAD_TOKEN,
     GATE_SCOPE,
     GATE_SUBPROTOCOL,
-    GATE_FULL,
     GATE_DRAINING,
 };
 struct gate_request {
@@ -26,7 +26,7 @@ struct gate_request {
     const char *path;    /* without its query */
     const char *upgrade; /* the header's value, "" = none */
     const char *authorization, *subprotocols;
-    bool full, draining;
+    bool draining;
 };
 /* grant is set on GATE_PASS, its strings borrowed from the tokens until their next poll. */
 enum gate_verdict gate_judge(const struct gate_request *q, const struct tokens *t,

@@ -18,6 +18,7 @@
 /* Between turns while there are no descriptors: lws, which cannot stop accepting, would spin. Far
  * below what an agent's link notices. */
 #define BREATH_MS        10
+#define CALL_UP_MS       10   /* 20 turns to say HELLO, while agents wait for one */
 #define PARTING_MS       2000 /* for GOAWAY and close frames to go out */
 #define RECONNECT_MS     1000 /* agents come back after this and a jitter of as much */
 #define AGENTS_PORT      8701
@@ -182,8 +183,7 @@ static const struct core_ops core_ops = {
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct hub *h = handle->data;
-    if (--h->handles == 0)
-        ws_loop_stop(h->loop);
+    ws_loop_stop(h->loop);
 }
 
 static void begin_drain(struct hub *h, struct mono now)
@@ -212,8 +212,9 @@ static void begin_stop(struct hub *h)
 {
     bool late = conn_any_closing(h);
     hub_enter(h, HUB_STOPPING, late ? "some agents did not take their leave" : "all agents left");
-    uv_close((uv_handle_t *)&h->turn, on_handle_closed);
-    uv_close((uv_handle_t *)&h->clock, on_handle_closed);
+    uv_close((uv_handle_t *)&h->callup, NULL);
+    uv_close((uv_handle_t *)&h->clock, NULL);
+    uv_close((uv_handle_t *)&h->turn, on_handle_closed); /* the last */
 }
 
 static void step_down(struct hub *h, struct mono now)
@@ -251,6 +252,24 @@ static void breathe(const struct hub *h)
         nanosleep(&(struct timespec){.tv_nsec = BREATH_MS * NS_PER_MS}, NULL);
 }
 
+static void on_call_up(uv_timer_t *timer)
+{
+    struct hub *h = timer->data;
+    REQUIRE(h != NULL);
+    conn_call_up(h, mono_now());
+}
+
+/* A timer for the whole line, and none while there is no line. */
+static void watch_line(struct hub *h)
+{
+    bool wanted = h->state == HUB_RUNNING && core_waiting(h->core) > 0;
+    bool runs = uv_is_active((uv_handle_t *)&h->callup);
+    if (wanted && !runs)
+        uv_timer_start(&h->callup, on_call_up, CALL_UP_MS, CALL_UP_MS);
+    else if (!wanted && runs)
+        uv_timer_stop(&h->callup);
+}
+
 /* The end of each turn of the loop: what it gathered for the store goes out in one request. */
 static void on_turn(uv_prepare_t *turn)
 {
@@ -260,6 +279,7 @@ static void on_turn(uv_prepare_t *turn)
     timekeeper_flush(&h->timekeeper);
     annals_flush(&h->annals);
     breathe(h);
+    watch_line(h);
     if (atomic_load_explicit(&h->stop_asked, memory_order_relaxed))
         step_down(h, mono_now());
 }
@@ -366,7 +386,8 @@ static void *hub_main(void *arg)
     uv_timer_init(ws_loop_uv(h->loop), &h->clock);
     h->clock.data = h;
     uv_timer_start(&h->clock, on_clock, 0, 0);
-    h->handles = 2;
+    uv_timer_init(ws_loop_uv(h->loop), &h->callup);
+    h->callup.data = h;
     ws_loop_wake(h->loop);
     journal_started(h->journal);
     ws_loop_run(h->loop);
@@ -455,6 +476,8 @@ static void open_core(struct hub *h, const struct hub_config *c)
         .n_deny = c->n_deny,
         .tell_steps = log_enabled(LOG_DEBUG),
         .max_agents = (unsigned)c->max_agents,
+        .hello_rate = c->hello_rate,
+        .hello_burst = c->hello_burst,
     };
     h->desk.journal = h->journal = journal_create(c->boot->boot_epoch, now);
     journal_load(h->journal, c->boot->events, c->boot->n_events);

@@ -19,7 +19,8 @@ struct hub_config {
     const char *dir;         /* of the tokens */
     struct store_boot *boot; /* borrowed during hub_create */
     int64_t max_agents;
-    struct cidr *deny; /* for all agents */
+    unsigned hello_rate, hello_burst; /* of struct core_config; tests lower them */
+    struct cidr *deny;                /* for all agents */
     unsigned n_deny;
     void (*on_alerts)(void *arg); /* hub thread: deliveries of alerts were queued; NULL = nobody */
     void *alerts_arg;

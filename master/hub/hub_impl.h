@@ -40,6 +40,7 @@ struct conn {
     char peer[PEER_TEXT_MAX];
     struct line_buf in;
     size_t message_bytes;          /* of the WebSocket message that is coming in */
+    bool held;                     /* not read from: it waits for its turn, and has said more */
     struct list_node closing_node; /* in hub->closing from conn_close() on */
     bool closing, killed;
     int close_code;
@@ -73,8 +74,8 @@ struct hub {
     struct door door;
     struct strbuf frame;
     uv_prepare_t turn;
-    uv_timer_t clock; /* the timekeeper's */
-    int handles;      /* of these that are not closed */
+    uv_timer_t clock;  /* the timekeeper's */
+    uv_timer_t callup; /* runs while agents wait for their turn to say HELLO */
     struct mono scanned_at, phase_until;
     double cpu; /* part of a core that the thread used in the last SCAN_MS; negative: not known */
     int64_t cpu_used_ns;
@@ -106,5 +107,6 @@ bool conn_link(struct hub *h, session_id s, struct sockinfo *out);
 /* Of the last frame, which its socket has not taken whole: at most so many bytes wait here. */
 int64_t conn_held_bytes(struct hub *h, session_id s);
 void conn_close_revoked(struct hub *h, struct mono now);
+void conn_call_up(struct hub *h, struct mono now);       /* whose turn it is to say HELLO */
 void conn_cut_strangers(struct hub *h, struct mono now); /* every tick */
 void conn_tick(struct hub *h, struct mono now); /* cuts peers that do not take their close frame */

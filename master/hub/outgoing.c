@@ -207,15 +207,22 @@ static void send_notes(struct outgoing *o, struct stage *s)
     }
 }
 
+_Static_assert(AGENTS_COUNT_MAX <= STORE_COMMIT_ROWS, "each run fits a request");
+
 static void send_runs(struct outgoing *o, struct stage *s)
 {
     while (!list_empty(&s->runs)) {
         struct store_req *q = store_req_create(STORE_RUNS_ADD, courier_done, o->courier);
         struct list_node *n;
+        uint32_t tasks = 0;
         size_t most = s->runs.count < STORE_RUNS_ONCE ? s->runs.count : STORE_RUNS_ONCE;
         q->runs.items = mem_array(most, sizeof(*q->runs.items));
-        while (q->runs.n < most && (n = list_pop_front(&s->runs)) != NULL) {
+        while (q->runs.n < most && (n = list_first(&s->runs)) != NULL) {
             struct pending *p = pending_of(n);
+            if (tasks + p->n > STORE_COMMIT_ROWS)
+                break;
+            tasks += p->n;
+            list_remove(&s->runs, n);
             list_push_back(&o->sent, n);
             q->runs.items[q->runs.n++] = (struct store_run){.batch = p->lane->batch,
                                                             .check = p->check,

@@ -178,6 +178,8 @@ static void put(struct timekeeper *t, struct schedule_req *r)
 
 static void serve(struct timekeeper *t, struct schedule_req *r)
 {
+    if (r->op <= SREQ_PAUSE && !t->stopping) /* what was due before is as it was */
+        scheduler_tick(t->scheduler, check_now());
     switch (r->op) {
     case SREQ_PUT:
         put(t, r);

@@ -23,7 +23,11 @@
  * committed, or once they are on their way to the store, which keeps what it takes in order. So the
  * order of the calls of run and journal, and of snapshots between them, is that of the commits: a
  * run whose gap before it is not on disk, or the other way round, would be a hole in the books.
- * Bounds: one run at a time of each check; SCHEDULE_TARGETS_MAX checks.
+ * Not kept over a start: how often agents have failed in a row (votes.h) and what flapped; a check
+ * that is down may be asked about once more.
+ *
+ * Bounds: one run at a time of each check; SCHEDULE_TARGETS_MAX checks, about 700 bytes each and
+ * its spec.
  */
 #define SCHEDULER_RECENT   16  /* newest tasks of a check that are remembered */
 #define SCHEDULER_SHUN_MAX 128 /* as CORE_SHUN_MAX: more who have spoken are not named */
@@ -127,13 +131,14 @@ void scheduler_load_check(struct scheduler *x, uint64_t schedule, const struct s
                           const struct scheduler_saved *saved);
 /* An incident that had not ended. Its checks come with scheduler_load_check. */
 void scheduler_load_incident(struct scheduler *x, const struct incident *i);
-/* A task of a run that has begun before this start: outcome < 0: no result yet. Per run: all of its
- * tasks. Those before the newest slot of the check's saved state are ignored. */
+/* A task of a run that has begun before this start: outcome < 0: no result yet. Of each check those
+ * of its newest run count, all of them; older ones are ignored. It may have begun before the last
+ * snapshot, as long ago as a deadline (1 h), when tasks of it are open. */
 void scheduler_load_task(struct scheduler *x, uint64_t check, uint64_t seq, struct wall at,
                          uint64_t task, const char *agent, int outcome, enum cause cause);
 void scheduler_loaded(struct scheduler *x, struct check_now now);
 
-/* ---- users (the store has committed it) */
+/* ---- users (the store has committed it). What is due at this moment is for the tick before. */
 /* A new definition, or a changed one: takes s. checks: those that are new or changed; removed: ids.
  */
 void scheduler_put(struct scheduler *x, uint64_t id, struct schedule *s,

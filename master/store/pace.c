@@ -36,3 +36,10 @@ double pace_p99_ms(const struct pace *p, struct mono now)
     }
     return top[n / 100];
 }
+
+int64_t pace_told_ms(int64_t p99_ms, struct mono at, struct mono since, struct mono now)
+{
+    int64_t ended_ms = mono_diff_ms(now, at) > PACE_MS ? 0 : p99_ms;
+    int64_t under_way_ms = mono_is_set(since) ? mono_diff_ms(now, since) : 0;
+    return ended_ms > under_way_ms ? ended_ms : under_way_ms;
+}

@@ -48,6 +48,8 @@ static struct cell *find(struct roll *r, uint64_t check)
 /* The state from c->at on, but for the times without a master. */
 static void pass_time(struct cell *c, struct wall to)
 {
+    if (to.us <= c->at.us)
+        return;
     for (unsigned i = 0; i < c->n_quiet; i++) {
         struct quiet q = c->quiet[i];
         if (q.to.us <= c->at.us || q.from.us >= to.us)
@@ -58,9 +60,7 @@ static void pass_time(struct cell *c, struct wall to)
         rollup_state(&c->rollup, VERDICT_UNKNOWN, q.from.us > c->at.us ? q.from : c->at, stop);
         c->at = stop;
     }
-    if (to.us <= c->at.us)
-        return;
-    rollup_state(&c->rollup, c->state, c->at, to);
+    rollup_state(&c->rollup, c->state, c->at, to); /* nothing, when it is quiet up to there */
     c->at = to;
 }
 

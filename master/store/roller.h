@@ -11,9 +11,8 @@
  * store says up to which hour all is rolled up: so a start goes on where the last one ended, and an
  * hour that was half written is made again, the same. A failure is told, and tried again.
  */
-#define ROLLER_GRACE_MS                                                                            \
-    300000 /* what is late by then belongs to a run that has ended by itself                       \
-            */
+/* What is late by then belongs to a run that has ended by itself. */
+#define ROLLER_GRACE_MS 300000
 
 struct roller;
 

@@ -32,9 +32,14 @@ static void put_time(struct strbuf *b, struct wall t, struct wall at)
 static struct wall get_time(struct sketch_cursor *c, struct wall at)
 {
     int64_t away = get_signed(c);
+    struct wall t = {0};
     if (away == 0 || c->bad)
-        return (struct wall){0};
-    return (struct wall){at.us + (away > 0 ? away - 1 : away)};
+        return t;
+    if (__builtin_add_overflow(at.us, away > 0 ? away - 1 : away, &t.us)) {
+        c->bad = true;
+        t.us = 0;
+    }
+    return t;
 }
 
 static void put_cause(struct strbuf *b, enum cause cause)

@@ -267,10 +267,11 @@ static enum err overview_days(struct sqlite_db *d, struct collecting *c)
 
 enum err sqlite_overview(struct sqlite_db *d, struct store_req *r)
 {
+    if (r->overview.from > r->overview.to)
+        r->overview.from = r->overview.to;
     uint32_t days = lesser(r->overview.to - r->overview.from, OVERVIEW_DAYS * HOURS_OF_DAY);
     uint32_t most = OVERVIEW_HEADS / (days / HOURS_OF_DAY + 1);
     unsigned limit = lesser(r->overview.limit, lesser(most, OVERVIEW_CHECKS));
-    REQUIRE(r->overview.from <= r->overview.to);
     limit = limit < 1 ? 1 : limit;
     uint64_t *ids = mem_array(limit, sizeof(*ids));
     struct collecting c = {.r = r, .ids = ids};
@@ -349,6 +350,7 @@ enum err sqlite_tasks_results(struct sqlite_db *d, struct store_req *r)
         size_t before = r->arena.len;
         if (before >= STORE_PAGE_BYTES)
             break;
+        r->tasks_results.looked = i + 1;
         *row = (struct store_result_row){.task = r->tasks_results.tasks[i]};
         e = sqlite_task_row(d, &r->arena, row);
         if (!e && row->record != NULL)

@@ -353,8 +353,9 @@ void store_mailbox_stats(struct store *s, struct mailbox_stats *writer,
 
 int64_t store_commit_p99_ms(struct store *s, struct mono now)
 {
-    int64_t at = gauge_get(&s->stats.commit_p99_at_ms);
-    return now.ns / NS_PER_MS - at > PACE_MS ? 0 : gauge_get(&s->stats.commit_p99_ms);
+    struct mono at = {gauge_get(&s->stats.commit_p99_at_ns)};
+    struct mono since = {gauge_get(&s->stats.commit_since_ns)};
+    return pace_told_ms(gauge_get(&s->stats.commit_p99_ms), at, since, now);
 }
 
 bool store_writable(struct store *s)

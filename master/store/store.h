@@ -476,6 +476,7 @@ struct store_req {
             struct store_result_row
                 *rows; /* out: in their order, without those that are not there */
             unsigned n;
+            unsigned looked; /* out: for so many of them; more would be over STORE_PAGE_BYTES */
         } tasks_results;
         struct {
             uint64_t before, only; /* ids; 0 = from the newest, any */
@@ -576,8 +577,9 @@ struct store_stats {
     struct counter events, events_dropped; /* stored; not, for the store was too far behind */
     struct counter damaged;  /* columns that the disk has changed, each time one was read */
     struct gauge used_bytes; /* as of the last look of the retention; free pages do not count */
-    struct gauge commit_p99_ms, commit_p99_at_ms; /* of the last seconds, and when it was so */
-    struct counter hours_rolled, history_purged;  /* rows of hours and days; of all history */
+    struct gauge commit_p99_ms, commit_p99_at_ns; /* of the last seconds, and when it was so */
+    struct gauge commit_since_ns; /* of the one under way, with its checkpoint; 0 = none is */
+    struct counter hours_rolled, history_purged; /* rows of hours and days; of all history */
     struct counter rolls_failed;
     struct gauge rolled_until_s, roll_ms; /* hours before this are rolled up; what the last took */
     struct gauge disk_full;               /* 1 while the disk is full; it clears by itself */
@@ -585,7 +587,7 @@ struct store_stats {
 struct store_stats *store_stats(struct store *s); /* atomics: any thread */
 void store_mailbox_stats(struct store *s, struct mailbox_stats *writer,
                          struct mailbox_stats *reader);
-/* Of the commits of the last seconds (pace.h). */
+/* Of the commits of the last seconds, and of the one under way (pace.h). */
 int64_t store_commit_p99_ms(struct store *s, struct mono now);
 bool store_writable(struct store *s); /* for /readyz */
 

@@ -29,12 +29,14 @@ static bool is_digit(const struct scan *s)
     return s->p < s->end && *s->p >= '0' && *s->p <= '9';
 }
 
-/* Milliseconds as they are written: digits, and at most some after a point. All else (null, a sign,
- * an exponent) is passed over: −1. */
-static double number(struct scan *s)
+/* Milliseconds as they are written: digits, and at most some after a point. null, a sign, an
+ * exponent are passed over: −1. False: it is no such thing at all. */
+static bool number(struct scan *s, double *out)
 {
     double v = 0, unit = 1;
     const char *begin = s->p;
+    if (s->p == s->end || *s->p == '{' || *s->p == '[' || *s->p == '"')
+        return false;
     for (; is_digit(s); s->p++)
         v = v * 10 + (*s->p - '0');
     bool whole = s->p > begin;
@@ -45,7 +47,8 @@ static double number(struct scan *s)
     bool over = s->p < s->end && (*s->p == ',' || *s->p == '}' || *s->p == ' ');
     while (s->p < s->end && *s->p != ',' && *s->p != '}')
         s->p++;
-    return whole && over ? v : -1;
+    *out = whole && over ? v : -1;
+    return true;
 }
 
 static double *member(struct result_timings *t, const char *key, size_t n)
@@ -79,11 +82,12 @@ void timings_read(const char *record, size_t len, struct result_timings *out)
         const char *key = s.p;
         while (s.p < s.end && *s.p != '"')
             s.p++;
-        double *to = member(out, key, (size_t)(s.p - key));
+        double *to = member(out, key, (size_t)(s.p - key)), ms;
         if (!take(&s, '"') || !take(&s, ':'))
             return;
         space(&s);
-        double ms = number(&s);
+        if (!number(&s, &ms))
+            return;
         if (to)
             *to = ms;
         if (!take(&s, ','))

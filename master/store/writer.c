@@ -338,7 +338,7 @@ static void note_pace(struct writer *w, double took_ms, struct mono now)
 {
     pace_add(&w->pace, took_ms, now);
     gauge_set(&w->stats->commit_p99_ms, (int64_t)pace_p99_ms(&w->pace, now));
-    gauge_set(&w->stats->commit_p99_at_ms, now.ns / NS_PER_MS);
+    gauge_set(&w->stats->commit_p99_at_ns, now.ns);
 }
 
 static void committed(struct writer *w, double took_ms)
@@ -446,11 +446,13 @@ static void rolled_back(struct writer *w, enum err e)
 static void commit_round(struct writer *w)
 {
     struct mono start = mono_now();
+    gauge_set(&w->stats->commit_since_ns, start.ns);
     enum err e = transaction(w);
     if (e)
         rolled_back(w, e);
     else
         committed(w, mono_diff_ms_f(mono_now(), start));
+    gauge_set(&w->stats->commit_since_ns, 0);
 }
 
 /* ---- the thread */

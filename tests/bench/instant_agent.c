@@ -24,8 +24,9 @@
  *
  * Prints `ready agents=N seconds=S` when the master has welcomed all of them, `lost …` for each one
  * that goes, and ends on SIGTERM with its own figures. With --reconnect those that were lost come
- * back each for itself, with the backoff of the agent, and `back agents=N seconds=S tries=N` is
- * said when all are welcome again, S seconds after the first was lost.
+ * back each for itself, with the backoff of the agent, and `back agents=N seconds=S tries=N
+ * busiest_second=N busiest_tenth=N` is said when all are welcome again, S seconds after the first
+ * was lost: by the moments for which they meant to come, so many of them in one second, or tenth.
  */
 #define ME            "instant_agent"
 #define AGENTS_MAX    100000
@@ -236,11 +237,41 @@ static void answer(struct agent *a, struct mono now)
     f->answered += n;
 }
 
+static int by_time(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Most of the n moments, in order, that lie within so many milliseconds. */
+static long busiest(const int64_t *at_ns, long n, int64_t window_ms)
+{
+    long most = 0;
+    for (long first = 0, last = 0; last < n; last++) {
+        while (at_ns[last] - at_ns[first] > window_ms * 1000000)
+            first++;
+        if (last - first + 1 > most)
+            most = last - first + 1;
+    }
+    return most;
+}
+
+static void say_all_back(const struct fleet *f)
+{
+    int64_t *at_ns = mem_array((size_t)f->n, sizeof(*at_ns));
+    for (long i = 0; i < f->n; i++)
+        at_ns[i] = f->agents[i].retry_at.ns;
+    qsort(at_ns, (size_t)f->n, sizeof(*at_ns), by_time);
+    printf("back agents=%ld seconds=%.2f tries=%llu busiest_second=%ld busiest_tenth=%ld\n", f->n,
+           bench_seconds_since(f->lost_at), (unsigned long long)f->retries,
+           busiest(at_ns, f->n, 1000), busiest(at_ns, f->n, 100));
+    free(at_ns);
+}
+
 static void say_all_welcome(struct fleet *f)
 {
     if (mono_is_set(f->lost_at))
-        printf("back agents=%ld seconds=%.2f tries=%llu\n", f->n, bench_seconds_since(f->lost_at),
-               (unsigned long long)f->retries);
+        say_all_back(f);
     else
         printf("ready agents=%ld seconds=%.2f\n", f->n, bench_seconds_since(f->started_at));
     fflush(stdout);

@@ -10,15 +10,15 @@ START_TEST(test_agrees_with_libc_from_year_1_to_9999)
     for (int64_t t = -62135596800; t < 253402300800; t += 86400 * 5 + 3607) {
         time_t at = (time_t)t;
         struct tm tm;
-        ck_assert_ptr_nonnull(gmtime_r(&at, &tm));
+        ck_assert_each(gmtime_r(&at, &tm) != NULL);
         struct civil c = civil_from_seconds(t);
-        ck_assert_int_eq(c.year, tm.tm_year + 1900);
-        ck_assert_int_eq(c.month, tm.tm_mon + 1);
-        ck_assert_int_eq(c.day, tm.tm_mday);
-        ck_assert_int_eq(c.hour * 3600 + c.minute * 60 + c.second,
-                         tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec);
-        ck_assert_int_eq(civil_weekday(civil_floor_div(t, SEC_PER_DAY)), tm.tm_wday);
-        ck_assert_int_eq(civil_seconds(&c), t);
+        ck_assert_each(c.year == tm.tm_year + 1900);
+        ck_assert_each(c.month == tm.tm_mon + 1);
+        ck_assert_each(c.day == tm.tm_mday);
+        ck_assert_each(c.hour * 3600 + c.minute * 60 + c.second ==
+                       tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec);
+        ck_assert_each(civil_weekday(civil_floor_div(t, SEC_PER_DAY)) == tm.tm_wday);
+        ck_assert_each(civil_seconds(&c) == t);
     }
 }
 END_TEST

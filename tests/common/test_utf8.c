@@ -44,8 +44,8 @@ static const char *const bad[] = {
     "\xe4\xb8\x41",     /* ASCII for a continuation */
     "\xf0\x90\x80\xc0", /* lead for a continuation */
     "12345678\x80",     /* after a word of ASCII */
-    "1234567\xff"
-    "12345678", /* at the end of a word */
+    ("1234567\xff"
+     "12345678"), /* at the end of a word */
 };
 
 START_TEST(test_invalid)

@@ -37,6 +37,7 @@ START_TEST(test_many_lines_in_one_feed)
 {
     line_buf_init(&l);
     feed("a\nbb\nccc\n");
+    ck_assert(line_buf_any(&l));
     expect("a");
     expect("bb");
     expect("ccc");

@@ -378,6 +378,7 @@ static void new_master(struct world *w)
 {
     lower_bounds(w);
     lower_result_window(w);
+    lower_hello_rate(w);
 }
 
 static void run_seed(uint64_t seed)

@@ -21,6 +21,14 @@
         return tc;                                                                                 \
     }
 
+/* ck_assert for each of a million rounds: Check itself writes down every assertion that it comes
+ * by, and that would be the test's time. */
+#define ck_assert_each(cond)                                                                       \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            ck_abort_msg("Assertion '" #cond "' failed");                                          \
+    } while (0)
+
 typedef TCase *check_group_f(void);
 #define CHECK_MAIN(name, ...)                                                                      \
     int main(void)                                                                                 \

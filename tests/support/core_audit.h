@@ -98,9 +98,10 @@ static void audit_orders(const struct core *c)
     struct mono last = {0};
     LIST_EACH (&c->session_list, n) {
         const struct session *s = CONTAINER_OF(n, struct session, node);
-        bool arrives = s->state == SESSION_NEW || s->state == SESSION_INFLIGHT;
+        bool arrives = s->state <= SESSION_INFLIGHT && s->state != SESSION_WAITING;
         REQUIRE(!mono_before(s->last_rx, last));
         REQUIRE(list_linked(&s->arriving_node) == arrives);
+        REQUIRE(list_linked(&s->waiting_node) == (s->state == SESSION_WAITING));
         REQUIRE(!session_suspect(s) || (s->agent && s->agent->session == s));
         last = s->last_rx;
     }
@@ -129,14 +130,15 @@ static void audit_agent(const struct agent *a)
 static void audit_fleet(const struct core *c, size_t leased)
 {
     struct agent *a, *tmp;
-    size_t sum = 0, connected = 0;
+    size_t sum = 0, connected = 0, awaited = 0;
     HASH_ITER(hh, c->agents, a, tmp)
     {
         connected += a->session != NULL;
+        awaited += a->awaited;
         sum += a->leases.count;
         audit_agent(a);
     }
-    REQUIRE(sum == leased && connected == c->connected);
+    REQUIRE(sum == leased && connected == c->connected && awaited == c->awaited);
     audit_orders(c);
     LIST_EACH (&c->session_list, n) {
         const struct session *s = CONTAINER_OF(n, struct session, node);

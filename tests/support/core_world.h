@@ -344,6 +344,7 @@ static void w_hear(struct world *w, session_id id, const char *line, size_t len)
     if (w->killed)
         return;
     w_see_line(w, id, line, len);
+    REQUIRE(core_session_may_speak(w->core, id, w->now)); /* nobody has to wait here */
     core_session_line(w->core, id, line, len, w->now);
     w_see_inflight(w, id, line, len);
     w_dies_at(w, w_line_kill(line, len));

@@ -227,3 +227,11 @@ static void lower_result_window(struct world *w)
     w->core->results_max = 1 + rng_below(w->rng, 20);
     w->core->result_bytes_max = 100 + rng_below(w->rng, 5000);
 }
+
+/* Where agents wait for their turn to say HELLO. */
+static void lower_hello_rate(struct world *w)
+{
+    if (rng_below(w->rng, 2))
+        return;
+    bucket_init(&w->core->hellos, 1 + (double)rng_below(w->rng, 3), 1, w->now);
+}

@@ -23,6 +23,8 @@
     X(stall,            S,  "one direction stands still")                                   \
     X(path_full,        S,  "a socket takes no more")                                       \
     X(take_over,        CS, "an agent connects anew while its old connection lives")        \
+    X(hello_waits,      S,  "a HELLO waits for its turn")                                   \
+    X(hello_gone,       S,  "and its connection ends before that")                          \
     X(old_link,         S,  "an old connection's bytes come after the new one's first")     \
     /* doubles, and what comes too late */                                                  \
     X(said_again,       CS, "a result is sent once more")                                   \

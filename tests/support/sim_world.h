@@ -24,8 +24,8 @@ struct sim_conn {
     struct sim_wire up, down;
     struct line_buf in;
     unsigned agent;
-    bool agent_end, master_end;
-    uint64_t number;                                   /* in the order of connects */
+    bool agent_end, master_end, waits; /* waits: for its turn; no more is read of it */
+    uint64_t number;                   /* in the order of connects */
     struct mono agent_learns, master_learns, close_by; /* unset: not cut; not closing */
 };
 struct sim_host { /* where the processes of one agent run */
@@ -118,7 +118,8 @@ static void conn_master_gone(struct sim *m, unsigned k, const char *cause)
     struct sim_conn *c = &m->conns[k];
     session_id id = m->w->agents[k].id;
     REQUIRE(c->master_end);
-    c->master_end = false;
+    SEEN_IF(c->waits, hello_gone);
+    c->master_end = c->waits = false;
     m->w->agents[k].id = 0;
     line_buf_fini(&c->in);
     sim_wire_close(&c->down, m->w->now);
@@ -342,12 +343,33 @@ static void host_turn(struct sim *m, struct sim_host *h)
 
 /* ---- the master's end */
 
+/* What has come whole, if it may speak. */
+static void master_hear(struct sim *m, unsigned k)
+{
+    struct sim_conn *c = &m->conns[k];
+    struct w_agent *end = &m->w->agents[k];
+    const char *l;
+    size_t len;
+    c->waits = line_buf_any(&c->in) && !core_session_may_speak(m->w->core, end->id, m->w->now);
+    SEEN_IF(c->waits, hello_waits);
+    while (!c->waits && !end->closed && !m->w->killed && (l = line_buf_next(&c->in, &len)))
+        w_hear(m->w, end->id, l, len);
+}
+
+/* Those whose turn it is go on with what they had said. */
+static void master_calls(struct sim *m)
+{
+    session_id s;
+    bool runs = m->master == MASTER_RUNS;
+    while (runs && !m->w->killed && (s = core_next_turn(m->w->core, m->w->now)) != 0)
+        master_hear(m, (unsigned)(w_find(m->w, s) - m->w->agents));
+}
+
 /* A hub that stops does not listen any more. */
 static void master_take(struct sim *m, unsigned k, const struct sim_piece *p)
 {
     struct sim_conn *c = &m->conns[k];
     struct w_agent *end = &m->w->agents[k];
-    size_t len;
     if (end->closed || m->master != MASTER_RUNS)
         return;
     struct sim_host *h = &m->hosts[c->agent];
@@ -355,15 +377,14 @@ static void master_take(struct sim *m, unsigned k, const struct sim_piece *p)
     h->heard = c->number > h->heard ? c->number : h->heard;
     core_session_alive(m->w->core, end->id, m->w->now);
     REQUIRE(line_buf_feed(&c->in, p->data, p->len) == ERR_NONE);
-    for (const char *l; !end->closed && !m->w->killed && (l = line_buf_next(&c->in, &len));)
-        w_hear(m->w, end->id, l, len);
+    master_hear(m, k);
 }
 
 static void master_read(struct sim *m, unsigned k)
 {
     struct sim_conn *c = &m->conns[k];
     struct sim_piece *p;
-    while (c->master_end && !m->w->killed && (p = sim_wire_take(&c->up, m->w->now))) {
+    while (c->master_end && !c->waits && !m->w->killed && (p = sim_wire_take(&c->up, m->w->now))) {
         if (p->close)
             conn_master_gone(m, k, "closed by the agent");
         else
@@ -504,6 +525,7 @@ static void master_turn(struct sim *m)
     for (unsigned k = 0; k < W_SESSIONS; k++)
         if (m->conns[k].master_end)
             master_read(m, k);
+    master_calls(m);
     w_store_turn(w);
     if (!w->killed && mono_diff_ms(w->now, m->ticked_at) >= SIM_TICK_MS) {
         core_tick(w->core, 0, w->now);

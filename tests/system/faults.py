@@ -68,6 +68,24 @@ class Harm:
         self.proc.stop()
 
 
+# --- programs that stand
+
+
+class Still:
+    """These programs stand still until the block ends."""
+
+    def __init__(self, *procs):
+        self.procs = procs
+
+    def __enter__(self):
+        for proc in self.procs:
+            proc.signal(signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        for proc in self.procs:
+            proc.signal(signal.SIGCONT)
+
+
 # --- what the master counts
 
 

@@ -14,6 +14,7 @@ import shlex
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -55,6 +56,21 @@ def long(function):
     """Runs with --long only."""
     function.long = True
     return function
+
+
+def heavy(function):
+    """Wants a processor for itself, or measures what another such test would disturb: at most one of them runs at a time."""
+    function.heavy = True
+    return function
+
+
+def takes(seconds):
+    """About how long it runs on a quiet machine, where that is much: the longest begin first, so that none ends alone."""
+    def mark(function):
+        function.takes = seconds
+        return function
+
+    return mark
 
 
 def free_port():
@@ -218,7 +234,7 @@ class Api:
 
     def submit(self, targets, **options):
         """A batch from a list of targets; its id."""
-        body = {"targets": targets, **options}
+        body = {**options, "targets": targets}  # last, as a body over 1 MiB must have them
         return self.must("POST", "batches", body, status=202).json["id"]
 
     def submit_text(self, lines, query=""):
@@ -298,7 +314,9 @@ class World:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         line = proc.popen.stdout.readline()
-        expect(line, "target_server did not start:", proc.log())
+        if not line.endswith(b"\n"):
+            code = proc.wait(10)  # its output has ended, so it ends
+            raise Failed(f"target_server has ended with {code} before all was served; its log:\n{proc.log() or '(empty)'}")
         self.targets = json.loads(line)
         return self.targets
 
@@ -359,7 +377,8 @@ class World:
         self.nginx_proc = Proc(
             self, "nginx", ["nginx", "-p", prefix, "-c", conf, "-e", os.path.join(prefix, "error.log")]
         )
-        self.wait_for(lambda: listens(self.port["nginx"]), 10, "nginx listens")
+        # It listens before it can take signals: a SIGHUP in between ends it, or waits for the next signal.
+        self.wait_for(lambda: listens(self.port["nginx"]) and self.nginx_workers(), 10, "nginx has a worker")
         if self.api:
             self.api.port = self.port["nginx"]
         return self.nginx_proc
@@ -418,11 +437,12 @@ class World:
         return proc
 
     def wait_agent(self, name):
+        """One that failed to connect a few times draws a delay of up to 30 s before it tries again."""
         def there():
             a = self.api.agent(name)
             return a and a["state"] == "alive"
 
-        self.wait_for(there, 20, f"the agent {name} is connected")
+        self.wait_for(there, 40, f"the agent {name} is connected")
 
     def fleet(self, agents=("a1", "a2"), agent_options=()):
         """All that most tests need: targets, a master, nginx, agents behind it."""
@@ -430,6 +450,10 @@ class World:
         self.master()
         self.nginx()
         return [self.agent(name, *agent_options) for name in agents]
+
+    def slow_batch(self, count, ms, **options):
+        """So many targets that take so long each, as many at a time as there are slots; its id."""
+        return self.api.submit([self.url(f"/slow/{ms}?{i}") for i in range(count)], **{"per_host": 0, **options})
 
     def requests(self):
         """How many HTTP requests the served targets have seen; asking is not counted."""
@@ -597,34 +621,60 @@ class Sampler:
 
 
 class LinkQueues:
-    """Bytes that wait unread in processes' connections to a port each: what ss shows as Recv-Q, read where ss reads it.
+    """Bytes that wait unread in processes' connections to a port each: what ss shows as Recv-Q, asked where ss asks.
 
-    Ten looks a second with a process for each would be the load itself; so a look is one pass over /proc/net/tcp.
+    Each connection is looked for once, in /proc/net/tcp; that has a line for every socket of the machine, and reading it ten times
+    a second would be the load itself. From then on the kernel is asked for that one socket.
     """
+
+    NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, REQUEST = 4, 20, 1
 
     def __init__(self, ends):
         """ends: (pid, port) of each."""
-        self.ends, self.inodes = ends, [None] * len(ends)
+        self.ends, self.known = ends, [None] * len(ends)
+        self.netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, self.NETLINK_SOCK_DIAG)
 
     def look(self):
-        """The largest Recv-Q of each; None: it has no such connection."""
-        with open("/proc/net/tcp", "rb") as f:
-            table = f.read()
-        return [self._queue(table, i, port) for i, (_, port) in enumerate(self.ends)]
+        """The Recv-Q of each; None: it has no such connection."""
+        return [self._look(i) for i in range(len(self.ends))]
 
-    def _queue(self, table, i, port):
+    def _look(self, i):
+        queue = self._ask(*self.known[i]) if self.known[i] else None
+        if queue is None:
+            self.known[i] = self._find(*self.ends[i])
+            queue = self._ask(*self.known[i]) if self.known[i] else None
+        return queue
+
+    def _ask(self, address, inode):
+        """Of the socket with these ends, if it is still the same one (inet_diag_req_v2 and inet_diag_msg of the kernel)."""
+        request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 1 << 1) + address  # 1: established
+        request += bytes(4) + b"\xff" * 8  # on any device, with any cookie
+        self.netlink.send(struct.pack("=IHHII", 16 + len(request), self.SOCK_DIAG_BY_FAMILY, self.REQUEST, 0, 0) + request)
+        reply = self.netlink.recv(4096)
+        if struct.unpack_from("=H", reply, 4)[0] != self.SOCK_DIAG_BY_FAMILY:
+            return None
+        recv_queue, _, _, its_inode = struct.unpack_from("=IIII", reply, 16 + 4 + 48 + 4)
+        return recv_queue if its_inode == inode else None
+
+    @classmethod
+    def _find(cls, pid, port):
+        """(address as the kernel wants it, inode) of that process's connection to that port, or None."""
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            table = f.read()
         # local remote state(01: established) tx:rx timer retransmits uid timeout inode
-        rows = re.findall(rb"[0-9A-F]{8}:%04X 01 [0-9A-F]{8}:([0-9A-F]{8}) \S+ \S+ +\d+ +\d+ (\d+) " % port, table)
-        if any(inode != self.inodes[i] for _, inode in rows):
-            rows = [row for row in rows if self._owns(self.ends[i][0], row[1])]
-            self.inodes[i] = rows[0][1] if len(rows) == 1 else None
-        return max((int(queue, 16) for queue, _ in rows), default=None)
+        rows = re.findall(r" ([0-9A-F]{8}):([0-9A-F]{4}) ([0-9A-F]{8}):(%04X) 01 \S+ \S+ \S+ +\d+ +\d+ (\d+) " % port, table)
+        rows = [row for row in rows if cls._owns(pid, row[4])]
+        if len(rows) != 1:
+            return None
+        here, here_port, there, there_port, inode = rows[0]
+        ports = struct.pack("!HH", int(here_port, 16), int(there_port, 16))
+        return ports + struct.pack("=I12xI12x", int(here, 16), int(there, 16)), int(inode)
 
     @staticmethod
     def _owns(pid, inode):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             try:
-                if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode.decode()}]":
+                if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]":
                     return True
             except FileNotFoundError:  # closed since it was listed
                 continue

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Both ends of sonde.v1 by hand, on bare sockets: agents and masters that do what no good one would."""
+import array
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import re
 import socket
+import termios
 import threading
 import time
 
@@ -245,6 +248,38 @@ def join(world, name, token, run="r1", credit=None, held=(), port=None, rcvbuf=N
     if credit is not None:
         end.say(grant(credit))
     return end
+
+
+class Mute:
+    """An agent that says HELLO, takes credit and beats, and reads nothing more: what it was sent stays where there is room for it."""
+
+    HEARTBEAT_S = 5
+    BEATS_MAX = 100  # more than any test lasts
+
+    def __init__(self, world, name, credit, **more):
+        """more: of join()."""
+        self.name, self.credit, self.seq = name, credit, 0
+        self.end = join(world, name, world.token("agent", name), **more)
+
+    def unread(self):
+        n = array.array("i", [0])
+        fcntl.ioctl(self.end.sock, termios.FIONREAD, n)
+        return n[0]
+
+    def beat(self):
+        self.seq += 1
+        self.end.say({"type": "heartbeat", "seq": self.seq, "received": {"count": 0, "bytes": 0}, "running": 0,
+                      "credit": {"count": self.credit, "bytes": 1 << 30}, "recvq_bytes": self.unread()})
+
+    def beat_on(self):
+        """On a thread of its own, until its socket is closed; what it does not say any more shows at the master."""
+        def run():
+            with contextlib.suppress(OSError, ValueError):
+                for _ in range(self.BEATS_MAX):
+                    self.beat()
+                    time.sleep(self.HEARTBEAT_S)
+
+        threading.Thread(target=run, daemon=True).start()
 
 
 def grant(tasks, size=1 << 30):

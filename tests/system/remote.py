@@ -119,6 +119,11 @@ def drop(hook, match):
     return [f"add chain inet fault {hook} {{ type filter hook {hook} priority 0; }}", f"add rule inet fault {hook} {match} drop"]
 
 
+def both_ways(w, name):
+    """Half-open: nobody is told, and the far side on its own loopback stays, so that its probes go on."""
+    nft(w, name, drop("input", "iifname to-proxy") + drop("output", "oifname to-proxy"))
+
+
 def mend(w, name):
     """All faults of that host."""
     w.net.run(name, "nft", "delete table inet fault")
@@ -132,10 +137,6 @@ def reset(w, name):
 def agent_says(w, name, words):
     with open(w.path(name + ".log"), encoding="utf-8", errors="replace") as f:
         return sum(words in line for line in f)
-
-
-def bulk_events(w):
-    return [line for line in w.master_proc.log().splitlines() if "bulk_loss" in line and "bulk_loss_over" not in line]
 
 
 def links_at_master(w):

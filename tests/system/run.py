@@ -80,24 +80,46 @@ def wanted(options):
         yield name, function
 
 
-def worker(options, index, tests, turn, lock):
+class Turns:
+    """Which tests have begun, for all runners: the longest first, and one heavy test at a time."""
+
+    def __init__(self, fork, tests):
+        self.tests = sorted(tests, key=lambda test: -getattr(test[1], "takes", 0))
+        self.begun = fork.Array("b", len(tests))  # its lock guards both
+        self.heavy_ones = fork.Value("b", 0, lock=False)
+
+    def take(self):
+        """The next test, or None. Where only heavy ones are left the runner that has one takes the others after it."""
+        with self.begun.get_lock():
+            for i, test in enumerate(self.tests):
+                heavy = getattr(test[1], "heavy", False)
+                if self.begun[i] or heavy and self.heavy_ones.value:
+                    continue
+                self.begun[i] = True
+                self.heavy_ones.value += heavy
+                return test
+        return None
+
+    def give_back(self, test):
+        with self.begun.get_lock():
+            self.heavy_ones.value -= getattr(test[1], "heavy", False)
+
+
+def worker(options, index, turns, lock):
     """Takes the next test that nobody has taken, until there is none."""
     harness.share_ports(index, options.jobs)
     runner = Runner(options, lock)
-    while True:
-        with turn.get_lock():
-            mine = turn.value
-            turn.value += 1
-        if mine >= len(tests):
-            sys.exit(1 if runner.failed else 0)
-        runner.run(*tests[mine])
+    while test := turns.take():
+        runner.run(*test)
+        turns.give_back(test)
+    sys.exit(1 if runner.failed else 0)
 
 
 def run_all(options, tests):
     """The tests mostly wait: several at once, each runner with ports of its own."""
     fork = multiprocessing.get_context("fork")
-    turn, lock = fork.Value("i", 0), fork.Lock()
-    workers = [fork.Process(target=worker, args=(options, i, tests, turn, lock)) for i in range(options.jobs)]
+    turns, lock = Turns(fork, tests), fork.Lock()
+    workers = [fork.Process(target=worker, args=(options, i, turns, lock)) for i in range(options.jobs)]
     for w in workers:
         w.start()
     try:

@@ -202,13 +202,13 @@ def test_tokens_that_are_none(w):
 
 
 def check_revoked(w, good):
-    """A live session ends within a second of `token revoke`, and its agent comes back with what is in its file by then."""
+    """A live session ends within two seconds of `token revoke`, and its agent comes back with what is in its file by then."""
     listed = revoke(w, set())
     agent = w.agent("a1", token=w.token("agent", "a1"))
     with w.case("a live session"):
         at = revoke(w, listed)
         w.wait_for(lambda: "code=4403" in agent.log(), 5, "it is closed")
-        expect(time.monotonic() - at < 1.1 * w.slower, f"it took {time.monotonic() - at:.2f} s")
+        expect(time.monotonic() - at < 2 * w.slower, f"it took {time.monotonic() - at:.2f} s")
         expect("put a new token into the agent's token file" in agent.log(), "the agent does not say what to do")
     with w.case("a new token in its file"):
         with open(w.path("a1", "token"), "w", encoding="ascii") as f:

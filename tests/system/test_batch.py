@@ -6,7 +6,7 @@ import json
 import socket
 
 import mix
-from harness import check_sum, ended, equal, expect, short
+from harness import check_sum, ended, equal, expect, heavy, short
 
 
 def run_mix(w, count, timeout):
@@ -30,6 +30,7 @@ def test_1000_mixed_targets_end_once_with_their_cause(w):
     run_mix(w, 1000, 60)
 
 
+@heavy
 def test_20000_mixed_targets_through_nginx_with_two_agents(w):
     run_mix(w, 20000, 240)
 

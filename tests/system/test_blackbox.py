@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
-from harness import Api, Proc, Skipped, equal, expect, free_port, listens
+from harness import Api, Proc, Skipped, equal, expect, free_port, heavy, listens
 
 PROGRAM = "prometheus-blackbox-exporter"
 TIMEOUT_MS = 2000
@@ -278,6 +278,7 @@ def least(rows):
     return {phase: min(row[phase] for row in rows) for phase in rows[0]}
 
 
+@heavy
 def test_phases_as_blackbox_exporter(w):
     exporter = both_worlds(w)
     t = w.targets

@@ -5,6 +5,7 @@ import os
 import re
 
 from harness import TOP, equal, expect, short
+from ills import patient
 
 
 def causes(t):
@@ -103,7 +104,7 @@ def causes(t):
 def run_all(w):
     """All of them as one batch: the target's result by its user_id."""
     table = causes(w.targets)
-    targets = [{**target, "user_id": str(i)} for i, (_, _, target) in enumerate(table)]
+    targets = [{**patient(cause, target), "user_id": str(i)} for i, (cause, _, target) in enumerate(table)]
     batch = w.api.submit(targets, per_host=0)
     w.wait_batch(batch, 60)
     results = {r["user_id"]: r for r in w.one_result_each(batch, len(targets))}

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from harness import equal, expect, free_port, short
+from harness import equal, expect, free_port, short, takes
 
 
 def code(r, wanted):
@@ -12,6 +12,7 @@ def code(r, wanted):
     return r
 
 
+@takes(20)
 @short
 def test_exit_codes(w):
     w.fleet(agents=("a1",))

@@ -5,7 +5,8 @@ import datetime
 import os
 import time
 
-from harness import Skipped, equal, expect, long
+import told
+from harness import Skipped, equal, expect, long, takes
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 DAY = 86400
@@ -59,7 +60,7 @@ def flagged(w, wanted, name="a1"):
 
 
 def events(w, *kinds):
-    return [e for e in w.api.must("GET", "events?limit=1000").json["events"] if e["kind"] in kinds]
+    return [e for e in told.events(w) if e["kind"] in kinds]
 
 
 def nothing_moved(w):
@@ -67,10 +68,6 @@ def nothing_moved(w):
                  "batch_deadline", "agent_slow"), [], "what nobody's clock may cause")
     text = w.api.must("GET", "/metrics").text
     expect("\nsonde_tasks_requeued_total 0\n" in text, "a lease was ended by a clock:", text)
-
-
-def finding(w, check):
-    return next(f for f in w.api.must("GET", "diagnosis").json["findings"] if f["check"] == check)
 
 
 def under_way(w, n=60):
@@ -93,7 +90,7 @@ def set_and_look(w, of, side, offset, ahead_s):
     expect(abs(a["clock_ahead_ms"] / 1000 - ahead_s) < 3, a["clock_ahead_ms"], "is not", ahead_s, "s")
     shown = w.cli("agents", "a1").stdout
     expect("clock_skew" in shown, shown)
-    f = finding(w, "agent_clock")
+    f = told.finding(w, "agent_clock")
     expect(f["state"] == "warn" and "a1" in (i["name"] for i in f["items"]), f)
     results = all_ok(w, batch)
     skews = [r.get("clock_skew_ms", 0) for r in results]
@@ -104,6 +101,7 @@ def set_and_look(w, of, side, offset, ahead_s):
     nothing_moved(w)
 
 
+@takes(105)
 def test_a_day_off_at_either_side_is_told_and_moves_nothing(w):
     of = clocks(w)
     flagged(w, False)
@@ -116,8 +114,8 @@ def test_a_day_off_at_either_side_is_told_and_moves_nothing(w):
         of["master"].set("+7200")
         flagged(w, True)
         flagged(w, True, "a2")
-        w.wait_for(lambda: "its clock is off" in finding(w, "agent_clock")["evidence"], 10, "all agree with each other")
-        equal(finding(w, "clock")["state"], "warn", "the check of the master's own clock")
+        w.wait_for(lambda: "its clock is off" in told.finding(w, "agent_clock")["evidence"], 10, "all agree with each other")
+        equal(told.finding(w, "clock")["state"], "warn", "the check of the master's own clock")
         of["master"].set("+0")
         flagged(w, False)
         flagged(w, False, "a2")
@@ -142,6 +140,7 @@ def test_a_leap_second_smeared_or_stepped_is_none(w):
     nothing_moved(w)
 
 
+@takes(50)
 def test_the_end_of_32_bits_of_seconds_passes_unnoticed(w):
     of = clocks(w)
     end = datetime.datetime(2038, 1, 19, 3, 14, 8, tzinfo=datetime.timezone.utc).timestamp()
@@ -164,6 +163,7 @@ def test_the_end_of_32_bits_of_seconds_passes_unnoticed(w):
     w.check_store()
 
 
+@takes(30)
 def test_deadlines_and_leases_of_a_master_that_starts_again_with_another_clock(w):
     of = clocks(w)
     batch = under_way(w)

@@ -9,7 +9,7 @@ import threading
 import time
 
 from faults import Clients, Harm, all_batches, need_strace, under_strace
-from harness import Proc, equal, expect, long
+from harness import Proc, equal, expect, heavy, long, takes
 
 SMALL = ("--workers", "1", "--slots", "64")
 QUEUE = 64 // 4  # what an agent admits beyond its slots
@@ -119,6 +119,8 @@ def storm(w, kills):
     w.check_store()
 
 
+@heavy
+@takes(15)
 def test_thirty_kills_of_the_master_and_thirty_of_agents(w):
     storm(w, 30)
 

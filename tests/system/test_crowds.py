@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from faults import metric
-from harness import Proc, Sampler, Skipped, equal, expect
+from harness import Proc, Sampler, Skipped, equal, expect, heavy
 from ills import calm_log, peak_rss_mb
 
 STRANGERS = 10000
@@ -71,6 +71,7 @@ def crowd(w, port, count, *kinds):
     return crowded.told
 
 
+@heavy
 def test_ten_thousand_straight(w):
     w.world()
     w.master()
@@ -79,6 +80,7 @@ def test_ten_thousand_straight(w):
     expect(told["answered"] > 0, "those who asked got no answer")
 
 
+@heavy
 def test_ten_thousand_where_few_agents_are_allowed(w):
     """The places are few: the crowd pushes itself out."""
     w.world()
@@ -87,6 +89,7 @@ def test_ten_thousand_where_few_agents_are_allowed(w):
     expect(metric(w, "agents_port_pushed_out_total") > STRANGERS / 4, "pushed out:", metric(w, "agents_port_pushed_out_total"))
 
 
+@heavy
 def test_ten_thousand_through_nginx(w):
     """Those who say nothing stay nginx's; those who ask are answered and gone."""
     w.world()

@@ -28,7 +28,8 @@ def store_of_many_kinds(w):
     w.api.must("POST", f"batches/{cancelled}/cancel", status=202)
     w.wait_batch(cancelled, 30)
     w.api.submit(mixed, name="open", **nobody)
-    paused = w.api.submit(mixed, name="paused")
+    # Of one host eight at a time: it lasts for seconds unless it is paused.
+    paused = w.api.submit(mixed + [w.url(f"/slow/300?{i}") for i in range(100)], name="paused")
     w.api.must("POST", f"batches/{paused}/pause", status=202)
     agent.stop()
     w.master_proc.stop()

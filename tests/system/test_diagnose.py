@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 
+import told
 from harness import Failed, Skipped, equal, expect, free_port, short
 
 ROOMY = "3g"  # of memory nothing is taken for it
@@ -40,20 +41,12 @@ def full(path):
         mount(path, "-o", f"remount,size={ROOMY}")
 
 
-def finding(answer, check):
-    return next(f for f in answer["findings"] if f["check"] == check)
-
-
-def ask(w):
-    return w.api.must("GET", "diagnosis").json
-
-
 def named(w, check, name):
-    """Waits until the check names that agent or batch; the whole answer."""
+    """Waits until the check names that agent or batch; all findings."""
 
     def there():
-        answer = ask(w)
-        return answer if name in (i["name"] for i in finding(answer, check)["items"]) else None
+        answer = told.findings(w)
+        return answer if name in (i["name"] for i in answer[check]["items"]) else None
 
     return w.wait_for(there, 15, f"{check} names {name}")
 
@@ -92,19 +85,19 @@ def test_what_is_ill_is_named(w):
         with w.case("a full disk: bad"):
             with full(w.path("data")):
                 shown = code(w.cli("diagnose", "--all"), 2).stdout
-                answer = ask(w)
-                disk = finding(answer, "disk")
+                answer = told.findings(w)
+                disk = answer["disk"]
                 equal(disk["state"], "bad", "state of the disk")
                 expect(disk["figures"]["free_bytes"] <= 4096 and w.path("data") in disk["evidence"], disk)
         with w.case("--all shows the rest, too"):
-            for check in (f["check"] for f in answer["findings"]):
+            for check in answer:
                 expect(f" {check} " in shown, f"--all does not show {check}:", shown)
         with w.case("a batch that no agent serves is named"):
             answer = named(w, "batch_no_agent", lost)
-            equal(finding(answer, "batch_hosts")["state"], "ok", "of those that wait for hosts")
+            equal(answer["batch_hosts"]["state"], "ok", "of those that wait for hosts")
         with w.case("a stopped agent is named, and no other one"):
             answer = named(w, "half_open", "a2")
-            equal([i["name"] for i in finding(answer, "half_open")["items"]], ["a2"], "silent agents")
+            equal([i["name"] for i in answer["half_open"]["items"]], ["a2"], "silent agents")
             r = code(w.cli("diagnose"), 1)
             expect("a2: no heartbeat for" in r.stdout and lost in r.stdout, r.stdout)
         stopped.signal(signal.SIGCONT)

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+import told
 from faults import Harm, SmallDisk, all_batches, metric, need_strace
 from harness import Api, Sampler, ended, equal, expect, long, short
 
@@ -18,10 +19,6 @@ def fleet(w):
     w.world()
     w.master()
     return [w.agent(name, *SMALL) for name in ("a1", "a2")]
-
-
-def slow_batch(w, count, ms):
-    return w.api.submit([w.url(f"/slow/{ms}?{i}") for i in range(count)], per_host=0)
 
 
 class SlowUpload:
@@ -58,7 +55,7 @@ def refused_for_space(r):
 def test_the_masters_disk_is_full(w):
     with SmallDisk(w.path("data"), "8m") as disk:
         fleet(w)
-        batch = slow_batch(w, 400, 700)
+        batch = w.slow_batch(400, 700)
         w.wait_for(lambda: ended(w.api.counts(batch)) > 50, 20, "the batch is in its middle")
         upload = SlowUpload(w)
         upload.lines(0, 500)
@@ -212,7 +209,7 @@ def slow_disk(w, delay_s, hold_s):
     """Each sync takes over a second: nobody is declared dead, nothing is refused that had begun, and it passes."""
     need_strace()
     fleet(w)
-    batch = slow_batch(w, 800, 300)
+    batch = w.slow_batch(800, 300)
     w.wait_for(lambda: ended(w.api.counts(batch)) > 50, 20, "the batch is in its middle")
     upload = SlowUpload(w)
     upload.lines(0, 1000)
@@ -231,6 +228,49 @@ def slow_disk(w, delay_s, hold_s):
     print(f"    {hold_s} s of commits of {delay_s} s: at most {max(waiting):.0f} results waited for one")
     expect(max(waiting) > 0, "no result ever waited: the disk was not slow")
     w.wait_for(lambda: not refused_for_slowness(w), 15, "uploads begin again")
+    all_stored_once(w)
+    equal(metric(w, "agents_dead_total"), 0, "agents declared dead")
+    w.master_proc.stop()
+    w.check_store()
+
+
+SYNC_S, SYNCS = 20, 3
+RESULTS_MAX = 4096  # of an agent beyond what is stored: CORE_RESULT_WINDOW
+
+
+@long
+def test_syncs_of_twenty_seconds_each(w):
+    """Longer than a death takes. The windows of results fill, agents stop at their bound, and it passes: nothing is lost or twice."""
+    need_strace()
+    agents, total = fleet(w), 30000
+    names = [a.name for a in agents]
+    sessions = {n: w.api.agent(n)["session"] for n in names}
+    batch = w.api.submit([w.url(f"/ok?{i}") for i in range(total)], per_host=0)
+    w.wait_for(lambda: ended(w.api.counts(batch)) > 50, 20, "the batch is in its beginning")
+    harm = Harm(w, w.master_proc, "store-writer", f"fdatasync:delay_enter={SYNC_S * 1000000}")
+    began, waiting, before = time.monotonic(), [], ended(w.api.counts(batch))
+    with Sampler(lambda: nobody_is_cut_off(w, waiting), 0.25):
+        # One that had begun may take several syncs: it has its client's patience, and no more.
+        w.wait_for(lambda: refused_for_slowness(w, timeout=2), SYNC_S, "no further upload begins")
+        w.wait_for(lambda: all(w.api.agent(n)["heartbeat"]["outbox_results"] > 0 for n in names), SYNC_S, "results wait at the agents, too")
+        w.wait_for(lambda: time.monotonic() - began > SYNCS * SYNC_S + 1, SYNCS * SYNC_S + 2, "some syncs have passed")
+        done = ended(w.api.counts(batch)) - before
+        kept = [w.api.agent(n)["heartbeat"]["outbox_results"] for n in names]
+    harm.end()
+    print(f"    {time.monotonic() - began:.0f} s of syncs of {SYNC_S} s each: {done} results stored, {max(waiting):.0f} at most waited for it, "
+          f"{kept} at the agents, {w.requests()} of {total} targets asked")
+    with w.case("the windows of results filled, and not beyond"):
+        expect(RESULTS_MAX < max(waiting) <= len(names) * RESULTS_MAX, max(waiting), "waited")
+    with w.case("nobody was in doubt"):
+        equal((metric(w, "agents_dead_total"), told.events(w, "agent_suspect"), told.events(w, "bulk_loss")), (0, [], []), "dead, suspect, bulk losses")
+        equal({n: w.api.agent(n)["session"] for n in names}, sessions, "sessions")
+    all_stored_once(w)
+    w.master_proc.stop()
+    w.check_store()
+
+
+def all_stored_once(w):
+    """Each batch has ended well, and each target was asked once."""
     total = 0
     for b in all_batches(w):
         counts = w.wait_batch(b["id"], 60)
@@ -238,14 +278,14 @@ def slow_disk(w, delay_s, hold_s):
         w.one_result_each(b["id"], counts["total"])
         total += counts["total"]
     equal(w.requests(), total, "requests that the targets saw")
-    equal(metric(w, "agents_dead_total"), 0, "agents declared dead")
-    w.master_proc.stop()
-    w.check_store()
 
 
-def refused_for_slowness(w):
+def refused_for_slowness(w, timeout=90):
     """The answer, if it is that one."""
-    r = w.api.post("batches", {"targets": [w.url("/ok")]})
+    try:
+        r = w.api.post("batches", {"targets": [w.url("/ok")]}, timeout=timeout)
+    except TimeoutError:
+        return None
     expect(r.status in (202, 429), r)
     return r if r.status == 429 and r.json["code"] == "store_slow" else None
 

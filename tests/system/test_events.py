@@ -54,14 +54,10 @@ class Stream:
         self.conn.close()
 
 
-def slow_batch(w, count):
-    return w.api.submit([f"http://p{i}.ok.test:{w.targets['http']}/slow/{SLOW_MS}" for i in range(count)])
-
-
 @short
 def test_a_batch_is_followed_to_its_end(w):
     w.fleet(agent_options=SMALL)  # through nginx: nothing waits in its buffers
-    batch = slow_batch(w, 400)
+    batch = w.slow_batch(400, SLOW_MS)
     began, tasks, ids, at, last = time.monotonic(), set(), [], [], None
     for event, last_id, data in Stream(w, batch, "?results=1"):
         w.no_crash()
@@ -85,7 +81,7 @@ def test_a_batch_is_followed_to_its_end(w):
 def test_a_stream_goes_on_after_kill_9(w):
     """Cut in the middle by the death of the master, by nginx and by the client: each result comes once."""
     w.fleet(agent_options=SMALL)
-    batch = slow_batch(w, 600)
+    batch = w.slow_batch(600, SLOW_MS)
     tasks, last_id, cuts, done = [], None, 0, None
     while not done:
         stream = Stream(w, batch, "?results=1", last_id)
@@ -118,7 +114,7 @@ def test_a_stream_goes_on_after_kill_9(w):
 @short
 def test_streams_see_pause_and_cancel_and_a_stopping_master(w):
     w.fleet(agents=("a1",), agent_options=SMALL)
-    batch = slow_batch(w, 300)
+    batch = w.slow_batch(300, SLOW_MS)
     states = []
 
     def until(stream, state):
@@ -140,7 +136,7 @@ def test_streams_see_pause_and_cancel_and_a_stopping_master(w):
     expect(states[:3] == ["running", "paused", "running"] and states[-1] == "ended", states)
     stream.close()
     with w.case("a stopping master ends streams without an end"):
-        batch = slow_batch(w, 200)
+        batch = w.slow_batch(200, SLOW_MS)
         stream = Stream(w, batch)
         equal(stream.next()[0], "progress", "the first event")
         w.master_proc.signal(15)

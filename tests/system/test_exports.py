@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from harness import Proc, equal, expect
+from harness import Proc, equal, expect, heavy, takes
 
 ROWS = 200_000
 STALL_S = 5
@@ -88,6 +88,8 @@ class Upload(threading.Thread):
             self.failed = e
 
 
+@heavy
+@takes(20)
 def test_a_reader_that_stalls_holds_nobody_up(w):
     w.master()
     agents = instant_agents(w)

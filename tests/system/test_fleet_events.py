@@ -146,7 +146,7 @@ def next_event(conn):
 
 
 def test_what_memory_has_forgotten_is_read_from_the_store(w):
-    """12,000 events, of which the hub holds 10,000: pages and a stream go through all of them, each once."""
+    """12,000 events, of which the hub holds 10,000: pages and a stream go through all that is kept, each once."""
     w.master()
     agent = w.agent("a1", *SMALL)
     w.wait_for(lambda: stored(w) >= 2, 10, "the first are on disk")
@@ -179,4 +179,22 @@ def test_what_memory_has_forgotten_is_read_from_the_store(w):
         conn = stream(w, "1-1")
         got = [next_event(conn)[1]["id"] for _ in range(total - 1)]
         equal(got, seen[1:total], "ids")
+        conn.close()
+    with w.case("what the store could not keep is lost, and the reader goes on with what memory has"):
+        with contextlib.closing(sqlite3.connect(w.path("data", "sonde.db"))) as db:
+            db.execute("DELETE FROM events")
+            db.commit()
+        page = events(w, "?cursor=1-1&limit=1000")
+        first = page["events"][0]["id"]
+        behind = seen[seen.index(first):]
+        expect(page["lost"] and len(behind) > 9000, page["lost"], first, len(behind))
+        got = []
+        while page["events"]:
+            got += [e["id"] for e in page["events"]]
+            page = events(w, f"?cursor={page['next_cursor']}&limit=1000")
+            expect(not page["lost"], "says lost again behind", got[-1])
+        equal(got[:len(behind)], behind, "ids")
+        conn = stream(w, "1-1")
+        equal(next_event(conn)[0], "lost", "the first word of a stream")
+        equal([next_event(conn)[1]["id"] for _ in behind], behind, "ids of the stream")
         conn.close()

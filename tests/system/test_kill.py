@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import mix
-from harness import Sampler, Skipped, ended, equal, expect, long, short
+from harness import Sampler, Skipped, ended, equal, expect, long, short, takes
 
 
 def slow_mix(w, count):
@@ -41,6 +41,7 @@ def finish(w, batch, causes, timeout, stop=True):
 SMALL = ("--workers", "1", "--slots", "64")
 
 
+@takes(20)
 @short
 def test_agent_killed_in_mid_batch(w):
     agents = w.fleet(agent_options=SMALL)
@@ -138,6 +139,7 @@ def under_resets(w, reset, seconds):
     w.check_store()
 
 
+@takes(15)
 @short
 def test_nginx_workers_killed_every_5_s(w):
     under_resets(w, kill_workers, 12)
@@ -168,6 +170,7 @@ def links_reset(w, seconds):
     under_resets(w, reset, seconds)
 
 
+@takes(15)
 def test_links_reset_every_5_s(w):
     links_reset(w, 17)
 

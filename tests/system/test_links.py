@@ -5,7 +5,7 @@ import re
 import time
 
 from faults import metric
-from harness import Sampler, Skipped, ended, equal, expect, long
+from harness import Sampler, Skipped, ended, equal, expect, long, takes
 from remote import fleet, mend, nft, reset, slow_batch
 from test_kill import can_reset
 
@@ -71,7 +71,7 @@ def far_paths(w, total, seconds):
         with Watch(w, "a1", "a2", "a3") as watch:
             began = time.monotonic()
             batch = slow_batch(w, total)
-            results = finish(w, batch, total, 90)
+            results = finish(w, batch, total, seconds + 90)
             w.wait_for(lambda: time.monotonic() - began > seconds, seconds + 5, "three heartbeats and more have passed")
         watch.never_in_doubt()
         for name in wires:
@@ -85,6 +85,7 @@ def far_paths(w, total, seconds):
         w.check_store()
 
 
+@takes(25)
 def test_far_paths_kill_no_agent(w):
     far_paths(w, 1500, 18)
 
@@ -108,6 +109,7 @@ def texts(w, count):
     return w.api.submit([{"url": f"http://198.18.1.1/text?{i}", "keep_body": 2048} for i in range(count)], per_host=0)
 
 
+@takes(25)
 def test_a_narrow_path_carries_its_heartbeats_in_time(w):
     """More results than it carries, and a queue before it that would hold a minute of them, or drops what does not fit."""
     total = 120
@@ -144,6 +146,11 @@ def loses_a_third(w, name):
     nft(w, name, rules)
 
 
+def lost(w, name):
+    """Packets that were dropped, each way."""
+    return [int(n) for n in re.findall(r"counter packets (\d+)", w.net.run(name, "nft", "list", "table", "inet", "fault"))]
+
+
 def lossy_path(w, total, seconds):
     names = ("a1", "a2", "a3", "a4", "a5")
     with fleet(w, names):
@@ -152,9 +159,9 @@ def lossy_path(w, total, seconds):
             began = time.monotonic()
             batch = slow_batch(w, total)
             w.wait_for(lambda: ended(w.api.counts(batch)) == total or time.monotonic() - began > seconds, seconds + 30, "it is worked off")
-            before = w.net.run("a1", "nft", "list", "table", "inet", "fault")
             results = finish(w, batch, total, 90)
-        expect(all(int(n) > 5 for n in re.findall(r"counter packets (\d+)", before)), "hardly anything was lost:", before)
+            # How many it sends in that time is a matter of luck, for TCP steps back at each loss; it never falls silent.
+            w.wait_for(lambda: min(lost(w, "a1")) > 5, 60, "some were lost each way")
         watch.never_in_doubt()
         others = sum(by_agent(results, n) for n in names[1:]) / (len(names) - 1)
         print(f"    a1 did {by_agent(results, 'a1')}, the others {others:.0f} each")
@@ -169,6 +176,7 @@ def lossy_path(w, total, seconds):
         w.check_store()
 
 
+@takes(25)
 def test_a_third_of_all_packets_lost(w):
     lossy_path(w, 5000, 20)
 
@@ -246,6 +254,7 @@ def flapping(w, total, seconds):
         w.check_store()
 
 
+@takes(25)
 def test_flapping_links_lose_nothing(w):
     flapping(w, 2000, 24)
 
@@ -305,6 +314,7 @@ def resets(w, total, times):
         w.check_store()
 
 
+@takes(20)
 def test_resets_in_mid_frame(w):
     resets(w, 2000, 16)
 

@@ -1,50 +1,27 @@
 # SPDX-License-Identifier: MIT
 """What the diagnosis says of the links: where the bytes wait that a slow reader does not take, why sessions are cut, what leaks."""
-import array
 import contextlib
-import fcntl
 import os
 import signal
-import termios
 import time
 
 import peers
-from harness import equal, expect
+import told
+from harness import equal, expect, takes
 
 PAGE = "x" * 30000  # of a request's body: a task of 30 KB
 SLOW_S = 15  # unmoved for so long: then it is told as slow
 
 
-def diagnosis(w):
-    return {f["check"]: f for f in w.api.must("GET", "diagnosis").json["findings"]}
+def mute(w, name, tasks, **more):
+    """One that reads nothing, and a batch of so many large tasks for it."""
+    peer = peers.Mute(w, name, tasks, slots=16, **more)
+    targets = [{"url": w.url("/ok"), "method": "POST", "body": PAGE} for _ in range(tasks)]
+    peer.batch = w.api.submit(targets, agents={"names": [name]}, per_host=0)
+    return peer
 
 
-def item(w, check, name):
-    """What is said of that agent, or None."""
-    return next((i for i in diagnosis(w)[check]["items"] if i["name"] == name), None)
-
-
-class Deaf:
-    """An agent that heartbeats, grants credit, and never reads: what it was sent stays where there is room for it."""
-
-    def __init__(self, w, name, tasks, **more):
-        self.name, self.tasks, self.seq = name, tasks, 0
-        self.end = peers.join(w, name, w.token("agent", name), slots=16, **more)
-        body = {"agents": {"names": [name]}, "per_host": 0,
-                "targets": [{"url": w.url("/ok"), "method": "POST", "body": PAGE} for _ in range(tasks)]}
-        self.batch = w.api.must("POST", "batches", body, status=202).json["id"]
-
-    def unread(self):
-        n = array.array("i", [0])
-        fcntl.ioctl(self.end.sock, termios.FIONREAD, n)
-        return n[0]
-
-    def beat(self, **more):
-        self.seq += 1
-        self.end.say({"type": "heartbeat", "seq": self.seq, "received": {"count": 0, "bytes": 0}, "slots": 16, "running": 0,
-                      "credit": {"count": self.tasks, "bytes": 1 << 30}, "recvq_bytes": self.unread(), **more})
-
-
+@takes(20)
 def test_what_a_slow_reader_does_not_take_is_found_where_it_waits(w):
     w.world()
     w.master()
@@ -53,9 +30,9 @@ def test_what_a_slow_reader_does_not_take_is_found_where_it_waits(w):
     w.api.submit([w.url(f"/tarpit?{i}") for i in range(30)], agents={"names": ["busy"]}, per_host=0)
     with contextlib.ExitStack() as stack:
         deaf = [
-            Deaf(w, "in-sendq", 60, rcvbuf=4096),
-            Deaf(w, "in-proxy", 200, rcvbuf=4096, port=w.port["nginx"]),
-            Deaf(w, "in-recvq", 6, rcvbuf=1 << 20),
+            mute(w, "in-sendq", 60, rcvbuf=4096),
+            mute(w, "in-proxy", 200, rcvbuf=4096, port=w.port["nginx"]),
+            mute(w, "in-recvq", 6, rcvbuf=1 << 20),
         ]
         for d in deaf:
             stack.enter_context(d.end)
@@ -66,16 +43,16 @@ def test_what_a_slow_reader_does_not_take_is_found_where_it_waits(w):
                 for d in deaf:
                     d.beat()
                 beaten[0] = time.monotonic()
-            f = diagnosis(w)["slow_consumers"]
+            f = told.finding(w, "slow_consumers")
             return f if f["figures"]["slow"] == 3 else None
 
         # Not much later: a peer whose window stays closed for 20 s is given up by the kernel.
         found = w.wait_for(all_slow, SLOW_S + 4, "all three are told as slow")
         views = {d.name: w.api.agent(d.name) for d in deaf}
-        told = {i["name"]: i["evidence"] for i in found["items"]}
+        said = {i["name"]: i["evidence"] for i in found["items"]}
         for name, side in (("in-sendq", "in the master's Send-Q: "), ("in-proxy", "on the way: "), ("in-recvq", "in its Recv-Q: ")):
             with w.case(f"{name}: the side is named"):
-                expect(told[name].startswith(side), told[name])
+                expect(said[name].startswith(side), said[name])
                 equal(found["state"], "warn", "state")
         with w.case("the figures are those of the sockets"):
             figures = found["figures"]
@@ -94,38 +71,6 @@ def test_what_a_slow_reader_does_not_take_is_found_where_it_waits(w):
     busy.stop()
 
 
-def impatient(w):
-    """nginx again, with time-outs shorter than a heartbeat."""
-    path = w.path("nginx", "nginx.conf")
-    with open(path, encoding="utf-8") as f:
-        text = f.read()
-    for name in ("proxy_read_timeout", "proxy_send_timeout"):
-        expect(f"{name} 60s;" in text, "no", name, "in the configuration of nginx")
-        text = text.replace(f"{name} 60s;", f"{name} 3s;")
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    w.nginx_proc.signal(signal.SIGHUP)
-
-
-def test_time_outs_of_a_proxy_are_held_against_the_heartbeat(w):
-    w.master()
-    w.nginx()
-    impatient(w)
-    for name in ("a1", "a2", "a3"):
-        w.agent(name, "--workers", "1", wait=False)
-    ages = w.wait_for(lambda: (lambda f: f if f["state"] != "ok" else None)(diagnosis(w)["session_ages"]), 60, "ages pile up")
-    with w.case("the age is the time-out, and it is held against the heartbeat"):
-        equal(ages["state"], "bad", "state")
-        expect(2.5 <= ages["figures"]["age_s"] <= 4.5, ages["figures"])
-        expect("less than three heartbeats" in ages["evidence"] and "proxy_read_timeout" in ages["fix"], ages)
-    with w.case("who is cut again and again is named, with the causes"):
-        w.wait_for(lambda: item(w, "reconnects", "a1"), 60, "a1 is named")
-        one = item(w, "reconnects", "a1")
-        expect("in the last hour" in one["evidence"] and ": connection_" in one["evidence"], one)
-        agent = w.api.agent("a1")
-        expect(agent["cuts"]["hour"] >= 3 and agent["cuts"]["causes"], agent["cuts"])
-
-
 def test_sockets_that_are_not_closed_are_told_by_the_agent(w):
     w.world()
     w.master()
@@ -136,8 +81,8 @@ def test_sockets_that_are_not_closed_are_told_by_the_agent(w):
         with peers.join(w, "leaks", w.token("agent", "leaks")) as end:
             end.say({"type": "heartbeat", "seq": 1, "received": {"count": 0, "bytes": 0}, "credit": {"count": 0, "bytes": 0},
                      "running": 3, "close_wait": 60})
-            w.wait_for(lambda: item(w, "agent_close_wait", "leaks"), 10, "it is named")
-            equal(diagnosis(w)["agent_close_wait"]["state"], "warn", "state")
+            w.wait_for(lambda: told.item(w, "agent_close_wait", "leaks"), 10, "it is named")
+            equal(told.finding(w, "agent_close_wait")["state"], "warn", "state")
     with w.case("it counts what it has: a target that hangs up first, while its process stands still"):
         batch = w.api.submit([w.url(f"/slow/1500?{i}") for i in range(20)], per_host=0)
         proc = next(p for p in w.procs if p.name == "a1")

@@ -8,6 +8,7 @@ import time
 
 from faults import SmallDisk
 from harness import equal, expect, short
+from told import finding
 
 TASKS = 40
 PIPE_BYTES = 16384
@@ -41,10 +42,6 @@ def told(path):
         return [int(n) for n in re.findall(r" warn log lines_lost lines=(\d+) ", f.read())]
 
 
-def findings(w):
-    return {f["check"]: f for f in w.api.must("GET", "diagnosis").json["findings"]}
-
-
 def test_log_disk_is_full(w):
     w.world()
     w.master()
@@ -61,13 +58,13 @@ def test_log_disk_is_full(w):
             works(w)
             expect(dropped(w) > 0, "the master lost no line")
             w.wait_for(lambda: (lost_by_agent(w) or 0) > 0, 15, "the agent's heartbeat tells of its lines")
-            equal(findings(w)["log"]["state"], "warn", "the diagnosis of the log")
+            equal(finding(w, "log")["state"], "warn", "the diagnosis of the log")
             expect("log" in (w.api.agent("a1")["trouble"] or ""), "trouble of the agent:", w.api.agent("a1")["trouble"])
         with w.case("with room again they say how many, once"):
             disk.free()
             works(w)
             w.wait_for(lambda: len(told(logs["master"])) == 1, 10, "the master says how many lines it lost")
-            equal(findings(w)["log"]["state"], "ok", "the diagnosis of the log")
+            equal(finding(w, "log")["state"], "ok", "the diagnosis of the log")
             expect(0 < told(logs["master"])[0] <= dropped(w), told(logs["master"]), "of", dropped(w))
             agent.stop()  # it says so
             equal(len(told(logs["a1"])), 1, "lines of the agent that tell of lost ones")
@@ -118,6 +115,6 @@ def test_log_reader_stands_still(w):
     expect(time.monotonic() - began < 10 * w.slower, "a batch took", time.monotonic() - began, "s")
     os.read(ends["master"], 1 << 20)
     w.api.get("agents")
-    w.wait_for(lambda: w.api.get("agents") and findings(w)["log"]["state"] == "ok", 10, "it writes again")
+    w.wait_for(lambda: w.api.get("agents") and finding(w, "log")["state"] == "ok", 10, "it writes again")
     text = os.read(ends["master"], 1 << 20).decode()
     expect(re.search(r" warn log lines_lost lines=\d+ ", text), "nothing tells of the lost lines:", text[:1000])

@@ -4,7 +4,8 @@ import datetime
 import math
 import time
 
-from harness import LinkQueues, Sampler, Tap, equal, expect, long, short
+import told
+from harness import LinkQueues, Sampler, Tap, equal, expect, heavy, long, short, takes
 from naive import NaiveAgent
 
 RECV_QUEUE_MAX = 64 * 1024
@@ -122,6 +123,8 @@ def outage(w, tarpits, good, timeout_s):
     w.check_store()
 
 
+@takes(40)
+@heavy
 def test_500_tarpits_then_5000_good_targets(w):
     outage(w, 500, 5000, 8)
 
@@ -141,8 +144,8 @@ STORY_TARGETS = 6000
 
 def diagnosed(w, name):
     """What the diagnosis says of that agent as a slow consumer, or None."""
-    found = next(f for f in w.api.must("GET", "diagnosis").json["findings"] if f["check"] == "slow_consumers")
-    return next((i["evidence"] for i in found["items"] if i["name"] == name), None)
+    one = told.item(w, "slow_consumers", name)
+    return one and one["evidence"]
 
 
 def tarpits(w, count):
@@ -150,9 +153,10 @@ def tarpits(w, count):
 
 
 def ends_of(w, name):
-    return w.api.must("GET", f"events?kind=agent_disconnected&agent={name}&limit=100").json["events"]
+    return told.events(w, "agent_disconnected", name)
 
 
+@takes(20)
 def test_the_story_with_its_own_agent(w):
     """Probes on the thread that reads: nginx cuts it off, and the diagnosis says why in that moment, with figures."""
     w.world()
@@ -196,6 +200,7 @@ def test_the_story_with_its_own_agent(w):
     w.check_store()
 
 
+@takes(25)
 @short
 def test_the_story_with_our_agent(w):
     """The same nginx, the same flood, more tarpits than slots for longer than any time-out: nothing happens."""
@@ -213,8 +218,7 @@ def test_the_story_with_our_agent(w):
         equal({r["outcome"] for r in w.one_result_each(good, 3000)}, {"ok"}, "outcomes of the good ones")
     with w.case("nobody was cut off, and nobody was slow"):
         equal([ends_of(w, a.name) for a in agents], [[], []], "ends of sessions")
-        slow = w.api.must("GET", "events?kind=agent_slow").json["events"]
-        equal(slow, [], "slow agents")
+        equal(told.events(w, "agent_slow"), [], "slow agents")
         text = w.api.must("GET", "/metrics").text
         expect("sonde_results_duplicate_total 0\n" in text, [x for x in text.splitlines() if "duplicate" in x])
     w.master_proc.stop()

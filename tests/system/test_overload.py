@@ -5,7 +5,7 @@ import threading
 import time
 
 from faults import Starved, all_batches, metric
-from harness import Sampler, ended, equal, expect, long
+from harness import Sampler, ended, equal, expect, heavy, long, takes
 from ills import calm_log, peak_rss_mb
 
 PART = 0.05
@@ -114,6 +114,8 @@ def starved(w, seconds):
     w.check_store()
 
 
+@heavy
+@takes(20)
 def test_with_a_twentieth_of_a_cpu(w):
     starved(w, 20)
 

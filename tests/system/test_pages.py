@@ -4,7 +4,7 @@ import socket
 
 import promtext
 from faults import Harm, need_strace
-from harness import Api, equal, expect, free_port, short
+from harness import Api, equal, expect, free_port, short, takes
 
 SILENT = 5  # seconds
 
@@ -79,6 +79,7 @@ def answers(page):
         return False
 
 
+@takes(15)
 def test_healthz_fails_when_a_loop_stands_still(w):
     need_strace()
     w.fleet(agents=())

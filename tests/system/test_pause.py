@@ -6,10 +6,9 @@ SMALL = ("--workers", "1", "--slots", "16")
 SLOW_MS = 300
 
 
-def slow_batch(w, count, **options):
+def under_way(w, count, **options):
     """More tasks than there are slots, each of which takes a while."""
-    targets = [f"http://p{i}.ok.test:{w.targets['http']}/slow/{SLOW_MS}" for i in range(count)]
-    batch = w.api.submit(targets, **options)
+    batch = w.slow_batch(count, SLOW_MS, **options)
     w.wait_for(lambda: ended(w.api.counts(batch)) > 20, 30, "some have ended")
     return batch
 
@@ -32,7 +31,7 @@ def settled(w, batch):
 @short
 def test_pause_holds_back_and_outlives_kill_9(w):
     w.fleet(agent_options=SMALL)
-    batch = slow_batch(w, 400)
+    batch = under_way(w, 400)
     equal(change(w, batch, "pause")["state"], "paused", "state")
     counts = settled(w, batch)
     expect(0 < counts["queued"] < 400, counts)
@@ -68,7 +67,7 @@ def test_pause_holds_back_and_outlives_kill_9(w):
 def test_pause_is_committed_before_it_is_answered(w):
     """Killed right behind the 202, while results come in."""
     w.fleet(agent_options=SMALL)
-    batch = slow_batch(w, 300)
+    batch = under_way(w, 300)
     for call, state in (("pause", "paused"), ("resume", "running"), ("pause", "paused")):
         change(w, batch, call)
         w.master_proc.kill9()
@@ -85,12 +84,12 @@ def test_pause_is_committed_before_it_is_answered(w):
 def test_deadline_and_cancel_pass_a_pause(w):
     w.fleet(agents=("a1",), agent_options=SMALL)
     with w.case("the deadline runs through it"):
-        batch = slow_batch(w, 400, deadline_s=3)
+        batch = under_way(w, 400, deadline_s=3)
         change(w, batch, "pause")
         counts = w.wait_batch(batch, 30)
         expect(counts["expired"] > 0 and counts["ok"] + counts["expired"] == 400, counts)
     with w.case("cancel ends it"):
-        batch = slow_batch(w, 400)
+        batch = under_way(w, 400)
         change(w, batch, "pause")
         change(w, batch, "cancel")
         expect(w.wait_batch(batch, 20)["cancelled"] > 0, "nothing was cancelled")
@@ -100,7 +99,7 @@ def test_deadline_and_cancel_pass_a_pause(w):
 @short
 def test_pause_and_resume_of_the_command_line(w):
     w.fleet(agents=("a1",), agent_options=SMALL)
-    batch = slow_batch(w, 200)
+    batch = under_way(w, 200)
     r = w.cli("pause", batch[:13])
     equal(r.returncode, 0, f"exit code ({r.stderr})")
     expect(f"batch {batch} is paused" in r.stdout, r.stdout)

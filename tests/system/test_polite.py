@@ -58,14 +58,15 @@ def test_so_many_starts_a_second(w):
     equal(batch["per_host_rate"], 5, "per_host_rate")
     batch = batch["id"]
     equal(w.wait_batch(batch, 30)["ok"], 125, "ok")
-    rated = sorted(started_s(r) for r in w.api.results(batch) if "//rated" in r["target"])
-    others = sorted(started_s(r) for r in w.api.results(batch) if "//h" in r["target"])
+    results = w.api.results(batch)
+    rated = sorted(leased_s(w, r) for r in results if "//rated" in r["target"])
     for i in range(len(rated)):
         for k in range(i):
-            most = 2.5 + 5 * (rated[i] - rated[k] + 0.15)  # sent in time, started within 150 ms
-            expect(i - k + 1 <= most + 1, f"{i - k + 1} starts within {rated[i] - rated[k]:.3f} s")
+            most = 2.5 + 5 * (rated[i] - rated[k])  # a bucket of half a second
+            expect(i - k + 1 <= most + 1, f"{i - k + 1} leases within {rated[i] - rated[k]:.3f} s")
     expect(rated[-1] - rated[0] > 3.5, rated)
-    expect(others[-1] < rated[0] + 2.5, "other hosts waited")
+    others = sorted(started_s(r) for r in results if "//h" in r["target"])
+    expect(others[-1] < rated[-1], "other hosts waited")
 
 
 @short
@@ -81,5 +82,15 @@ def test_too_many_open_tasks_refuse_the_next_upload(w):
     w.api.submit([w.url("/ok")])
 
 
+def seconds_of(stamp):
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
 def started_s(result):
-    return datetime.datetime.fromisoformat(result["started_at"].replace("Z", "+00:00")).timestamp()
+    return seconds_of(result["started_at"])
+
+
+def leased_s(w, result):
+    """When the master gave it away: an agent that a busy machine makes late is not what is measured."""
+    task = w.api.must("GET", f"tasks/{result['task']}").json
+    return seconds_of(next(s["at"] for s in task["timeline"] if s["step"] == "leased"))

@@ -4,6 +4,7 @@ import csv
 import io
 
 from harness import equal, expect, short
+from ills import patient
 
 OUTCOMES = {None: "ok", "proxy_failed": "failed", "http_5xx": "failed", "response_timeout": "failed", "dns_nxdomain": "failed",
             "policy_address": "refused"}
@@ -63,7 +64,7 @@ def causes(t):
 def test_every_cause(w):
     w.fleet(agents=("a1",))
     table = causes(w.targets)
-    batch = w.api.submit([{**target, "user_id": str(i)} for i, (_, _, target) in enumerate(table)], per_host=0)
+    batch = w.api.submit([{**patient(cause, target), "user_id": str(i)} for i, (cause, _, target) in enumerate(table)], per_host=0)
     w.wait_batch(batch, 60)
     results = {r["user_id"]: r for r in w.one_result_each(batch, len(table))}
     for i, (cause, case, target) in enumerate(table):

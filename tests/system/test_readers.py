@@ -1,37 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Agents that speak and do not read: slow, not dead; closed in time, and what they have goes to others."""
-import threading
 import time
 
 import peers
-from harness import Sampler, equal, expect
+from harness import Sampler, equal, expect, takes
 
 SLOW_S, STALLED_S, HEARTBEAT_S = 15, 45, 5
 GRACE_S = 15        # of the leases of a lost session
 NGINX_S = 60        # when it would have ended the link by itself
 CREDIT = 40
 RSS_GROWS_MAX = 32  # MiB, of a master for a few megabytes that it cannot send
-
-
-class Mute:
-    """Says HELLO and takes credit; from then on it reads nothing more, and says so in each heartbeat."""
-
-    def __init__(self, w, name, port):
-        self.name, self.ended_at = name, None
-        self.end = peers.join(w, name, w.token("agent", name), port=port, rcvbuf=8192)
-        self.beat(1)
-        self.thread = threading.Thread(target=self._beat_on, daemon=True)
-        self.thread.start()
-
-    def beat(self, seq):
-        self.end.say({"type": "heartbeat", "seq": seq, "received": {"count": 0, "bytes": 0},
-                      "credit": {"count": CREDIT, "bytes": 1 << 30}})
-
-    def _beat_on(self):
-        """Until its socket is closed; what it does not say any more shows at the master."""
-        for seq in range(2, 100):
-            time.sleep(HEARTBEAT_S)
-            self.beat(seq)
 
 
 class Seen:
@@ -77,6 +55,7 @@ def judge(w, name, seen):
         equal([(e["sent_tasks"], e["received_tasks"]) for e in evidence], [(untaken, 0)], "sent and received")
 
 
+@takes(60)
 def test_agents_that_never_read(w):
     """Straight to the master, and through nginx, which takes for it what it can hold. A good agent does the work in the end."""
     w.world()
@@ -86,7 +65,9 @@ def test_agents_that_never_read(w):
     targets = [{"url": w.url(f"/ok?{i}"), "method": "POST", "body": "x" * 16000} for i in range(400)]
     batch = w.api.must("POST", "batches", {"per_host": 0, "priority": "interactive", "targets": targets}, status=202).json["id"]
     before = rss_mb(w.master_proc.pid)
-    mute = [Mute(w, "straight", w.port["agents"]), Mute(w, "nginx", w.port["nginx"])]
+    mute = [peers.Mute(w, name, CREDIT, rcvbuf=8192, port=w.port[port]) for name, port in (("straight", "agents"), ("nginx", "nginx"))]
+    for m in mute:
+        m.beat_on()
     names = [m.name for m in mute]
     seen = Seen(w, names)
     w.wait_for(lambda: all(w.api.agent(n)["leases"] > 0 for n in names), 10, "they have tasks")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What has been kept long enough goes; its counts stay, and what has not ended is never touched."""
-from harness import Sampler, check_sum, ended, equal, expect, short
+from harness import Sampler, check_sum, ended, equal, expect, heavy, short
 
 SMALL = ("--workers", "1", "--slots", "16")
 TINY = ("--retention-bytes", "1", "--retention-grace-s", "0")
@@ -83,6 +83,7 @@ def test_thirty_days_keep_what_is_young(w):
         expect("--retention-days" in r.stderr, r.stderr)
 
 
+@heavy
 def test_kill_9_in_mid_purge(w):
     """A large batch, killed in the middle of its purge: check is green there, and the purge goes on."""
     w.master()

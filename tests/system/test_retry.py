@@ -2,7 +2,7 @@
 """What failed is probed once more, in a batch of its own; the old one keeps its truth."""
 import threading
 
-from harness import equal, expect, short
+from harness import equal, expect, heavy, short
 
 MANY = 100_000
 
@@ -83,6 +83,7 @@ def test_retry_of_the_command_line(w):
     expect("no task of batch" in r.stderr, r.stderr)
 
 
+@heavy
 def test_master_killed_in_mid_retry(w):
     """All of the new batch is there or nothing."""
     w.master()

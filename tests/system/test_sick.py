@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import netns
-from harness import TOP, Proc, Skipped, ended, equal, expect, short
+from harness import Proc, Skipped, TOP, ended, equal, expect, short, takes
 
 HOSTS = 40
 DNS = "198.18.1.53"
@@ -165,6 +165,7 @@ def test_ports_in_time_wait_stay_below_a_share_of_the_range(w):
         w.wait_batch(batch, 30)
 
 
+@takes(15)
 @short
 def test_descriptors_run_out(w):
     with fleet(w, ("small",)) as net:

@@ -6,7 +6,7 @@ import socket
 import time
 
 from faults import metric
-from harness import Sampler, equal, expect, short
+from harness import Sampler, equal, expect, short, takes
 from ills import calm_log
 
 HEAD_S = 10    # FAULTS 32
@@ -66,6 +66,7 @@ def slow_ones(w):
     return found
 
 
+@takes(40)
 @short
 def test_slow_clients_are_cut_and_nobody_waits(w):
     w.world()

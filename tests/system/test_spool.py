@@ -10,7 +10,7 @@ import signal
 import time
 
 from faults import SmallDisk, need_strace, under_strace
-from harness import Proc, ended, equal, expect, long, short
+from harness import Proc, ended, equal, expect, heavy, long, short, takes
 
 MANY = 500
 # All of a batch is on its way at once, so that each target is asked once unless something is run again.
@@ -240,6 +240,7 @@ def test_the_spool_cannot_be_written(w):
     finish(w)
 
 
+@takes(20)
 def test_the_disk_of_the_spool_is_full(w):
     w.world()
     w.master()
@@ -320,6 +321,8 @@ def killed_at_exact_points(w, what, points):
     finish(w)
 
 
+@heavy
+@takes(15)
 def test_killed_at_each_write(w):
     killed_at_exact_points(w, "pwrite64", range(1, 41))
 

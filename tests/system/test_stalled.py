@@ -4,7 +4,8 @@ import os
 import signal
 import time
 
-from harness import equal, expect, short
+import told
+from harness import equal, expect, short, takes
 
 STALLED = 70  # what a process that its watchdog has ended gives
 BLOCKS = {"POISON_AGENT": "blocks"}
@@ -33,10 +34,6 @@ class Sick:
                 self.start(name, None if self.heal else BLOCKS, wait=False)
 
 
-def events(w, kind):
-    return w.api.must("GET", f"events?kind={kind}").json["events"]
-
-
 def stands(w, path, what):
     """One agent of two stands at a task of that path."""
     w.world()
@@ -55,11 +52,11 @@ def stands(w, path, what):
         agent = w.api.agent("a1")
         expect(agent["heartbeat"]["overdue_ms"] >= 5000, "no figure says so:", agent["heartbeat"])
         expect(agent["heartbeat_age_ms"] < 10000, "its heartbeats have ended:", agent)
-        event = events(w, "agent_stalled")[0]
+        event = told.events(w, "agent_stalled")[0]
         equal(event["agent"], "a1", "the agent of the event")
         expect("over its time-out" in event["detail"], "no evidence:", event)
     with w.case("people are told, with the meaning and what to do"):
-        finding = [f for f in w.api.must("GET", "diagnosis").json["findings"] if f["check"] == "agents_stalled"][0]
+        finding = told.finding(w, "agents_stalled")
         equal(finding["state"], "warn", "the finding")
         expect("over its time-out" in finding["items"][0]["evidence"], "no evidence:", finding)
         expect("stalled: its work stands still" in w.cli("agents").stdout, "the list does not tell")
@@ -90,15 +87,18 @@ def stands(w, path, what):
         w.check_store()
 
 
+@takes(30)
 @short
 def test_a_worker_that_stands(w):
     stands(w, "/block", "a worker's loop stands")
 
 
+@takes(30)
 def test_a_probe_that_never_ends(w):
     stands(w, "/endless", "a probe is over its time-out")
 
 
+@takes(50)
 def test_a_task_that_stalls_every_agent(w):
     """Two stalls, then alone, then poison; the fleet goes on."""
     w.world()
@@ -119,7 +119,7 @@ def test_a_task_that_stalls_every_agent(w):
         attempts = w.api.must("GET", f"tasks/{evil['task']}").json["attempts"]
         equal([a["end"] for a in attempts], ["stalled"] * 3, "how its leases ended")
     with w.case("three stalls were enough"):
-        equal(len(events(w, "agent_stalled")), 3, "stalls")
+        equal(len(told.events(w, "agent_stalled")), 3, "stalls")
     with w.case("all agents come back"):
         for name in ("a1", "a2", "a3"):
             def there(name=name):
@@ -142,7 +142,7 @@ def test_a_process_that_was_stopped(w):
     w.wait_for(lambda: w.api.counts(batch)["running"] == 20, 10, "all run")
     beats = w.api.agent("a1")["heartbeat"]
     agent.signal(signal.SIGSTOP)
-    w.wait_for(lambda: events(w, "agent_suspect"), 20, "its silence is seen")
+    w.wait_for(lambda: told.events(w, "agent_suspect"), 20, "its silence is seen")
     time.sleep(1)  # more than 5 s beyond their time-outs in any case
     agent.signal(signal.SIGCONT)
     with w.case("it works on"):
@@ -152,7 +152,7 @@ def test_a_process_that_was_stopped(w):
         w.wait_agent("a1")  # suspect until the next scan
         expect(beats is None or beats["probes"] < 20, "it had ended before", beats)
     with w.case("nobody calls it stalled"):
-        equal(events(w, "agent_stalled"), [], "events")
+        equal(told.events(w, "agent_stalled"), [], "events")
         expect(" error pool " not in agent.log(), "it did so itself:", agent.log()[-1500:])
     with w.case("the accounts are in order"):
         w.check_store()

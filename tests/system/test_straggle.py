@@ -3,6 +3,7 @@
 import re
 import signal
 
+from faults import metric
 from harness import ended, equal, expect, short
 
 
@@ -25,5 +26,6 @@ def test_a_stopped_agent_does_not_hold_up_the_end(w):
         a1.signal(signal.SIGCONT)
     equal(counts["ok"], 800, "ok")
     w.one_result_each(batch, 800)
-    expect(second_leases(w) > 0, "no second lease")
+    # A machine too busy to reach the end before a1 is given up has queued its tasks again, and there was none left to lease twice.
+    expect(second_leases(w) > 0 or metric(w, "agents_dead_total") > 0, "no second lease")
     w.check_store()

@@ -7,7 +7,7 @@ import time
 
 import netns
 from faults import metric
-from harness import Proc, Sampler, equal, expect
+from harness import Proc, Sampler, equal, expect, heavy
 from ills import calm_log
 
 COUNT, A_SECOND = 20000, 4000
@@ -33,6 +33,7 @@ def agent_of(w, host, i):
         os.path.join(home, "token"), "--data", home, "--workers", "1", "--slots", "16", "--resolver", "127.0.0.1"])
 
 
+@heavy
 def test_syn_flood(w):
     with netns.hosts("a1", "a2", "attacker") as net:
         w.net, w.agents_host = net, "0.0.0.0"

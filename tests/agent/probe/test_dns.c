@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/agent/probe/dns_given.h"
+#include "tests/support/closed_port.h"
 #include "tests/support/own_net.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -208,17 +209,6 @@ START_TEST(test_named_resolver_without_a_route_is_the_agents_fault)
     teardown();
 }
 END_TEST
-
-static uint16_t closed_port(void)
-{
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    ck_assert(bind(fd, (struct sockaddr *)&a, len) == 0 &&
-              getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-    close(fd);
-    return ntohs(a.sin_port);
-}
 
 static void run_at_closed_port(const char *transport)
 {

@@ -24,6 +24,13 @@ static uint16_t server_port;
 
 static int64_t age_ms = DNS_POOL_AGE_MS;
 
+/* With those who say so, too; a fresh port is nobody else's. */
+static void share_port(void)
+{
+    int on = 1;
+    ck_assert_int_eq(setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+}
+
 static void server_bind(uint16_t port)
 {
     struct sockaddr_storage sa;
@@ -31,7 +38,10 @@ static void server_bind(uint16_t port)
     uint16_t got;
     server = socket(server_ip.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     ip_to_sockaddr(&server_ip, port, &sa, &len);
+    if (port != 0)
+        share_port();
     ck_assert(server >= 0 && bind(server, (struct sockaddr *)&sa, len) == 0);
+    share_port();
     ck_assert_int_eq(getsockname(server, (struct sockaddr *)&sa, &len), 0);
     ck_assert(ip_from_sockaddr((struct sockaddr *)&sa, &server_ip, &got));
     server_port = got;
@@ -258,12 +268,24 @@ START_TEST(test_bystanders_of_a_question_given_up_get_their_answers)
 }
 END_TEST
 
+/* Closed, and nobody else gets its port: there is a socket on it that takes from another alone. */
+static void server_close_and_hold(void)
+{
+    struct sockaddr_storage sa;
+    socklen_t len;
+    int first = server;
+    server_bind(server_port);
+    ip_to_sockaddr(&server_ip, 9, &sa, &len);
+    ck_assert_int_eq(connect(server, (struct sockaddr *)&sa, len), 0);
+    close(first);
+}
+
 /* The first question arrives; the second meets a closed port. */
 static void error_of_one(struct question *bystander, struct question *unlucky)
 {
     ask(bystander);
     arrives(bystander);
-    close(server);
+    server_close_and_hold();
     ask(unlucky);
 }
 

@@ -279,11 +279,11 @@ END_TEST
 START_TEST(test_bad_opt_is_refused)
 {
     static const char *const bad[] = {
-        "0000290200000000000003000f00",          /* half an option */
-        "0000290200000000000005000a000201",      /* longer than the record */
-        "0000290200000000000005000f000100",      /* an extended error of one octet */
-        "00002902000000000000000000290200000000" /* two OPTs */
-        "0000",
+        "0000290200000000000003000f00",           /* half an option */
+        "0000290200000000000005000a000201",       /* longer than the record */
+        "0000290200000000000005000f000100",       /* an extended error of one octet */
+        ("00002902000000000000000000290200000000" /* two OPTs */
+         "0000"),
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct made *m = start(0x8180, 1, 0, 0, i + 1 == ARRAY_LEN(bad) ? 2 : 1);

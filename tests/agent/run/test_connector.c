@@ -2,6 +2,7 @@
 #include "agent/run/connector.h"
 
 #include "tests/support/check_main.h"
+#include "tests/support/closed_port.h"
 #include "tests/support/own_net.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* A listener on loopback; port 0 in `closed_port` means none. */
+/* A listener on loopback. */
 static int listen_on(const char *addr, uint16_t *port)
 {
     struct ip ip;
@@ -25,13 +26,6 @@ static int listen_on(const char *addr, uint16_t *port)
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
     ck_assert(ip_from_sockaddr((struct sockaddr *)&sa, &ip, port));
     return fd;
-}
-
-static uint16_t closed_port(void)
-{
-    uint16_t port;
-    close(listen_on("127.0.0.1", &port));
-    return port;
 }
 
 struct run {
@@ -223,29 +217,28 @@ START_TEST(test_failure_of_the_target_outweighs_policy)
 }
 END_TEST
 
-/* A listener whose queue is full does not answer the SYN. */
-static int fill_listener(const char *addr, uint16_t *port, int fill[2])
+/* Its queue is full from now on: it does not answer the SYN. */
+static void fill_listener(int fd, const char *addr, uint16_t port, int fill[2])
 {
     struct ip ip;
     struct sockaddr_storage sa;
     socklen_t len;
-    int fd = listen_on(addr, port);
     ck_assert_int_eq(listen(fd, 0), 0);
     ck_assert_int_eq(ip_parse(addr, &ip), ERR_NONE);
-    ip_to_sockaddr(&ip, *port, &sa, &len);
+    ip_to_sockaddr(&ip, port, &sa, &len);
     for (int i = 0; i < 2; i++) {
         fill[i] = socket(ip.family, SOCK_STREAM | (i ? SOCK_NONBLOCK : 0), 0);
         int rc = connect(fill[i], (struct sockaddr *)&sa, len);
         ck_assert(rc == 0 || errno == EINPROGRESS);
     }
-    return fd;
 }
 
 START_TEST(test_silence_is_connect_timeout)
 {
     struct run r;
     uint16_t port;
-    int fill[2], fd = fill_listener("127.0.0.1", &port, fill);
+    int fill[2], fd = listen_on("127.0.0.1", &port);
+    fill_listener(fd, "127.0.0.1", port, fill);
     setup(&r, true);
     go(&r, (const char *const[]){"127.0.0.1"}, 1, port, 60);
     loop_run(r.l);
@@ -261,12 +254,9 @@ START_TEST(test_silent_address_does_not_hold_up_the_next)
 {
     struct run r;
     uint16_t port;
-    int fill[2], fd = fill_listener("127.0.0.2", &port, fill);
-    struct sockaddr_in sa = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int good = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(good, (struct sockaddr *)&sa, sizeof(sa)), 0);
-    ck_assert_int_eq(listen(good, 8), 0);
+    /* The number is looked for where others have theirs; beside it it is free. */
+    int fill[2], good = listen_on("127.0.0.1", &port), fd = listen_beside("127.0.0.2", port);
+    fill_listener(fd, "127.0.0.2", port, fill);
     setup(&r, true);
     go(&r, (const char *const[]){"127.0.0.2", "127.0.0.1"}, 2, port, 5000);
     loop_run(r.l);
@@ -284,7 +274,8 @@ START_TEST(test_cancel_calls_back_once)
 {
     struct run r;
     uint16_t port;
-    int fill[2], fd = fill_listener("127.0.0.1", &port, fill);
+    int fill[2], fd = listen_on("127.0.0.1", &port);
+    fill_listener(fd, "127.0.0.1", port, fill);
     setup(&r, true);
     go(&r, (const char *const[]){"127.0.0.1"}, 1, port, 5000);
     connector_cancel(&r.c);

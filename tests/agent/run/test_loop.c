@@ -4,8 +4,10 @@
 #include "tests/support/check_main.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 struct pair {
@@ -52,14 +54,19 @@ static void run_for(struct loop *l, int ms)
     loop_run(l);
 }
 
-static void count_and_stop(struct loop_fd *f, uint32_t events)
+static void count_event(struct loop_fd *f, uint32_t events)
 {
     struct pair *p = CONTAINER_OF(f, struct pair, f);
     char c;
     p->events++;
     ck_assert(events & EPOLLIN);
     ck_assert_int_eq(read(p->fds[0], &c, 1), 1);
-    loop_stop(p->l);
+}
+
+static void count_and_stop(struct loop_fd *f, uint32_t events)
+{
+    count_event(f, events);
+    loop_stop(CONTAINER_OF(f, struct pair, f)->l);
 }
 
 START_TEST(test_delivers_readable)
@@ -256,6 +263,14 @@ static void slow_timer(struct timer *t, struct mono now)
     stop_timer(t, now);
 }
 
+#define STANDS_MS (4 * LOOP_STOOD_MS)
+
+static void standing_timer(struct timer *t, struct mono now)
+{
+    usleep(STANDS_MS * 1000);
+    stop_timer(t, now);
+}
+
 START_TEST(test_lag_shows_a_slow_turn)
 {
     struct loop *l = loop_create(NULL, NULL);
@@ -267,6 +282,57 @@ START_TEST(test_lag_shows_a_slow_turn)
 }
 END_TEST
 
+START_TEST(test_what_it_stood_is_counted)
+{
+    struct loop *l = loop_create(NULL, NULL);
+    struct stopper s = {.l = l};
+    run_for(l, 1);
+    ck_assert_int_eq(loop_stood_ms(l), 0);
+    timer_arm(loop_timers(l), &s.t, loop_now(l), standing_timer);
+    loop_run(l);
+    ck_assert_int_ge(loop_stood_ms(l), STANDS_MS);
+    ck_assert_int_lt(loop_stood_ms(l), 10 * STANDS_MS);
+    loop_destroy(&l);
+}
+END_TEST
+
+/* A SIGSTOP ends epoll_wait() as any signal does; here it is a handler that lasts. */
+static struct pair *stopped;
+
+static void stand_in_signal(int sig)
+{
+    struct mono until = mono_add_ms(mono_now(), STANDS_MS);
+    ck_assert_int_eq(write(stopped->fds[1], "x", 1), 1);
+    while (mono_before(mono_now(), until))
+        ;
+}
+
+static void time_is_up(struct timer *t, struct mono now)
+{
+    struct stopper *s = CONTAINER_OF(t, struct stopper, t);
+    ck_assert_int_eq(stopped->events, 1);
+    loop_stop(s->l);
+}
+
+START_TEST(test_what_came_while_it_stood_is_heard_before_time_is_up)
+{
+    struct loop *l = loop_create(NULL, NULL);
+    struct pair p;
+    struct stopper s = {.l = l};
+    pair_open(&p, l);
+    stopped = &p;
+    ck_assert(loop_add(l, &p.f, p.fds[0], EPOLLIN, count_event));
+    signal(SIGALRM, stand_in_signal);
+    struct itimerval soon = {.it_value.tv_usec = 10000};
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    timer_arm(loop_timers(l), &s.t, mono_add_ms(mono_now(), STANDS_MS / 2), time_is_up);
+    loop_run(l);
+    ck_assert_int_ge(loop_stood_ms(l), STANDS_MS / 4);
+    pair_close(&p);
+    loop_destroy(&l);
+}
+END_TEST
+
 TESTS(descriptors, test_delivers_readable, test_removed_in_same_turn_gets_no_event,
       test_modify_silences_readable, test_descriptor_let_go_sleeps_until_it_is_taken_over,
       test_taking_over_what_nobody_let_go_adds_it,
@@ -274,4 +340,6 @@ TESTS(descriptors, test_delivers_readable, test_removed_in_same_turn_gets_no_eve
       test_second_watch_of_one_descriptor_takes_it_over)
 TESTS(waking, test_wake_from_another_thread_runs_on_loop_thread,
       test_wakes_before_a_turn_are_coalesced, test_lag_shows_a_slow_turn)
-CHECK_MAIN("loop", descriptors, waking)
+TESTS(standing, test_what_it_stood_is_counted,
+      test_what_came_while_it_stood_is_heard_before_time_is_up)
+CHECK_MAIN("loop", descriptors, waking, standing)

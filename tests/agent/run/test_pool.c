@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WORKERS  2
 #define SLOTS    8
@@ -69,6 +70,26 @@ static struct probe *fake_hang(struct probe_env *env, const struct target *t, st
     return p;
 }
 
+/* Stands with its loop, as a process that was stopped, and ends in the turn after it. */
+static int64_t stands_ms;
+
+static void fake_stand(struct timer *t, struct mono now)
+{
+    struct probe *p = CONTAINER_OF(t, struct probe, t);
+    usleep((useconds_t)stands_ms * 1000);
+    timer_arm(loop_timers(p->env->loop), &p->t, now, fake_time_out);
+}
+
+static struct probe *fake_doze(struct probe_env *env, const struct target *t, struct result *r,
+                               struct mono deadline, probe_done_f *done, void *arg)
+{
+    struct probe *p = mem_zalloc(sizeof(*p));
+    *p = (struct probe){.env = env, .r = r, .done = done, .arg = arg};
+    timer_arm(loop_timers(env->loop), &p->t, loop_now(env->loop), fake_stand);
+    return p;
+}
+
+static const struct probe_kind dozing = {.start = fake_doze, .cancel = fake_cancel};
 static const struct probe_kind fake = {.start = fake_start, .cancel = fake_cancel};
 static const struct probe_kind hanging = {.start = fake_hang, .cancel = fake_cancel};
 
@@ -391,6 +412,39 @@ START_TEST(test_time_out_that_the_task_deadline_cut_is_handed_back)
 }
 END_TEST
 
+static enum cause ended_with(enum cause c, int64_t loop_stands_ms)
+{
+    struct owner o;
+    at_deadline = c;
+    stands_ms = loop_stands_ms;
+    owner_init(&o, 1, 2, &dozing);
+    const struct job *j = submit_late(&o, FOR_EVER);
+    ck_assert_int_eq(j->end, JOB_DONE);
+    ck_assert_int_eq(j->result->doubt.vital, VITAL_NONE);
+    enum cause got = j->result->cause;
+    owner_fini(&o);
+    return got;
+}
+
+START_TEST(test_what_took_too_long_while_the_loop_stood_is_the_agents_own)
+{
+    ck_assert_int_eq(ended_with(CAUSE_response_timeout, LOOP_STOOD_MS + 50), CAUSE_agent_stood);
+    ck_assert_int_eq(ended_with(CAUSE_too_slow, LOOP_STOOD_MS + 50), CAUSE_agent_stood);
+}
+END_TEST
+
+START_TEST(test_what_else_came_while_the_loop_stood_is_the_targets)
+{
+    ck_assert_int_eq(ended_with(CAUSE_connect_refused, LOOP_STOOD_MS + 50), CAUSE_connect_refused);
+}
+END_TEST
+
+START_TEST(test_time_out_of_a_loop_that_turned_is_the_targets)
+{
+    ck_assert_int_eq(ended_with(CAUSE_response_timeout, 1), CAUSE_response_timeout);
+}
+END_TEST
+
 START_TEST(test_oldest_is_the_first_still_running)
 {
     struct owner o;
@@ -409,5 +463,8 @@ TESTS(ends, test_cancel_ends_a_running_job, test_cancel_ends_a_waiting_job,
       test_cancel_of_an_unknown_task_is_false, test_release_hands_back_only_what_waits,
       test_destroy_ends_what_runs_and_waits, test_destroy_before_all_have_started,
       test_job_past_its_deadline_is_handed_back,
-      test_time_out_that_the_task_deadline_cut_is_handed_back)
+      test_time_out_that_the_task_deadline_cut_is_handed_back,
+      test_what_took_too_long_while_the_loop_stood_is_the_agents_own,
+      test_what_else_came_while_the_loop_stood_is_the_targets,
+      test_time_out_of_a_loop_that_turned_is_the_targets)
 CHECK_MAIN("pool", jobs, ends)

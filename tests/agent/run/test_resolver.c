@@ -2,6 +2,7 @@
 #include "agent/run/resolver.h"
 #include "common/mem.h"
 #include "tests/support/check_main.h"
+#include "tests/support/closed_port.h"
 #include "tests/support/dns_server.h"
 #include <stdio.h>
 #include <string.h>
@@ -189,24 +190,12 @@ START_TEST(test_silence_about_everything_is_the_resolvers)
 }
 END_TEST
 
-/* Where nobody listens: bound once, then closed. */
-static uint16_t dead_port(void)
-{
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    ck_assert(bind(fd, (struct sockaddr *)&a, len) == 0 &&
-              getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-    close(fd);
-    return ntohs(a.sin_port);
-}
-
 /* It is not the agent's own, so nothing follows for the agent. */
 START_TEST(test_dead_server_that_a_target_names_is_a_timeout)
 {
     resolver_destroy(&resolver);
     loop_destroy(&loop);
-    setup_as(dead_port(), true);
+    setup_as(closed_port(), true);
     fails("host.example", 30000, CAUSE_dns_timeout);
 }
 END_TEST
@@ -225,7 +214,7 @@ START_TEST(test_refusing_port_is_the_resolvers)
 {
     resolver_destroy(&resolver);
     loop_destroy(&loop);
-    setup_at(dead_port());
+    setup_at(closed_port());
     struct resolve q[20]; /* one ICMP fails all that are in flight */
     for (unsigned i = 0; i < ARRAY_LEN(q); i++)
         start(&q[i], "host.example", IP_ANY, 30000);

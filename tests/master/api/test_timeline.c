@@ -120,8 +120,8 @@ START_TEST(foreign_records_and_histories_do_no_harm)
                                       "{\"attempts\":[1,{\"end\":3}],\"lost\":\"x\"}"};
     static const char *const records[] = {
         "{}", "{\"started_at\":\"yesterday\"}", "{\"started_at\":7,\"timings\":[]}",
-        "{\"started_at\":\"2026-11-22T04:05:06Z\",\"queue_ms\":1e300,"
-        "\"timings\":{\"dns_ms\":1e300,\"total_ms\":-1e300}}"};
+        ("{\"started_at\":\"2026-11-22T04:05:06Z\",\"queue_ms\":1e300,"
+         "\"timings\":{\"dns_ms\":1e300,\"total_ms\":-1e300}}")};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         for (size_t k = 0; k < ARRAY_LEN(records); k++) {
             struct store_result_row row = ended(1);

@@ -156,9 +156,9 @@ START_TEST(a_network_loss_settles_for_a_heartbeat_before_it_is_told)
 {
     struct bulk b = {0};
     struct bulk_figures f = some();
-    ck_assert_uint_eq(bulk_may_requeue(&b), UINT_MAX);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(0)), UINT_MAX);
     ck_assert_int_eq(bulk_step(&b, &f, at_s(0)), BULK_NO_NEWS);
-    ck_assert_uint_eq(bulk_may_requeue(&b), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(0)), 0);
     ck_assert_int_eq(bulk_step(&b, &f, at_s(5)), BULK_NO_NEWS);
     f.troubled = f.sockets = 10; /* the rest has become suspect, too */
     ck_assert_int_eq(bulk_step(&b, &f, at_s(6)), BULK_FOUND);
@@ -175,13 +175,13 @@ START_TEST(a_loss_of_all_freezes_for_sixty_seconds_and_no_longer)
     ck_assert_int_eq(bulk_step(&b, &f, at_s(0)), BULK_NO_NEWS);
     ck_assert_int_eq(bulk_step(&b, &f, at_s(6)), BULK_FOUND);
     ck_assert_int_eq(bulk_step(&b, &f, at_s(59)), BULK_NO_NEWS);
-    ck_assert_uint_eq(bulk_may_requeue(&b), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(59)), 0);
     ck_assert_int_eq(bulk_step(&b, &f, at_s(60)), BULK_OVER);
-    ck_assert_uint_eq(bulk_may_requeue(&b), 2);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(60)), 2);
     ck_assert_int_eq(bulk_step(&b, &f, at_s(74)), BULK_NO_NEWS);
-    ck_assert_uint_eq(bulk_may_requeue(&b), 2);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(74)), 2);
     ck_assert_int_eq(bulk_step(&b, &f, at_s(75)), BULK_NO_NEWS);
-    ck_assert_uint_eq(bulk_may_requeue(&b), UINT_MAX);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(75)), UINT_MAX);
 }
 END_TEST
 
@@ -192,16 +192,48 @@ START_TEST(a_group_is_paced_and_freezes_when_the_rest_follows)
     bulk_step(&b, &f, at_s(0));
     ck_assert_int_eq(bulk_step(&b, &f, at_s(6)), BULK_FOUND);
     ck_assert_int_eq(b.cls, BULK_NETWORK_GROUP);
-    ck_assert_uint_eq(bulk_may_requeue(&b), 3);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(6)), 3);
     f.troubled = 50;
     ck_assert_int_eq(bulk_step(&b, &f, at_s(8)), BULK_NO_NEWS);
-    ck_assert_uint_eq(bulk_may_requeue(&b), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(8)), 0);
     f.troubled = 25; /* some came back: there is somebody to give the tasks to */
     ck_assert_int_eq(bulk_step(&b, &f, at_s(10)), BULK_NO_NEWS);
-    ck_assert_uint_eq(bulk_may_requeue(&b), 5);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(20)), 5);
     f.troubled = 2;
-    ck_assert_int_eq(bulk_step(&b, &f, at_s(12)), BULK_OVER);
-    ck_assert_uint_eq(bulk_may_requeue(&b), UINT_MAX);
+    ck_assert_int_eq(bulk_step(&b, &f, at_s(21)), BULK_OVER);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(21)), UINT_MAX);
+}
+END_TEST
+
+/* All are lost from 0 s on; at that second so many of them still are. */
+static struct bulk all_lost_until(int second, unsigned left)
+{
+    struct bulk b = {0};
+    struct bulk_figures f = {.agents = 50, .troubled = 50};
+    bulk_step(&b, &f, at_s(0));
+    ck_assert_int_eq(bulk_step(&b, &f, at_s(6)), BULK_FOUND);
+    f.troubled = left;
+    bulk_step(&b, &f, at_s(second));
+    return b;
+}
+
+START_TEST(when_the_first_are_back_the_rest_have_the_time_to_follow)
+{
+    struct bulk b = all_lost_until(20, 2), half = all_lost_until(20, 25);
+    ck_assert_int_eq(b.state, BULK_QUIET);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(29)), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(30)), UINT_MAX);
+    ck_assert_int_eq(half.cls, BULK_NETWORK_GROUP);
+    ck_assert_uint_eq(bulk_may_requeue(&half, at_s(29)), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&half, at_s(30)), 5);
+}
+END_TEST
+
+START_TEST(the_time_to_follow_ends_with_the_freeze)
+{
+    struct bulk b = all_lost_until(58, 2);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(59)), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(60)), UINT_MAX);
 }
 END_TEST
 
@@ -217,7 +249,7 @@ START_TEST(our_own_fault_is_told_at_once_and_withholds_deaths)
     ck_assert_int_eq(bulk_step(&b, &f, at_s(10)), BULK_NO_NEWS);
     ck_assert_int_eq(b.cls, BULK_MASTER_OVERLOAD);
     ck_assert(bulk_holds_deaths(&b));
-    ck_assert_uint_eq(bulk_may_requeue(&b), 0);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(10)), 0);
     ck_assert_int_eq(bulk_step(&b, &f, at_s(60)), BULK_OVER);
     ck_assert(!bulk_holds_deaths(&b));
 }
@@ -234,7 +266,7 @@ START_TEST(who_is_back_before_it_settles_is_told_once)
     ck_assert_uint_eq(b.worst, 5);
     ck_assert_uint_eq(b.seen.troubled, 5); /* and not with what is well now */
     ck_assert_int_eq(bulk_step(&b, &fine, at_s(3)), BULK_NO_NEWS);
-    ck_assert_uint_eq(bulk_may_requeue(&b), UINT_MAX);
+    ck_assert_uint_eq(bulk_may_requeue(&b, at_s(3)), UINT_MAX);
 }
 END_TEST
 
@@ -254,6 +286,7 @@ TESTS(bulk, few_or_a_small_part_are_single, our_own_lag_cpu_sleep_and_commit_are
       the_verdict_names_its_evidence, a_network_loss_settles_for_a_heartbeat_before_it_is_told,
       a_loss_of_all_freezes_for_sixty_seconds_and_no_longer,
       a_group_is_paced_and_freezes_when_the_rest_follows,
-      our_own_fault_is_told_at_once_and_withholds_deaths,
+      when_the_first_are_back_the_rest_have_the_time_to_follow,
+      the_time_to_follow_ends_with_the_freeze, our_own_fault_is_told_at_once_and_withholds_deaths,
       who_is_back_before_it_settles_is_told_once, while_it_lasts_its_window_stays)
 CHECK_MAIN("bulk", bulk)

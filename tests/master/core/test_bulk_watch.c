@@ -82,8 +82,10 @@ START_TEST(when_all_are_lost_nothing_is_queued_again_for_a_minute)
         struct w_agent *a = world_connect(w, i, name, "1");
         ck_assert_uint_eq(a->verdict_keep, 10);
     }
+    pass(BULK_FREEZE_MS - mono_diff_ms(w->now, w->core->bulk.since) - 1000, 0);
+    counted(5, 0, 5); /* the others may follow … */
     pass(1000, 0);
-    counted(5, 0, 4); /* the minute is over: one a second is given up */
+    counted(5, 0, 4); /* … until the minute is over: one a second is given up */
     pass(24000, 0);
     counted(5, 0, 0);
     ck_assert_uint_eq(requeued(), 50);
@@ -229,6 +231,22 @@ START_TEST(a_hello_that_we_have_not_read_is_not_late)
 }
 END_TEST
 
+START_TEST(when_the_path_is_mended_nobody_who_is_on_the_way_back_loses_his_tasks)
+{
+    begin();
+    pass(25000, AGENTS);
+    for (unsigned i = 0; i < AGENTS; i++) { /* each in its own time, within their backoff */
+        char name[16];
+        snprintf(name, sizeof(name), "a%u", i);
+        ck_assert_uint_eq(world_connect(w, i, name, "1")->verdict_keep, 10);
+        if (i % 2)
+            pass(1000, AGENTS);
+    }
+    ck_assert_uint_eq(requeued(), 0);
+    done();
+}
+END_TEST
+
 START_TEST(a_lost_part_is_queued_again_one_after_the_other)
 {
     begin();
@@ -344,7 +362,9 @@ TESTS(watch, one_or_two_are_no_bulk_loss, when_all_are_lost_nothing_is_queued_ag
       a_loss_that_heals_before_it_is_told_is_told_as_it_was,
       who_stood_himself_corrects_the_label_when_he_is_back,
       those_that_ran_on_confirm_the_label_and_who_stays_away_is_not_waited_for,
-      a_hello_that_we_have_not_read_is_not_late, a_lost_part_is_queued_again_one_after_the_other,
+      a_hello_that_we_have_not_read_is_not_late,
+      when_the_path_is_mended_nobody_who_is_on_the_way_back_loses_his_tasks,
+      a_lost_part_is_queued_again_one_after_the_other,
       who_has_unread_bytes_is_not_dead_within_a_minute_more,
       a_handler_that_does_not_read_convicts_no_one,
       a_master_that_slept_blames_itself_for_those_who_left, own_lag_withholds_a_single_verdict_too,

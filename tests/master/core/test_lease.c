@@ -503,6 +503,7 @@ START_TEST(an_agent_that_never_gets_past_hello_does_not_keep_its_leases)
         strbuf_init(&b, LINE_MAX_BYTES);
         msg_put_hello(&b, &h);
         session_id id = core_session_open(w->core, NULL, "127.0.0.1", w->now);
+        ck_assert(core_session_may_speak(w->core, id, w->now));
         core_session_line(w->core, id, b.data, b.len - 1, w->now);
         strbuf_fini(&b);
         world_tick(w, 5000, true);

@@ -88,6 +88,7 @@ START_TEST(a_process_that_dies_in_its_hello_keeps_nothing)
     static const char hello[] =
         "{\"type\":\"hello\",\"proto_min\":1,\"proto_max\":1,\"agent\":\"a\",\"instance\":"
         "\"00000000000000000000000000000001\",\"run_id\":\"2\",\"version\":\"t\",\"slots\":1}";
+    ck_assert(core_session_may_speak(w->core, id, w->now));
     core_session_line(w->core, id, hello, strlen(hello), w->now);
     ck_assert_uint_eq(counts(1).running, 3);
     core_session_closed(w->core, id, END_connection_reset, "", w->now);

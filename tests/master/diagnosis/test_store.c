@@ -91,6 +91,21 @@ START_TEST(sessions_by_their_limit_and_those_that_say_nothing)
 }
 END_TEST
 
+/* It is the master that lets them wait. */
+START_TEST(who_waits_for_a_turn_is_no_stranger)
+{
+    well();
+    facts.hub.sessions = 403;
+    facts.hub.hellos_waiting = 390;
+    const struct diag_finding *f = only(DIAG_sessions, DIAG_OK);
+    ck_assert_double_eq(figure(f, "without_hello"), 10);
+    ck_assert_double_eq(figure(f, "hellos_waiting"), 390);
+    says(f->evidence, "10 without HELLO, 390 that wait for their turn");
+    facts.hub.hellos_waiting = 300;
+    only(DIAG_sessions, DIAG_WARN);
+}
+END_TEST
+
 TESTS(store, a_store_that_takes_no_writes, commits_by_their_limit,
       a_full_queue_is_named_with_what_fills_it, open_tasks_by_their_limit)
 START_TEST(the_master_stood_still)
@@ -123,5 +138,5 @@ START_TEST(the_master_cannot_keep_up)
 END_TEST
 
 TESTS(hub, the_master_stood_still, the_master_cannot_keep_up, the_hub_is_late,
-      sessions_by_their_limit_and_those_that_say_nothing)
+      sessions_by_their_limit_and_those_that_say_nothing, who_waits_for_a_turn_is_no_stranger)
 CHECK_MAIN("diagnosis of store and hub", store, hub)

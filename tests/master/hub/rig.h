@@ -33,6 +33,7 @@ struct rig {
     char last_batch[UUID_TEXT_MAX];
 };
 static struct rig rig;
+static unsigned rig_hello_rate, rig_hello_burst; /* of the hub; 0 = as ever */
 
 static void rig_on_swept(void *arg, uint32_t batch, enum outcome o, uint64_t n, bool finished)
 {
@@ -43,8 +44,12 @@ static void rig_on_swept(void *arg, uint32_t batch, enum outcome o, uint64_t n, 
 static void rig_open(int64_t max_agents)
 {
     struct store_config sc = {.dir = rig.dir, .on_swept = rig_on_swept};
-    struct hub_config hc = {
-        .listen = "127.0.0.1:0", .dir = rig.dir, .boot = &rig.boot, .max_agents = max_agents};
+    struct hub_config hc = {.listen = "127.0.0.1:0",
+                            .dir = rig.dir,
+                            .boot = &rig.boot,
+                            .max_agents = max_agents,
+                            .hello_rate = rig_hello_rate,
+                            .hello_burst = rig_hello_burst};
     ck_assert_int_eq(store_open(&sc, &rig.store, &rig.boot, rig.why, sizeof(rig.why)), ERR_NONE);
     ck_assert_int_eq(hub_create(&hc, &rig.hub, rig.why, sizeof(rig.why)), ERR_NONE);
     store_boot_fini(&rig.boot);
@@ -266,7 +271,7 @@ __attribute__((unused)) static const char *peer_wait(struct peer *p, const char 
 }
 
 /* Reads until the session ends; the close code, 0 when there was no close frame. */
-static int peer_wait_close(struct peer *p)
+__attribute__((unused)) static int peer_wait_close(struct peer *p)
 {
     while (peer_hear(p))
         strbuf_reset(&p->in.b), p->in.taken = p->in.tail = 0;
@@ -280,7 +285,7 @@ static int peer_wait_close(struct peer *p)
 #define INFLIGHT_END "{\"type\":\"inflight_end\"}\n"
 #define CREDIT       "{\"type\":\"credit\",\"tasks\":100,\"bytes\":100000}\n"
 
-static void peer_join(struct peer *p)
+__attribute__((unused)) static void peer_join(struct peer *p)
 {
     peer_open(p);
     peer_say(p, HELLO INFLIGHT_END);

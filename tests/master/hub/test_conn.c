@@ -57,7 +57,7 @@ START_TEST(test_fragments_make_a_message)
     peer_open(&p);
     size_t half = strlen(HELLO) / 2;
     peer_frame(&p, 0x01, HELLO, half);
-    peer_frame(&p, 0x00, HELLO + half, strlen(HELLO) - half);
+    peer_frame(&p, 0x00, &HELLO[half], strlen(HELLO) - half);
     peer_frame(&p, 0x80, INFLIGHT_END, strlen(INFLIGHT_END));
     ck_assert_ptr_nonnull(peer_wait(&p, "welcome"));
     peer_close(&p);

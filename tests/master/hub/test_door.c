@@ -95,6 +95,26 @@ START_TEST(test_who_is_known_is_never_pushed_out)
 }
 END_TEST
 
+START_TEST(test_who_waits_for_a_turn_is_pushed_out_only_after_it)
+{
+    enter(0, PLACES);
+    for (unsigned i = 0; i < PLACES; i++)
+        door_upgraded(&door, &seats[i]);
+    door_waits(&door, &seats[0]);
+    ck_assert_ptr_eq(knock(), &seats[1]);
+    for (unsigned i = 1; i < PLACES; i++)
+        door_waits(&door, &seats[i]);
+    ck_assert(is_shut());
+    door_called(&door, &seats[5]); /* and is not known: it may have said anything */
+    ck_assert_ptr_eq(knock(), &seats[5]);
+    door_known(&door, &seats[5]);
+    ck_assert(is_shut());
+    door_leave(&door, &seats[6]); /* in the line */
+    ck_assert_ptr_null(knock());
+    ck_assert_uint_eq(door.taken, PLACES - 1);
+}
+END_TEST
+
 START_TEST(test_a_stranger_cannot_be_known)
 {
     enter(0, PLACES);
@@ -149,8 +169,8 @@ END_TEST
 TESTS(places, test_strangers_do_not_fill_all_that_is_free,
       test_a_strangers_time_is_over_a_guests_is_not, test_with_places_left_nobody_must_go,
       test_the_oldest_stranger_goes_first, test_a_guest_goes_only_when_there_is_no_stranger,
-      test_who_is_known_is_never_pushed_out, test_a_stranger_cannot_be_known,
-      test_too_many_who_leave_shut_it_until_they_are_gone,
+      test_who_is_known_is_never_pushed_out, test_who_waits_for_a_turn_is_pushed_out_only_after_it,
+      test_a_stranger_cannot_be_known, test_too_many_who_leave_shut_it_until_they_are_gone,
       test_sent_off_is_sent_off_once_and_stays_so)
 
 static TCase *all(void)

@@ -221,12 +221,21 @@ static void fill(struct peer p[AGENTS_MAX])
     }
 }
 
-START_TEST(test_agent_over_the_cap_is_503)
+/* Its old socket says nothing of its end: nobody has found it dead yet. */
+START_TEST(test_at_the_cap_hello_decides)
 {
-    struct peer p[AGENTS_MAX + 1];
+    struct peer p[AGENTS_MAX + 2];
     fill(p);
-    ck_assert_int_eq(peer_open_with(&p[AGENTS_MAX], rig.agent_token), 503);
-    for (int i = 0; i <= AGENTS_MAX; i++)
+    peer_open(&p[AGENTS_MAX]); /* the gate does not know who it is */
+    say_hello(&p[AGENTS_MAX], 3);
+    ck_assert_ptr_nonnull(peer_wait(&p[AGENTS_MAX], "verdict_end"));
+    ck_assert_int_eq(peer_wait_close(&p[3]), CLOSE_REPLACED);
+    peer_open(&p[AGENTS_MAX + 1]);
+    say_hello(&p[AGENTS_MAX + 1], AGENTS_MAX);
+    ck_assert_int_eq(peer_wait_close(&p[AGENTS_MAX + 1]), CLOSE_POLICY);
+    ck_assert_ptr_nonnull(strstr(p[AGENTS_MAX + 1].close_reason, "--max-agents"));
+    ck_assert_uint_eq(counter_get(&hub_core_stats(rig.hub)->ends[END_refused]), 1);
+    for (int i = 0; i < AGENTS_MAX + 2; i++)
         peer_close(&p[i]);
 }
 END_TEST
@@ -323,7 +332,7 @@ static TCase *refusals(void)
     tcase_add_test(tc, test_chunked_body_does_not_hang_it);
     tcase_add_loop_test(tc, test_strange_requests_harm_nobody, 0, (int)ARRAY_LEN(strange));
     tcase_add_test(tc, test_long_header_is_no_upgrade);
-    tcase_add_test(tc, test_agent_over_the_cap_is_503);
+    tcase_add_test(tc, test_at_the_cap_hello_decides);
     tcase_add_test(tc, test_who_says_no_hello_takes_no_agents_place);
     tcase_add_test(tc, test_the_oldest_stranger_makes_room);
     tcase_add_test(tc, test_revoked_token_ends_its_session);

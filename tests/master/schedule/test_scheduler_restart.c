@@ -112,6 +112,27 @@ START_TEST(test_a_confirmed_incident_is_not_told_again)
 }
 END_TEST
 
+static enum cause a0_only(unsigned agent, uint64_t check)
+{
+    return agent == 0 ? CAUSE_connect_refused : CAUSE_NONE;
+}
+
+START_TEST(test_a_check_that_is_not_up_stays_in_its_incident)
+{
+    rig.sees = all_down;
+    rig_put_since(1, schedule_every("s", 30000, 2), 1, 1, NULL);
+    rig_pass(2 * MINUTE);
+    rig.sees = a0_only;
+    rig_pass(MINUTE);
+    ck_assert_int_eq(rig_state(1), VERDICT_DEGRADED);
+    restart(5000, schedule_every("s", 30000, 2), (struct wall){1}, NULL);
+    scheduler_loaded(rig.x, rig.now);
+    ck_assert_uint_eq(rig_view(1).incident, 1);
+    rig_pass(5 * MINUTE);
+    ck_assert_uint_eq(rig.did[INCIDENT_DID_RESOLVE], 0);
+}
+END_TEST
+
 START_TEST(test_who_is_down_and_was_not_told_of_is_told_of)
 {
     rig_put_since(1, schedule_every("s", 30000, 2), 1, 10, "shop.example");
@@ -216,7 +237,9 @@ static TCase *fixture(TCase *tc)
     return tc;
 }
 TESTS(starts_, test_ten_minutes_without_a_master_are_one_gap_and_one_run,
-      test_a_confirmed_incident_is_not_told_again, test_who_is_down_and_was_not_told_of_is_told_of,
+      test_a_confirmed_incident_is_not_told_again,
+      test_a_check_that_is_not_up_stays_in_its_incident,
+      test_who_is_down_and_was_not_told_of_is_told_of,
       test_a_run_goes_on_with_the_votes_that_are_known,
       test_a_run_of_which_all_is_known_is_judged_once_and_not_run_again,
       test_one_failure_whose_confirmation_was_lost_is_asked_about_again,

@@ -376,6 +376,7 @@ START_TEST(runs_of_a_check_are_found_newest_first)
     q->tasks_results.n_tasks = 3;
     ck_assert_int_eq(fx_run(q), ERR_NONE);
     ck_assert_uint_eq(q->tasks_results.n, 2);
+    ck_assert_uint_eq(q->tasks_results.looked, 3);
     ck_assert_uint_eq(q->tasks_results.rows[0].task, r->check_runs.tasks[0]);
     ck_assert_str_eq(q->tasks_results.rows[1].agent, "a1");
     ck_assert_ptr_nonnull(strstr(q->tasks_results.rows[1].record, "11.5"));
@@ -536,6 +537,7 @@ START_TEST(no_timings_are_none)
                                           "{\"timings\":{\"total_ms\":-5}}",
                                           "{\"timings\":{\"total_ms\":1e9}}",
                                           "{\"timings\":{\"total_ms\"",
+                                          "{\"timings\":{\"a\":{\"b\":1,\"total_ms\":5}}}",
                                           "{\"timings\":{\"total_ms\":\"7\"}}",
                                           "{\"http\":{\"timings\":{\"total_ms\":7}}}"};
     for (unsigned i = 0; i < ARRAY_LEN(records); i++)

@@ -100,11 +100,12 @@ END_TEST
 
 START_TEST(what_was_journalled_since_is_on_it)
 {
-    struct scheduler_saved in = item(first, 7, 1000000);
+    struct scheduler_saved in[] = {item(first, 7, 1000000), item(first + 2, 50, 1000000)};
     tt_born(1);
-    struct store_entry old[] = {tt_transition(first, 900000, VERDICT_UP, VERDICT_DEGRADED)};
-    tt_journal(old, 1);
-    put_snapshot(&in, 1, 1000000);
+    struct store_entry old[] = {tt_transition(first, 900000, VERDICT_UP, VERDICT_DEGRADED),
+                                tt_gap(first + 2, PLAN_MISS_no_agent, 2, 3, 900000)};
+    tt_journal(old, 2);
+    put_snapshot(in, 2, 1000000);
     struct store_entry since[] = {tt_transition(first, 2000000, VERDICT_UP, VERDICT_DOWN),
                                   tt_gap(first, PLAN_MISS_overloaded, 8, 3, 3000000),
                                   tt_gap(first + 1, PLAN_MISS_no_agent, 1, 2, 3000000),
@@ -128,6 +129,7 @@ START_TEST(what_was_journalled_since_is_on_it)
     ck_assert_int_eq(s->cert_not_after, 1900000000);
     ck_assert_uint_eq(saved(first + 1)->last.seq, 2);
     ck_assert_int_eq(saved(first + 1)->state, VERDICT_UNKNOWN);
+    ck_assert_uint_eq(saved(first + 2)->last.seq, 50); /* an old gap says nothing new */
     fx_check_green();
 }
 END_TEST

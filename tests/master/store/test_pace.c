@@ -47,6 +47,18 @@ START_TEST(what_is_long_ago_is_forgotten)
 }
 END_TEST
 
+START_TEST(one_that_has_not_ended_took_no_less)
+{
+    struct mono none = {0}, at = AT_MS(0);
+    ck_assert_int_eq(pace_told_ms(5, at, none, AT_MS(PACE_MS)), 5);
+    ck_assert_int_eq(pace_told_ms(5, at, none, AT_MS(PACE_MS + 1)), 0);
+    ck_assert_int_eq(pace_told_ms(5, at, AT_MS(10), AT_MS(12)), 5);
+    ck_assert_int_eq(pace_told_ms(5, at, AT_MS(10), AT_MS(1210)), 1200);
+    ck_assert_int_eq(pace_told_ms(5, at, AT_MS(10), AT_MS(60010)), 60000);
+}
+END_TEST
+
 TESTS(pace, nothing_is_not_slow, of_few_the_slowest_counts,
-      of_hundreds_one_in_a_hundred_may_be_slow, what_is_long_ago_is_forgotten)
+      of_hundreds_one_in_a_hundred_may_be_slow, what_is_long_ago_is_forgotten,
+      one_that_has_not_ended_took_no_less)
 CHECK_MAIN("pace", pace)

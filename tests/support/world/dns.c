@@ -357,12 +357,12 @@ static void on_tcp(struct source *s, uint32_t events)
 
 void dns_serve(const char *addr, uint16_t port)
 {
-    int room = 4 << 20;
-    /* TCP first: a free UDP port of the same number is then nearly certain. */
-    tcp.fd = loop_listen(addr, port, SOCK_STREAM, 1024);
-    loop_must(tcp.fd >= 0, "listening for DNS on TCP");
-    udp.fd = loop_listen(addr, loop_port_of(tcp.fd), SOCK_DGRAM, 0);
-    loop_must(udp.fd >= 0, "listening for DNS on UDP");
+    const struct loop_place places[] = {{addr, SOCK_STREAM, 1024, false},
+                                        {addr, SOCK_DGRAM, 0, false}};
+    int room = 4 << 20, fds[2];
+    loop_listen_same(places, 2, port, fds);
+    tcp.fd = fds[0];
+    udp.fd = fds[1];
     setsockopt(udp.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
     tcp.ready = on_tcp;
     udp.ready = on_udp;
@@ -373,10 +373,12 @@ void dns_serve(const char *addr, uint16_t port)
 uint16_t dns_serve_udp_only(const char *addr)
 {
     static struct source lone = {.ready = on_udp};
-    int closed = loop_listen(addr, 0, SOCK_STREAM, -1); /* bound, so that TCP is refused */
-    loop_must(closed >= 0, "binding a port for DNS");
-    lone.fd = loop_listen(addr, loop_port_of(closed), SOCK_DGRAM, 0);
-    loop_must(lone.fd >= 0, "listening for DNS on UDP alone");
+    /* TCP is bound and does not listen: it refuses, and nobody else can take the port. */
+    const struct loop_place places[] = {{addr, SOCK_STREAM, -1, false},
+                                        {addr, SOCK_DGRAM, 0, false}};
+    int fds[2];
+    loop_listen_same(places, 2, 0, fds);
+    lone.fd = fds[1];
     loop_add(&lone, EPOLLIN);
     return loop_port_of(lone.fd);
 }

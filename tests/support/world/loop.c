@@ -15,6 +15,10 @@
 
 enum { LOOP_EVENTS = 256, LOOP_TICK_MS = 5 };
 
+/* Fresh port numbers tried: with half of the range taken at one of the places, all fail once in
+ * 2^64 times. */
+enum { LOOP_PORT_TRIES = 64 };
+
 static int epoll_fd = -1;
 static struct source *delayed;
 static volatile sig_atomic_t stopping;
@@ -24,7 +28,7 @@ void loop_must(bool cond, const char *what)
     if (cond)
         return;
     fprintf(stderr, "target_server: %s: %s\n", what, strerror(errno));
-    exit(1);
+    _exit(1); /* half a line of ports, still in the buffer, would be taken for the whole */
 }
 
 static void on_signal(int sig)
@@ -133,7 +137,8 @@ int loop_listen(const char *addr, uint16_t port, int type, int backlog)
     if (fd < 0)
         return -1;
     int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (type == SOCK_STREAM) /* on UDP it would share the port with whoever asks so, too */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (ss.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     bool ok = bind(fd, (struct sockaddr *)&ss, len) == 0;
@@ -141,7 +146,9 @@ int loop_listen(const char *addr, uint16_t port, int type, int backlog)
         ok = listen(fd, backlog) == 0;
     if (ok)
         return fd;
+    int why = errno;
     close(fd);
+    errno = why;
     return -1;
 }
 
@@ -152,6 +159,41 @@ uint16_t loop_port_of(int fd)
     loop_must(getsockname(fd, (struct sockaddr *)&ss, &len) == 0, "getsockname");
     /* The port stands at the same place for both families. */
     return ntohs(((struct sockaddr_in *)&ss)->sin_port);
+}
+
+/* How many of the places were had, in order; errno says why it is not all. */
+static size_t listen_at_all(const struct loop_place *places, size_t n, uint16_t port, int *fds)
+{
+    for (size_t i = 0; i < n; i++) {
+        fds[i] = loop_listen(places[i].addr, port, places[i].type, places[i].backlog);
+        bool lacks = errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT;
+        if (fds[i] < 0 && !(places[i].may_lack && lacks))
+            return i;
+        if (i == 0)
+            port = loop_port_of(fds[0]);
+    }
+    return n;
+}
+
+void loop_listen_same(const struct loop_place *places, size_t n, uint16_t port, int *fds)
+{
+    char what[128], number[16] = "any";
+    size_t had = 0;
+    for (int tries = port ? 1 : LOOP_PORT_TRIES; tries > 0; tries--) {
+        had = listen_at_all(places, n, port, fds);
+        if (had == n)
+            return;
+        int why = errno;
+        for (size_t i = 0; i < had; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
+        errno = why;
+    }
+    if (port)
+        snprintf(number, sizeof(number), "%u", port);
+    snprintf(what, sizeof(what), "listening on %s, %s port %s, as one of %zu of that number",
+             places[had].addr, places[had].type == SOCK_STREAM ? "TCP" : "UDP", number, n);
+    loop_must(false, what);
 }
 
 void loop_stop(void)

@@ -38,6 +38,22 @@ void loop_later(struct source *s, unsigned delay_ms, void (*due)(struct source *
 int loop_listen(const char *addr, uint16_t port, int type, int backlog);
 uint16_t loop_port_of(int fd);
 
+/* One of several sockets that are to have the same port number. */
+struct loop_place {
+    const char *addr;
+    int type, backlog;
+    bool may_lack; /* this machine need not have such an address */
+};
+enum { LOOP_PLACES = 3 };
+
+/*
+ * Listening sockets at all n places, with one port number, into fds; -1 at one that may lack. With
+ * port 0 a number is looked for that all of them can have: what is free at one place may be taken
+ * at another, by any program's outgoing connection or question. Ends the program when there is
+ * none.
+ */
+void loop_listen_same(const struct loop_place *places, size_t n, uint16_t port, int *fds);
+
 /* Runs until loop_stop(), SIGTERM or SIGINT. */
 void loop_run(void);
 void loop_stop(void);

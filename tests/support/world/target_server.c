@@ -103,18 +103,17 @@ static void report(const char *name, int fd)
 
 static void serve_http(void)
 {
-    int fd = listen_here(http_port, BACKLOG);
-    conn_serve(fd, NULL, routes_do);
-    report("http", fd);
-    int v6 = loop_listen("::1", loop_port_of(fd), SOCK_STREAM, BACKLOG);
-    if (v6 >= 0)
-        conn_serve(v6, NULL, routes_do);
-    if (also) {
-        int more = loop_listen(also, loop_port_of(fd), SOCK_STREAM, BACKLOG);
-        loop_must(more >= 0, also);
-        conn_serve(more, NULL, routes_do);
-    }
-    printf("\"v6\":%s,", v6 >= 0 ? "true" : "false");
+    const struct loop_place places[LOOP_PLACES] = {{"127.0.0.1", SOCK_STREAM, BACKLOG, false},
+                                                   {"::1", SOCK_STREAM, BACKLOG, true},
+                                                   {also, SOCK_STREAM, BACKLOG, false}};
+    size_t n = also ? 3 : 2;
+    int fds[LOOP_PLACES];
+    loop_listen_same(places, n, http_port, fds);
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] >= 0)
+            conn_serve(fds[i], NULL, routes_do);
+    report("http", fds[0]);
+    printf("\"v6\":%s,", fds[1] >= 0 ? "true" : "false");
 }
 
 /* Silent in the handshake, behind a ServerHello of TLS 1.3; and in the middle of a record of the
