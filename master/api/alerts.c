@@ -11,27 +11,6 @@
 
 /* Alert channels: PUT, GET, DELETE /alerts. What of them is secret never leaves (alert.h). */
 
-#ifdef WITHOUT_ALERTS /* the layer is not there: then there are no channels */
-#pragma weak alert_channel_parse
-#pragma weak alert_channel_load
-#pragma weak alert_channel_doc
-#pragma weak alert_channel_put_json
-#pragma weak alert_channel_free
-static bool have_channels(struct http_req *r)
-{
-    if (alert_channel_parse)
-        return true;
-    reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no_alerts",
-                  "this master sends no alerts: their sender does not run");
-    return false;
-}
-#else
-static bool have_channels(struct http_req *r)
-{
-    return true;
-}
-#endif
-
 /* One name, or NULL. */
 static const struct store_channel *find(const struct store_req *s, const char *name)
 {
@@ -81,8 +60,6 @@ static void put_channel(struct json_out *w, const char *name, const char *doc, s
 
 static enum step get_begin(struct http_req *r)
 {
-    if (!have_channels(r))
-        return STEP_DONE;
     if (query_end(&r->query) != ERR_NONE)
         return reply_bad_query(r);
     if (strlen(r->param) > ALERT_NAME_MAX)
@@ -162,7 +139,7 @@ static bool name_is_good(const char *name)
 
 enum step alerts_put_begin(struct http_req *r)
 {
-    if (!have_channels(r) || reply_no_new_work(r))
+    if (reply_no_new_work(r))
         return STEP_DONE;
     struct put *p = mem_zalloc(sizeof(*p));
     p->req = r;
@@ -286,8 +263,6 @@ static void leave(void *req)
 static enum step delete_begin(struct http_req *r)
 {
     if (!r->state) {
-        if (!have_channels(r))
-            return STEP_DONE;
         if (query_end(&r->query) != ERR_NONE)
             return reply_bad_query(r);
         if (!name_is_good(r->param))

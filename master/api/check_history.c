@@ -26,7 +26,7 @@ enum { HISTORY_BEGIN, HISTORY_VIEW, HISTORY_MAIN, HISTORY_PERIOD, HISTORY_LONG, 
 struct history {
     uint64_t check;
     uint32_t from, to; /* hours */
-    bool by_day, known, has_goal;
+    bool by_day, known, has_goal, partial;
     char *schedule, *key; /* NULL: it is gone from its schedule, and its history is left */
     enum verdict_state state;
     struct wall since, now;
@@ -287,6 +287,7 @@ static enum step page(struct http_req *r, const struct history *h)
     for (size_t i = 0; i < h->sum.n; i++)
         put_point(&w, &h->sum.points[i]);
     json_arr_end(&w);
+    json_bool(&w, "partial", h->partial);
     json_u64(&w, "unreadable", h->sum.unreadable);
     json_obj_end(&w);
     return STEP_DONE;
@@ -305,6 +306,7 @@ static enum step take_main(struct http_req *r, struct history *h)
     if (s->history.n == 0 && !h->known)
         return checks_no_such(r);
     history_sum_make(&h->sum, s->history.items, s->history.n, h->by_day);
+    h->partial = s->history.partial;
     if (!h->has_goal)
         return page(r, h);
     uint32_t to = end_hour(h);

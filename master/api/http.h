@@ -87,8 +87,9 @@ struct api {
     atomic_bool stopping;    /* waits end early */
     atomic_bool cut, inside; /* no handler may start; one is running */
     atomic_uint active, suspended,
-        tallies;         /* tallies: uploads, and what of gone ones the store still holds */
-    atomic_uint streams; /* of events */
+        tallies;             /* tallies: uploads, and what of gone ones the store still holds */
+    atomic_uint streams;     /* of events */
+    atomic_uint definitions; /* answers under way with all targets of a schedule */
     struct guard guard;
     pthread_mutex_t lock;
     struct list room;       /* requests that wait for room in the store's writer */

@@ -13,7 +13,6 @@
 #define DELIVERIES_MAX     200 /* of one incident: ten of each of the channels that a schedule has */
 #define ACK_BODY_MAX       4096
 #define STATE_ANY          (-1)
-#define STATE_CURRENT      (-2) /* as store.h has them */
 
 static bool take_id(struct http_req *r, uint64_t *id)
 {
@@ -47,7 +46,7 @@ static int take_state(struct query *q)
     if (!word)
         return STATE_ANY;
     if (strcmp(word, "current") == 0)
-        return STATE_CURRENT;
+        return STORE_INCIDENTS_NOT_ENDED;
     for (int s = 0; s < INCIDENT_STATES; s++)
         if (strcmp(incident_state_word((enum incident_state)s), word) == 0)
             return s;

@@ -47,6 +47,8 @@ void metrics_put_schedules(struct strbuf *b, struct scheduler_stats *s)
         COUNTER("schedule_runs_total", "Slots that were run", s->runs),
         COUNTER("schedule_confirms_total", "Further tries that were to confirm a failure",
                 s->confirms),
+        COUNTER("schedule_runs_lost_total", "Runs given up, because what ends them never came",
+                s->lost),
         COUNTER("check_transitions_total", "Changes of the state of a check", s->transitions),
         COUNTER("incidents_opened_total", "Incidents opened", s->incidents_opened),
     };

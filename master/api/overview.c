@@ -14,8 +14,8 @@
  *
  * In slices of SLICE checks: the scheduler names them with their states, the store has their days,
  * both in the order of ids, and a merge of the two is written. Between slices the thread serves
- * others: 10,000 checks over 7 days are 70,000 heads of rollups, 26 ms in all, and 90 days a third of
- * a second, which nobody else should wait for in one piece.
+ * others: 10,000 checks over 7 days are 70,000 heads of rollups, 26 ms in all, and 90 days a third
+ * of a second, which nobody else should wait for in one piece.
  */
 #define SLICE         500
 #define LIMIT_DEFAULT 1000

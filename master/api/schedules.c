@@ -11,6 +11,7 @@
 #define LIST_LIMIT_DEFAULT 100
 #define LIST_LIMIT_MAX     500
 #define TARGETS_ONCE       200 /* formatted at a time: 2 ms of the thread */
+#define TARGETS_READS_MAX  4   /* each holds up to 64 MiB until its client has read it all */
 #define TARGETS_TEXT_MAX   (TARGETS_ONCE * (SPEC_MAX_BYTES + 64u))
 
 /* ---- what the handlers share */
@@ -152,7 +153,8 @@ enum { GET_BEGIN, GET_ROW, GET_VIEW };
 
 /* A definition may have 100,000 targets, each with options: they go out some at a time. */
 struct get_state {
-    bool targets;
+    struct http_req *req;
+    bool targets, counted;
     size_t next; /* target */
     struct strbuf out;
     size_t off;
@@ -161,13 +163,29 @@ struct get_state {
 static void get_free(void *state)
 {
     struct get_state *g = state;
+    if (g->counted)
+        atomic_fetch_sub(&g->req->api->definitions, 1);
     strbuf_fini(&g->out);
     free(g);
+}
+
+static enum step count_read(struct http_req *r, struct get_state *g)
+{
+    if (!g->targets)
+        return STEP_MORE;
+    if (atomic_load(&r->api->definitions) >= TARGETS_READS_MAX)
+        return reply_problem(r, MHD_HTTP_TOO_MANY_REQUESTS, "busy",
+                             "%d definitions with their targets are being read; try again",
+                             TARGETS_READS_MAX);
+    atomic_fetch_add(&r->api->definitions, 1);
+    g->counted = true;
+    return STEP_MORE;
 }
 
 static enum step get_begin(struct http_req *r)
 {
     struct get_state *g = mem_zalloc(sizeof(*g));
+    g->req = r;
     strbuf_init(&g->out, TARGETS_TEXT_MAX);
     r->state = g;
     r->state_free = get_free;
@@ -176,6 +194,8 @@ static enum step get_begin(struct http_req *r)
         return reply_bad_query(r);
     if (!schedules_name_fits(r))
         return schedules_no_such(r);
+    if (count_read(r, g) == STEP_DONE)
+        return STEP_DONE;
     struct store_req *s = http_store_req(r, STORE_SCHEDULE_GET);
     snprintf(s->schedule_get.name, sizeof(s->schedule_get.name), "%.*s", SCHEDULE_NAME_MAX,
              r->param);

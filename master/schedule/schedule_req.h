@@ -28,7 +28,7 @@ struct schedule_req {
     void *arg;
     uint64_t id;
     bool pause;
-    struct schedule *schedule; /* PUT: taken */
+    struct schedule *schedule; /* PUT: taken, and then NULL here */
     void *put; /* PUT: struct store_put of the store after its commit, borrowed until done */
     uint64_t incident;
     char who[INCIDENT_WHO_MAX], note[INCIDENT_NOTE_MAX];

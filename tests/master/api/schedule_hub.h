@@ -84,9 +84,14 @@ static inline void sk_check_list(struct schedule_req *q)
     }
 }
 
+static inline bool sk_changes(const struct schedule_req *q)
+{
+    return q->op == SREQ_PUT || q->op == SREQ_REMOVE || q->op == SREQ_PAUSE;
+}
+
 static inline void sk_serve(struct schedule_req *q)
 {
-    bool change = q->op == SREQ_PUT || q->op == SREQ_REMOVE || q->op == SREQ_PAUSE;
+    bool change = sk_changes(q);
     PTOK(pthread_mutex_lock(&sk.lock));
     unsigned slow_ms = change ? sk.slow_ms : 0;
     if (change) {
@@ -107,6 +112,8 @@ static inline void sk_serve(struct schedule_req *q)
     }
     PTOK(pthread_mutex_unlock(&sk.lock));
     usleep(slow_ms * 1000);
+    if (change)
+        atomic_fetch_sub(&sk.changing, 1);
     q->done(q);
 }
 
@@ -128,10 +135,13 @@ static enum err sk_ask(void *arg, struct schedule_req *q)
         atomic_fetch_sub(&sk.full, 1);
         return ERR_FULL;
     }
+    unsigned n = sk_changes(q) ? atomic_fetch_add(&sk.changing, 1) + 1 : 0;
+    if (n > atomic_load(&sk.changing_most))
+        atomic_store(&sk.changing_most, n);
     return mailbox_post(arg, &q->letter);
 }
 
-/* ---- the sender of alerts, and its channels: of what alert.h says the least that can be held */
+/* ---- the sender of alerts */
 
 static enum err sk_test_alert(void *arg, struct alert_test *t)
 {
@@ -141,56 +151,6 @@ static enum err sk_test_alert(void *arg, struct alert_test *t)
     snprintf(t->error, sizeof(t->error), "the service said no");
     t->done(t);
     return ERR_NONE;
-}
-
-struct alert_channel {
-    char *doc;
-};
-
-enum err alert_channel_parse(const char *name, const struct json_node *obj, const char *old_doc,
-                             struct alert_channel **out, char why[ALERT_WHY_MAX])
-{
-    struct json_cur c;
-    char doc[200];
-    json_cur_init(&c, obj);
-    const char *kind = json_get_str(&c, "kind", 20, ""),
-               *secret = json_get_str(&c, "secret", 60, "");
-    if (json_cur_end(&c) != ERR_NONE || strcmp(kind, "webhook") != 0) {
-        snprintf(why, ALERT_WHY_MAX, "'kind' must be webhook");
-        return ERR_INVALID;
-    }
-    bool keep = old_doc && strcmp(secret, "(set)") == 0;
-    snprintf(doc, sizeof(doc), "{\"kind\":\"webhook\",\"secret\":\"%s\"}", secret);
-    *out = mem_zalloc(sizeof(**out));
-    (*out)->doc = mem_strdup(keep ? old_doc : doc);
-    return ERR_NONE;
-}
-
-enum err alert_channel_load(const char *name, const char *doc, struct alert_channel **out,
-                            char why[ALERT_WHY_MAX])
-{
-    *out = mem_zalloc(sizeof(**out));
-    (*out)->doc = mem_strdup(doc);
-    return ERR_NONE;
-}
-
-void alert_channel_free(struct alert_channel **cp)
-{
-    if (!*cp)
-        return;
-    free((*cp)->doc);
-    free(*cp);
-    *cp = NULL;
-}
-
-const char *alert_channel_doc(const struct alert_channel *c)
-{
-    return c->doc;
-}
-
-void alert_channel_put_json(const struct alert_channel *c, struct strbuf *out)
-{
-    strbuf_puts(out, "{\"kind\":\"webhook\",\"secret\":\"(set)\"}");
 }
 
 /* ---- start and stop */

@@ -64,8 +64,9 @@ static struct {
     pthread_t thread;
     struct fk_told log[FK_LOG];
     unsigned n_log;
-    unsigned slow_ms; /* for each change */
-    atomic_uint full; /* so many posts are refused */
+    unsigned slow_ms;                    /* for each change */
+    atomic_uint full;                    /* so many posts are refused */
+    atomic_uint changing, changing_most; /* changes posted and not answered */
     struct fk_check checks[FK_CHECKS];
     size_t n_checks;
     bool has_goal;

@@ -279,6 +279,7 @@ START_TEST(test_an_overview_tells_each_check_once_whatever_the_slices)
     fk.overview_page = 170;
     a = get("/api/v1/overview?limit=10000");
     ck_assert_uint_eq(count_ids(&a), 1302);
+    ck_assert(!has(&a, "\"uptime\":null"));
     answer_free(&a);
     a = get("/api/v1/overview?limit=800&schedule=big");
     ck_assert_uint_eq(count_ids(&a), 800);

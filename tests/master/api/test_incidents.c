@@ -73,7 +73,7 @@ START_TEST(test_one_incident_is_told_with_its_deliveries)
     expect(get("/api/v1/incidents/x"), 404, "no_such_incident");
     expect(get("/api/v1/deliveries?state=delivered"), 200, "{\"deliveries\":[{\"id\":\"7\"");
     expect(get("/api/v1/deliveries?channel=ops"), 200, "{\"deliveries\":[{\"id\":\"8\"");
-    expect(get("/api/v1/deliveries?state=gone"), 400, "pending, delivered or failed");
+    expect(get("/api/v1/deliveries?state=gone"), 400, "pending, delivered, failed or skipped");
     schedule_world_stop();
 }
 END_TEST
@@ -105,7 +105,7 @@ START_TEST(test_an_acknowledgement_carries_its_author_and_note)
 }
 END_TEST
 
-#define HOOK(secret) "{\"kind\":\"webhook\",\"secret\":\"" secret "\"}"
+#define HOOK(secret) "{\"kind\":\"webhook\",\"url\":\"https://h.test/\",\"secret\":\"" secret "\"}"
 
 START_TEST(test_a_channels_secret_is_kept_and_never_shown)
 {
@@ -116,10 +116,10 @@ START_TEST(test_a_channels_secret_is_kept_and_never_shown)
     ck_assert(!has(&a, "hush"));
     answer_free(&a);
     expect(put("/api/v1/alerts/ops", HOOK("(set)")), 200, NULL);
-    ck_assert_str_eq(fk.channels[0].doc, HOOK("hush"));
+    ck_assert_ptr_nonnull(strstr(fk.channels[0].doc, "\"secret\":\"hush\""));
     expect(get("/api/v1/alerts"), 200,
-           "{\"alerts\":[{\"name\":\"ops\",\"definition\":" HOOK("(set)"));
-    expect(get("/api/v1/alerts/ops"), 200, "\"definition\":" HOOK("(set)"));
+           "{\"alerts\":[{\"name\":\"ops\",\"definition\":{\"name\":\"ops\",\"kind\":\"webhook\"");
+    expect(get("/api/v1/alerts/ops"), 200, "\"secret\":\"(set)\"");
     expect(get("/api/v1/alerts/dev"), 404, "no_such_channel");
     expect(put("/api/v1/alerts/a%20b", HOOK("x")), 422, "invalid_channel");
     expect(put("/api/v1/alerts/ops", "{\"kind\":\"pigeon\"}"), 422, "invalid_channel");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/master/api/schedule_world.h"
 #include "common/random.h"
+#include "master/api/http.h"
 #include <semaphore.h>
 #include <zlib.h>
 
@@ -104,7 +105,8 @@ START_TEST(test_an_alert_channel_that_is_not_there_is_refused)
     static const char body[] =
         "{\"every\":\"30s\",\"alerts\":[\"ops\"],\"targets\":[\"http://a.test/\"]}";
     expect(put(SHOP, body), 422, "\"field\":\"alerts[0]\"");
-    expect(put("/api/v1/alerts/ops", "{\"kind\":\"webhook\",\"secret\":\"x\"}"), 201, NULL);
+    expect(put("/api/v1/alerts/ops", "{\"kind\":\"webhook\",\"url\":\"https://h.test/\"}"), 201,
+           NULL);
     expect(put(SHOP, body), 201, NULL);
     schedule_world_stop();
 }
@@ -209,6 +211,7 @@ START_TEST(test_changes_reach_the_scheduler_in_the_order_of_their_commits)
     ck_assert_uint_eq(sk.n_log, N);
     for (unsigned i = 0; i < N; i++)
         ck_assert_uint_eq(sk.log[i].version, i + 1);
+    ck_assert_uint_eq(sk.changing_most, 1);
     sk.slow_ms = 0;
     schedule_world_stop();
 }
@@ -345,6 +348,24 @@ START_TEST(test_of_large_bodies_one_is_read_at_a_time)
 }
 END_TEST
 
+/* As if so many clients were slow to read theirs. */
+START_TEST(test_few_definitions_are_read_at_once_with_all_their_targets)
+{
+    schedule_world_start();
+    expect(put(SHOP, two), 201, NULL);
+    atomic_store(&w.api->definitions, 3);
+    expect(get(SHOP "?targets=1"), 200, "\"http://b.test/\"");
+    for (int tries = 0; atomic_load(&w.api->definitions) != 3; tries++) {
+        ck_assert_int_lt(tries, 500);
+        usleep(10000);
+    }
+    atomic_store(&w.api->definitions, 4);
+    expect(get(SHOP "?targets=1"), 429, "4 definitions");
+    expect(get(SHOP), 200, NULL);
+    schedule_world_stop();
+}
+END_TEST
+
 START_TEST(test_a_master_without_a_scheduler_says_so)
 {
     world_start();
@@ -437,6 +458,7 @@ TESTS(large_ones, test_a_large_definition_is_taken_plain_and_as_gzip,
 TESTS(order, test_changes_reach_the_scheduler_in_the_order_of_their_commits,
       test_what_is_committed_takes_effect_when_the_scheduler_is_full_at_first)
 TESTS(reads, test_secrets_of_targets_are_never_shown,
+      test_few_definitions_are_read_at_once_with_all_their_targets,
       test_the_list_joins_what_is_stored_with_what_the_scheduler_knows,
       test_pause_resume_and_delete_are_stored_then_told,
       test_a_lane_is_read_as_a_batch_and_changed_by_its_schedules_alone,
