@@ -230,6 +230,7 @@ static void join(void)
     struct strbuf b;
     strbuf_init(&b, LINE_MAX_BYTES);
     agent = core_session_open(core, NULL, "127.0.0.1", now);
+    ck_assert(core_session_may_speak(core, agent, now));
     msg_put_hello(&b, &h);
     say(&b);
     msg_put_inflight_end(&b);

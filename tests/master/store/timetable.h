@@ -96,7 +96,7 @@ static FIXTURE_UNUSED void tt_lane(unsigned num, uint64_t check, unsigned checks
            num, num, first_us, first_us, end, n, n - bad, bad, n, n);
     tt_sql("INSERT INTO tasks(task, host, spec, run_check, run_seq, run_at) WITH RECURSIVE c(i) AS "
            "(SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i + 1 < %u) SELECT (%u << 32) + i, 1, "
-           "'{}', %llu + i %% %u, 1 + i / %u, %lld + i / %u * 60000000 + i %% %u FROM c",
+           "'', %llu + i %% %u, 1 + i / %u, %lld + i / %u * 60000000 + i %% %u FROM c",
            n, num, check, checks, checks, first_us, checks, checks);
     tt_sql("INSERT INTO results(task, seq, batch, attempt, outcome, agent, cause, record) "
            "SELECT task, (task & 4294967295) + 1, %u, 1, %s, 'a1', %s, "
