@@ -10,6 +10,7 @@ from remote import fleet, mend, nft, reset, slow_batch
 from test_kill import can_reset
 
 HEARTBEAT_S = 5
+BACKOFF_CAP_S = 30  # of an agent that holds nothing any more
 DELAY_MAX_S = 5  # of a heartbeat on any path: DESIGN 4, "a slow link carries its heartbeat in time"
 NETWORKS_FAULT = ("heartbeat_missed", "master_silent", "connection_closed", "connection_reset", "connection_timeout", "unreachable")
 
@@ -237,7 +238,7 @@ def flapping(w, total, seconds):
                 time.sleep(2)  # the fault itself
             lasted = time.monotonic() - began
             for name in flappers:
-                w.wait_agent(name)
+                w.wait_for(lambda name=name: w.api.agent(name)["state"] == "alive", BACKOFF_CAP_S + 10, f"{name} is back")
             results = finish(w, batch, total, 60)
         watch.never_in_doubt()
         seen = dict(zip(flappers, connects(w)))
