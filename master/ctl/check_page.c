@@ -94,7 +94,9 @@ static void put_goal(struct strbuf *out, const struct json_node *history)
         put_budget(out, json_node_num(left));
     for (const struct json_node *b = node_first(history, "goal.burn"); b; b = json_next(b))
         if (node_true(b, "burns"))
-            fact_printf(out, "", "it burns %.1f times as fast as it may", node_num(b, "rate", 0));
+            fact_printf(out, "", "over the last %s it burns %.1f times as fast as it may",
+                        node_str(b, "long") ? node_str(b, "long") : "hours",
+                        node_num(b, "rate", 0));
 }
 
 static void put_history(struct strbuf *out, const struct json_node *history,

@@ -311,7 +311,7 @@ def test_check_page_and_overview(w, script, sonde):
     script.answers["GET/checks/7/history"] = {
         "from": "2026-11-21T00:00:00.000000Z", "to": "2026-11-28T00:00:00.000000Z", "uptime": 0.99712, "availability": 0.99712,
         "goal": {"availability": 99.95, "availability_of_period": 0.99712, "budget_left": -0.25,
-                 "burn": [{"rate": 15.0, "burns": True}, {"rate": 2.0, "burns": False}]},
+                 "burn": [{"long": "1h", "rate": 15.0, "burns": True}, {"rate": 2.0, "burns": False}]},
         "runs": {"ok": 20000, "failed": 58}, "missed": {"overloaded": 3},
         "latency_ms": {"total": {"p50": 11.0, "p90": 20.0, "p95": 31.0, "p99": 90.0, "min": 9.0, "max": 120.0, "mean": 13.0}},
         "series": [day(0), day(86400000), day(86000000, 0, 400000), day(40000000, 0, 46400000)]}
