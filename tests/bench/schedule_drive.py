@@ -46,9 +46,10 @@ def main():
     p.add_argument("--data", required=True)
     o = p.parse_args()
     with open(o.token_file, encoding="ascii") as f:
-        api = Api(o.port, f.read().strip())
+        token = f.read().strip()
 
     def call(method, path, body=None):
+        api = Api(o.port, token)  # an idle connection is closed in the minutes between
         api.conn.request(method, path, body=body, headers={**api.headers, "Content-Type": "application/json"})
         r = api.conn.getresponse()
         data = r.read()
