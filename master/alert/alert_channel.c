@@ -14,6 +14,7 @@
 #define SECRET_MAX          512
 #define CHANNEL_HEADERS_MAX 16
 #define HEADER_MAX          1024
+#define HEADER_NAME_MAX     256
 #define TO_MAX              32
 #define ADDRESS_MAX         254 /* RFC 5321 §4.5.3.1.3, without the brackets */
 #define TEMPLATE_MAX        (16u * 1024)
@@ -200,7 +201,7 @@ static void put_pairs(struct reading *r, const struct field *f, const struct jso
     json_key(&r->out, f->name);
     json_obj_begin(&r->out);
     for (const struct json_node *x = json_first(n); x; x = json_next(x)) {
-        if (!is_token(json_node_key(x)))
+        if (!is_token(json_node_key(x)) || strlen(json_node_key(x)) > HEADER_NAME_MAX)
             json_cur_fail(&r->cur, "'%.40s' in '%s' is no name of a header", json_node_key(x),
                           f->name);
         put_text(r, f, json_node_key(x), x, alert_member(old, json_node_key(x)));
