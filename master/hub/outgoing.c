@@ -335,10 +335,15 @@ static void give(struct outgoing *o, const struct store_run *run, struct mono no
     o->n_runs--;
 }
 
-/* One of its lanes takes no more: they go first once it is open anew. */
+/* One of its lanes takes no more: they go first once it is open anew, in their order. */
 static void on_refused(struct outgoing *o, struct store_req *q)
 {
-    struct stage *s = stage_new();
+    struct stage *s = stage_first(o);
+    if (!s->again) {
+        s = stage_new();
+        s->again = true;
+        list_push_front(&o->stages, &s->node);
+    }
     LOG(LOG_WARN, "hub", "runs_not_stored", LERR("err", q->err), LS("why", q->why));
     for (unsigned i = 0; i < q->runs.n; i++) {
         struct pending *p = q->runs.items[i].arg;
@@ -346,7 +351,6 @@ static void on_refused(struct outgoing *o, struct store_req *q)
         list_remove(&o->sent, &p->node);
         list_push_back(&s->runs, &p->node);
     }
-    list_push_front(&o->stages, &s->node);
 }
 
 static void on_journal(struct outgoing *o, struct store_req *q)

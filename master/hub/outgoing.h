@@ -24,6 +24,7 @@
 struct stage {
     struct list_node node;
     struct list notes, runs;
+    bool again;                /* of runs that their lanes did not take */
     struct idmap gaps, checks; /* by check: its gap among notes; its run */
 };
 struct outgoing {
