@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
 #include "common/require.h"
+#include "common/utf8.h"
 #include "master/alert/alert_impl.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,14 @@ static const struct field fields[] = {
     {"ca", FIELD_TEXT, ALL, 0, 0, 0, CA_MAX, NULL},
     {"timeout_ms", FIELD_INT, ALL, 0, 0, 1000, 30000, NULL},
 };
+
+void alert_say(char why[ALERT_WHY_MAX], const char *before, const char *text)
+{
+    int n = snprintf(why, ALERT_WHY_MAX, "%.*s", ALERT_WHY_MAX / 2, before);
+    char *clean = utf8_sanitized(text, strlen(text), ALERT_WHY_MAX - 1 - (size_t)n);
+    snprintf(why + n, ALERT_WHY_MAX - (size_t)n, "%s", clean);
+    free(clean);
+}
 
 /* ---- one text */
 
@@ -314,7 +323,7 @@ enum err alert_channel_parse(const char *name, const struct json_node *obj, cons
     enum err e = read_all(&r, &kind);
     json_free(&old);
     if (e) {
-        snprintf(why, ALERT_WHY_MAX, "%s", r.cur.problem);
+        alert_say(why, "", r.cur.problem); /* what it quotes may be cut */
         strbuf_fini(&doc);
         return ERR_INVALID;
     }

@@ -24,6 +24,7 @@
 #define BASE64_SHA_MAX      (4 * ((SHA256_BYTES + 2) / 3) + 1)
 #define MESSAGE_HEADERS_MAX 24
 #define HEADER_LINE_MAX     2048
+#define SAYS_MAX            96 /* of an answer: its code, and few words */
 
 struct render {
     const struct alert_channel *c;
@@ -502,9 +503,11 @@ static bool refused_in_body(const struct alert_channel *c, const struct json_nod
             json_node_num(code) == 0)
             continue;
         const struct json_node *text = alert_member(answer, says[i].text);
-        snprintf(why, ALERT_WHY_MAX, "it answered %s %.0f: %.200s", says[i].code,
-                 json_node_num(code),
-                 text != NULL && json_type(text) == JSON_STRING ? json_node_str(text) : "");
+        char before[SAYS_MAX];
+        snprintf(before, sizeof(before), "it answered %s %.0f: ", says[i].code,
+                 json_node_num(code));
+        alert_say(why, before,
+                  text != NULL && json_type(text) == JSON_STRING ? json_node_str(text) : "");
         return true;
     }
     return false;
