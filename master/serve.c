@@ -237,8 +237,9 @@ static void take_down(struct master *m)
     relay_api(&m->relay, NULL);
     api_destroy(&m->api);
     relay_settle(&m->relay, m->hub);
-    sender_destroy(&m->sender);
+    sender_stop(m->sender);
     store_close(&m->store);
+    sender_destroy(&m->sender);
     hub_destroy(&m->hub);
     dev_stop(&m->dev);
 }

@@ -65,7 +65,8 @@ struct alert_message {
     char *from, **to; /* email */
     unsigned n_to;
 };
-/* now: for signatures that hold the time. dedup: the key by which the service deduplicates. */
+/* now: for signatures that hold the time. dedup: of this message, the same at each try; what makes
+ * one thread of all that is told of an incident is made of the incident. */
 MUST_USE enum err alert_render(const struct alert_channel *c, const char *facts, const char *dedup,
                                struct wall now, struct alert_message *out, char why[ALERT_WHY_MAX]);
 void alert_message_fini(struct alert_message *m);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
 #include "common/require.h"
+#include "common/utf8.h"
 #include "master/alert/alert_impl.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #define SECRET_MAX          512
 #define CHANNEL_HEADERS_MAX 16
 #define HEADER_MAX          1024
+#define HEADER_NAME_MAX     256
 #define TO_MAX              32
 #define ADDRESS_MAX         254 /* RFC 5321 §4.5.3.1.3, without the brackets */
 #define TEMPLATE_MAX        (16u * 1024)
@@ -60,6 +62,14 @@ static const struct field fields[] = {
     {"ca", FIELD_TEXT, ALL, 0, 0, 0, CA_MAX, NULL},
     {"timeout_ms", FIELD_INT, ALL, 0, 0, 1000, 30000, NULL},
 };
+
+void alert_say(char why[ALERT_WHY_MAX], const char *before, const char *text)
+{
+    int n = snprintf(why, ALERT_WHY_MAX, "%.*s", ALERT_WHY_MAX / 2, before);
+    char *clean = utf8_sanitized(text, strlen(text), ALERT_WHY_MAX - 1 - (size_t)n);
+    snprintf(why + n, ALERT_WHY_MAX - (size_t)n, "%s", clean);
+    free(clean);
+}
 
 /* ---- one text */
 
@@ -200,7 +210,7 @@ static void put_pairs(struct reading *r, const struct field *f, const struct jso
     json_key(&r->out, f->name);
     json_obj_begin(&r->out);
     for (const struct json_node *x = json_first(n); x; x = json_next(x)) {
-        if (!is_token(json_node_key(x)))
+        if (!is_token(json_node_key(x)) || strlen(json_node_key(x)) > HEADER_NAME_MAX)
             json_cur_fail(&r->cur, "'%.40s' in '%s' is no name of a header", json_node_key(x),
                           f->name);
         put_text(r, f, json_node_key(x), x, alert_member(old, json_node_key(x)));
@@ -313,7 +323,7 @@ enum err alert_channel_parse(const char *name, const struct json_node *obj, cons
     enum err e = read_all(&r, &kind);
     json_free(&old);
     if (e) {
-        snprintf(why, ALERT_WHY_MAX, "%s", r.cur.problem);
+        alert_say(why, "", r.cur.problem); /* what it quotes may be cut */
         strbuf_fini(&doc);
         return ERR_INVALID;
     }

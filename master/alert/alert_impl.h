@@ -32,6 +32,9 @@ struct alert_channel {
 const struct json_node *alert_field(const struct alert_channel *c, const char *name);
 const char *alert_text(const struct alert_channel *c, const char *name);
 
+/* A sentence of ours and what others say, of which as much as there is room for, as valid UTF-8. */
+void alert_say(char why[ALERT_WHY_MAX], const char *before, const char *text);
+
 /* The member of an object, NULL when absent. */
 const struct json_node *alert_member(const struct json_node *obj, const char *name);
 

@@ -24,6 +24,7 @@
 #define BASE64_SHA_MAX      (4 * ((SHA256_BYTES + 2) / 3) + 1)
 #define MESSAGE_HEADERS_MAX 24
 #define HEADER_LINE_MAX     2048
+#define SAYS_MAX            96 /* of an answer: its code, and few words */
 
 struct render {
     const struct alert_channel *c;
@@ -55,6 +56,17 @@ static bool is_over(const struct render *r)
     char event[ALERT_FACT_MAX];
     fact(r, "event", event);
     return strcmp(event, "resolved") == 0 || strcmp(event, "withdrawn") == 0;
+}
+
+/* By which a service takes all that is told of one incident for one. */
+static void thread_key(const struct render *r, char out[ALERT_FACT_MAX])
+{
+    char incident[ALERT_FACT_MAX];
+    fact(r, "incident", incident);
+    if (incident[0] != '\0')
+        snprintf(out, ALERT_FACT_MAX, "incident %.32s", incident);
+    else
+        snprintf(out, ALERT_FACT_MAX, "%s", r->dedup);
 }
 
 static void sign(const char *key, size_t key_len, const char *text, char out[BASE64_SHA_MAX])
@@ -234,13 +246,14 @@ static const char *pagerduty_action(const struct render *r)
 
 static void put_pagerduty(struct render *r)
 {
-    char event[ALERT_FACT_MAX], host[ALERT_FACT_MAX];
+    char event[ALERT_FACT_MAX], host[ALERT_FACT_MAX], key[ALERT_FACT_MAX];
+    thread_key(r, key);
     fact(r, "event", event);
     fact(r, "host", host);
     json_obj_begin(&r->w);
     json_str(&r->w, "routing_key", alert_text(r->c, "routing_key"));
     json_str(&r->w, "event_action", pagerduty_action(r));
-    json_str(&r->w, "dedup_key", r->dedup);
+    json_str(&r->w, "dedup_key", key);
     json_key(&r->w, "payload");
     json_obj_begin(&r->w);
     put_fact(r, "summary", "title");
@@ -259,7 +272,8 @@ static void put_pagerduty(struct render *r)
 
 static void put_alertmanager(struct render *r)
 {
-    char event[ALERT_FACT_MAX], at[WALL_TEXT_MAX];
+    char event[ALERT_FACT_MAX], key[ALERT_FACT_MAX], at[WALL_TEXT_MAX];
+    thread_key(r, key);
     fact(r, "event", event);
     json_arr_begin(&r->w);
     json_obj_begin(&r->w);
@@ -271,7 +285,7 @@ static void put_alertmanager(struct render *r)
                                                : "SondeDown");
     put_fact(r, "host", "host");
     put_fact(r, "schedule", "schedule");
-    json_str(&r->w, "sonde", r->dedup); /* what makes it one alert, from its begin to its end */
+    json_str(&r->w, "sonde", key); /* what makes it one alert, from its begin to its end */
     json_obj_end(&r->w);
     json_key(&r->w, "annotations");
     json_obj_begin(&r->w);
@@ -363,6 +377,7 @@ static void put_email(struct render *r)
 {
     struct strbuf *b = &r->out->body, words;
     char title[ALERT_FACT_MAX], text[ALERT_FACT_MAX], event[ALERT_FACT_MAX];
+    char key[ALERT_FACT_MAX];
     uint8_t id[SHA256_BYTES];
     char hex[SHA256_HEX_MAX];
     fact(r, "title", title);
@@ -380,7 +395,8 @@ static void put_email(struct render *r)
     hex_encode(id, sizeof(id), hex);
     const char *at = strchr(r->out->from, '@');
     strbuf_printf(b, "Message-ID: <%.32s.%s%s>\r\n", hex, event, at);
-    sha256(r->dedup, strlen(r->dedup), id);
+    thread_key(r, key);
+    sha256(key, strlen(key), id);
     hex_encode(id, sizeof(id), hex);
     strbuf_printf(b, "References: <%.32s%s>\r\n", hex, at); /* one thread for one incident */
     strbuf_puts(b, "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -397,6 +413,8 @@ static void put_headers(struct render *r)
 {
     const struct json_node *headers = alert_field(r->c, "headers");
     add_header(r->out, "Content-Type", "application/json; charset=utf-8");
+    if (r->c->kind == ALERT_webhook) /* what arrives twice is seen to be one */
+        add_header(r->out, "X-Sonde-Delivery", r->dedup);
     for (const struct json_node *n = headers ? json_first(headers) : NULL; n; n = json_next(n))
         add_header(r->out, json_node_key(n), json_node_str(n));
 }
@@ -485,9 +503,11 @@ static bool refused_in_body(const struct alert_channel *c, const struct json_nod
             json_node_num(code) == 0)
             continue;
         const struct json_node *text = alert_member(answer, says[i].text);
-        snprintf(why, ALERT_WHY_MAX, "it answered %s %.0f: %.200s", says[i].code,
-                 json_node_num(code),
-                 text != NULL && json_type(text) == JSON_STRING ? json_node_str(text) : "");
+        char before[SAYS_MAX];
+        snprintf(before, sizeof(before), "it answered %s %.0f: ", says[i].code,
+                 json_node_num(code));
+        alert_say(why, before,
+                  text != NULL && json_type(text) == JSON_STRING ? json_node_str(text) : "");
         return true;
     }
     return false;

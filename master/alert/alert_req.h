@@ -18,9 +18,9 @@ struct alert_test {
     struct letter letter;
     void (*done)(struct alert_test *t);
     void *arg;
-    char name[ALERT_NAME_MAX + 1]; /* of the channel */
-    char dedup[ALERT_NAME_MAX + 1];
-    int64_t wait_ms; /* at most ALERT_TEST_WAIT_MS */
+    char name[ALERT_NAME_MAX + 1];  /* of the channel */
+    char dedup[ALERT_NAME_MAX + 1]; /* the beginning of its key; "" = "test" */
+    int64_t wait_ms;                /* at most ALERT_TEST_WAIT_MS */
     /* out */
     bool found;     /* false: there is no such channel, and nothing else is said */
     bool delivered; /* the service has taken it */

@@ -1,50 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-#include "master/alert/sender.h"
-#include <pthread.h>
+#include "master/alert/sender_impl.h"
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/random.h"
 #include "common/require.h"
-#include "master/alert/transfer.h"
 
-#define BACK_MAX     4096
-#define RETRY_BASE_S 2
+#define BACK_MAX     4096 /* told in the mailbox's figures; answers pass it */
 #define WAIT_MAX_MS  1000
-#define TESTED_TEXT  "it was a test, and the master stopped before its answer came"
+#define TELL_TURNS   8 /* what the store took no word of is told anew so often */
+#define STOP_LOOK_MS 50
 
 /*
  * A look at the queue: channels are read anew, then what is due. One at a time.
  *
- *      poked, or it is time ──► CHANNELS ──► DUE ──► (jobs)
+ *      poked, or it is time ──► CHANNELS ──► DUE of all ──► (jobs)
+ *                                              │ more are due than were looked at
+ *                                              ▼
+ *                               DUE of each channel that could do more
+ *
+ * So a channel that is slow, with many deliveries before it, does not hold up the others.
  */
-struct job {
-    struct list_node node;
-    struct sender *sender;
-    struct store_delivery d;
-    struct alert_channel *channel; /* as it was at the look */
-    struct transfer transfer;
-    bool running, told; /* told: its end is on its way to the store */
-    struct mono began;
-    struct alert_test *test; /* NULL: a real one */
-};
-
-struct sender {
-    struct store *store;
-    pthread_t thread;
-    CURLM *multi;
-    struct mailbox *tests, *answers;
-    _Atomic bool poked, stopping;
-    bool looking, again; /* again: poked during a look */
-    struct mono look_at;
-    struct alert_channel *channels[ALERT_CHANNELS_MAX];
-    unsigned n_channels;
-    struct list jobs;      /* all that are not in the store as they are now */
-    struct list test_wait; /* tests that wait for the channels */
-    unsigned asked;        /* store requests under way */
-    struct sender_stats stats;
-};
 
 static void wake(void *arg)
 {
@@ -60,8 +36,12 @@ static void on_answer(struct store_req *q)
     REQUIRE(mailbox_post_reply(s->answers, &q->letter) == ERR_NONE);
 }
 
-/* False: the store has no room now; q is gone. */
-static bool ask(struct sender *s, struct store_req *q)
+struct store_req *sender_request(struct sender *s, enum store_op op)
+{
+    return store_req_create(op, on_answer, s);
+}
+
+bool sender_ask(struct sender *s, struct store_req *q)
 {
     if (store_post(s->store, q) != ERR_NONE) {
         store_req_destroy(&q);
@@ -71,319 +51,59 @@ static bool ask(struct sender *s, struct store_req *q)
     return true;
 }
 
-static void look(struct sender *s, struct mono now)
+/* ---- looking */
+
+static void look_ended(struct sender *s)
 {
-    struct store_req *q = store_req_create(STORE_CHANNELS, on_answer, s);
-    s->look_at = mono_add_ms(now, SENDER_LOOK_MS);
-    s->again = false;
-    s->looking = ask(s, q);
+    s->looking = false;
+    sender_jobs_forget(s);
 }
 
-static void look_for_due(struct sender *s)
+static void look(struct sender *s, struct mono now)
 {
-    struct store_req *q = store_req_create(STORE_DELIVERIES, on_answer, s);
+    s->look_at = mono_add_ms(now, SENDER_LOOK_MS);
+    s->again = false;
+    sender_trials_look(s);
+    s->looking = sender_ask(s, sender_request(s, STORE_CHANNELS));
+}
+
+/* channel "": of all. */
+static void look_for_due(struct sender *s, const char *channel)
+{
+    struct store_req *q = sender_request(s, STORE_DELIVERIES);
+    snprintf(q->deliveries.channel, sizeof(q->deliveries.channel), "%s", channel);
     q->deliveries.due = true;
     q->deliveries.state = DELIVERY_PENDING;
     q->deliveries.limit = SENDER_LOOK;
-    s->looking = ask(s, q);
+    if (!sender_ask(s, q))
+        look_ended(s);
 }
 
-/* What became of it, as the store is to keep it. */
-static void tell(struct sender *s, struct job *j)
+static bool has_room(struct sender *s, const char *channel)
 {
-    struct store_req *q = store_req_create(STORE_DELIVERY_TELL, on_answer, s);
-    struct store_delivery *d = &q->delivery;
-    *d = j->d;
-    d->channel = d->facts = d->dedup = NULL;
-    d->error = j->d.error ? mem_strdup(j->d.error) : NULL;
-    j->told = ask(s, q); /* else at the next turn */
+    return sender_job_may_start(
+        s, &(struct store_delivery){.channel = (char *)(uintptr_t)channel, .id = UINT64_MAX});
 }
 
-/* ---- jobs */
-
-static void job_free(struct job *j)
+static void look_for_next(struct sender *s)
 {
-    if (j->running) {
-        curl_multi_remove_handle(j->sender->multi, j->transfer.easy);
-        j->sender->stats.active.v--;
+    while (s->next < s->n_channels) {
+        const char *name = s->channels[s->next++]->name;
+        if (!has_room(s, name))
+            continue;
+        look_for_due(s, name);
+        return;
     }
-    transfer_fini(&j->transfer);
-    list_remove(&j->sender->jobs, &j->node);
-    store_delivery_fini(&j->d);
-    alert_channel_free(&j->channel);
-    free(j);
+    look_ended(s);
 }
 
-static struct job *job_find(struct sender *s, uint64_t id)
-{
-    LIST_EACH (&s->jobs, n) {
-        struct job *j = CONTAINER_OF(n, struct job, node);
-        if (j->d.id == id)
-            return j;
-    }
-    return NULL;
-}
-
-static struct alert_channel *channel_find(struct sender *s, const char *name)
+struct alert_channel *sender_channel(struct sender *s, const char *name)
 {
     for (unsigned i = 0; i < s->n_channels; i++)
         if (strcmp(s->channels[i]->name, name) == 0)
             return s->channels[i];
     return NULL;
 }
-
-static void set_error(struct job *j, const char *why)
-{
-    free(j->d.error);
-    j->d.error = why != NULL && why[0] != '\0' ? mem_strdup(why) : NULL;
-}
-
-static void answer_test(struct job *j, struct mono now)
-{
-    struct alert_test *t = j->test;
-    if (t == NULL)
-        return;
-    j->test = NULL;
-    t->found = true;
-    t->delivered = j->d.state == DELIVERY_DONE;
-    t->status = j->d.status;
-    t->took_ms = mono_diff_ms(now, j->began);
-    snprintf(t->error, sizeof(t->error), "%s", j->d.error ? j->d.error : "");
-    t->done(t);
-}
-
-static void log_end(const struct job *j, const char *what, struct mono now)
-{
-    LOG(j->d.state == DELIVERY_DONE ? LOG_INFO : LOG_WARN, "alert", what,
-        LS("channel", j->d.channel), LU("delivery", j->d.id), LS("of", j->d.dedup),
-        LU("attempt", j->d.attempts), LI("status", j->d.status),
-        LI("took_ms", mono_diff_ms(now, j->began)), LS("error", j->d.error));
-}
-
-/* Whatever the service says of the message itself will be said again. */
-static bool is_final(const struct job *j)
-{
-    int s = j->d.status;
-    return j->test != NULL || s == 400 || s == 413 || s == 422;
-}
-
-static void end(struct job *j, enum delivery_state state, const char *why, struct mono now)
-{
-    struct sender *s = j->sender;
-    struct wall wall = wall_now();
-    int64_t delay_s = RETRY_BASE_S << (j->d.attempts < 12 ? j->d.attempts : 12);
-    bool again = state == DELIVERY_FAILED && !is_final(j) && j->d.attempts > 0 &&
-                 wall.us - j->d.created_at.us < SENDER_GIVE_UP_S * INT64_C(1000000);
-    set_error(j, why);
-    j->d.state = again ? DELIVERY_PENDING : state;
-    if (delay_s > SENDER_RETRY_MAX_S)
-        delay_s = SENDER_RETRY_MAX_S;
-    /* Half of it at least: not all of those that failed together come back together. */
-    int64_t delay_ms = delay_s * 500 + (int64_t)(random_u64() % (uint64_t)(delay_s * 500));
-    if (again)
-        j->d.next_at = (struct wall){wall.us + delay_ms * 1000};
-    else
-        j->d.ended_at = wall;
-    counter_add(again                      ? &s->stats.retried
-                : state == DELIVERY_DONE   ? &s->stats.delivered
-                : state == DELIVERY_FAILED ? &s->stats.failed
-                                           : &s->stats.skipped,
-                1);
-    if (state != DELIVERY_SKIPPED)
-        log_end(j,
-                again                    ? "not_delivered"
-                : state == DELIVERY_DONE ? "delivered"
-                                         : "given_up",
-                now);
-    answer_test(j, now);
-    tell(s, j);
-}
-
-/* True: it is under way; else it has ended already. */
-static void start(struct job *j, struct mono now)
-{
-    struct sender *s = j->sender;
-    struct alert_message m;
-    char why[ALERT_WHY_MAX];
-    j->began = now;
-    if (j->channel == NULL) {
-        end(j, DELIVERY_FAILED, "there is no such channel any more", now);
-        return;
-    }
-    if (j->test == NULL && !alert_channel_wants(j->channel, j->d.facts)) {
-        end(j, DELIVERY_SKIPPED, NULL, now);
-        return;
-    }
-    j->d.attempts++;
-    j->d.status = 0;
-    if (alert_render(j->channel, j->d.facts, j->d.dedup, wall_now(), &m, why) != ERR_NONE) {
-        j->d.status = 400;
-        end(j, DELIVERY_FAILED, why, now);
-        return;
-    }
-    if (transfer_init(&j->transfer, j->channel, &m, j) != ERR_NONE ||
-        curl_multi_add_handle(s->multi, j->transfer.easy) != CURLM_OK) {
-        end(j, DELIVERY_FAILED, "the master has no memory for it", now);
-        return;
-    }
-    j->running = true;
-    s->stats.active.v++;
-}
-
-static struct job *job_new(struct sender *s, const struct alert_channel *channel)
-{
-    struct job *j = mem_zalloc(sizeof(*j));
-    char why[ALERT_WHY_MAX];
-    j->sender = s;
-    if (channel != NULL &&
-        alert_channel_load(channel->name, channel->doc, &j->channel, why) != ERR_NONE)
-        j->channel = NULL;
-    list_push_back(&s->jobs, &j->node);
-    return j;
-}
-
-/* "incident 17 confirmed": all of one incident have the same beginning. */
-static bool same_subject(const struct store_delivery *a, const struct store_delivery *b)
-{
-    const char *end_a = strrchr(a->dedup, ' '), *end_b = strrchr(b->dedup, ' ');
-    size_t n = end_a ? (size_t)(end_a - a->dedup) : strlen(a->dedup);
-    return (end_b ? (size_t)(end_b - b->dedup) : strlen(b->dedup)) == n &&
-           strncmp(a->dedup, b->dedup, n) == 0;
-}
-
-static bool may_start(struct sender *s, const struct store_delivery *d)
-{
-    unsigned of_channel = 0;
-    if (s->jobs.count >= SENDER_ACTIVE_MAX)
-        return false;
-    LIST_EACH (&s->jobs, n) {
-        const struct job *j = CONTAINER_OF(n, struct job, node);
-        if (j->d.channel == NULL || strcmp(j->d.channel, d->channel) != 0)
-            continue;
-        of_channel++;
-        if (j->d.id == d->id || same_subject(&j->d, d))
-            return false;
-    }
-    return of_channel < SENDER_CHANNEL_MAX;
-}
-
-/* An older one of the same incident waits for its next try. */
-static bool is_behind(const struct store_delivery *items, unsigned n,
-                      const struct store_delivery *d)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (items[i].id < d->id && strcmp(items[i].channel, d->channel) == 0 &&
-            same_subject(&items[i], d))
-            return true;
-    return false;
-}
-
-static void on_due(struct sender *s, struct store_req *q, struct mono now)
-{
-    struct wall wall = wall_now();
-    struct store_delivery *items = q->deliveries.items;
-    unsigned n = q->err ? 0 : q->deliveries.n;
-    s->looking = false;
-    gauge_set(&s->stats.waiting, n);
-    for (unsigned i = 0; i < n; i++) {
-        struct store_delivery *d = &items[i];
-        if (d->channel == NULL || is_behind(items, n, d))
-            continue;
-        if (d->next_at.us > wall.us) {
-            struct mono at = mono_add_ms(now, (d->next_at.us - wall.us) / 1000 + 1);
-            if (mono_before(at, s->look_at))
-                s->look_at = at;
-            continue;
-        }
-        if (!may_start(s, d))
-            continue;
-        struct job *j = job_new(s, channel_find(s, d->channel));
-        j->d = *d;
-        j->d.channel = mem_strdup(d->channel);
-        j->d.facts = mem_strdup(d->facts);
-        j->d.dedup = mem_strdup(d->dedup);
-        j->d.error = NULL;
-        start(j, now);
-    }
-}
-
-/* ---- tests */
-
-static void refuse_test(struct alert_test *t, const char *why)
-{
-    snprintf(t->error, sizeof(t->error), "%s", why);
-    t->done(t);
-}
-
-static void begin_test(struct sender *s, struct alert_test *t)
-{
-    struct alert_channel *c = channel_find(s, t->name);
-    struct strbuf facts;
-    if (c == NULL) {
-        t->found = false;
-        t->done(t);
-        return;
-    }
-    struct job *j = job_new(s, c);
-    struct store_req *q = store_req_create(STORE_DELIVERY_ADD, on_answer, s);
-    char dedup[64];
-    snprintf(dedup, sizeof(dedup), "test %016llx", (unsigned long long)random_u64());
-    strbuf_init(&facts, ALERT_BODY_MAX);
-    alert_facts_put(&(struct alert_facts){.test = true}, &facts);
-    strbuf_putc(&facts, '\0');
-    /* It is no part of the queue: who finds it after a crash does not send it. */
-    j->d = (struct store_delivery){.channel = mem_strdup(c->name),
-                                   .facts = strbuf_take(&facts, NULL),
-                                   .dedup = mem_strdup(dedup),
-                                   .state = DELIVERY_FAILED,
-                                   .created_at = wall_now()};
-    snprintf(t->dedup, sizeof(t->dedup), "%s", dedup);
-    j->test = t;
-    q->delivery = j->d;
-    q->delivery.channel = mem_strdup(j->d.channel);
-    q->delivery.facts = mem_strdup(j->d.facts);
-    q->delivery.dedup = mem_strdup(j->d.dedup);
-    q->delivery.error = mem_strdup(TESTED_TEXT);
-    q->delivery.ended_at = j->d.created_at;
-    if (ask(s, q))
-        return;
-    j->test = NULL;
-    job_free(j);
-    refuse_test(t, "the store has no room now: try again");
-}
-
-static void on_added(struct sender *s, struct store_req *q, struct mono now)
-{
-    LIST_EACH_SAFE (&s->jobs, n, tmp) {
-        struct job *j = CONTAINER_OF(n, struct job, node);
-        if (j->test == NULL || j->d.id != 0 || strcmp(j->d.dedup, q->delivery.dedup) != 0)
-            continue;
-        if (q->err == ERR_NONE) {
-            j->d.id = q->delivery.id;
-            start(j, now);
-            return;
-        }
-        struct alert_test *t = j->test;
-        j->test = NULL;
-        job_free(j);
-        refuse_test(t, q->why);
-        return;
-    }
-}
-
-static void take_tests(struct sender *s)
-{
-    struct list got;
-    struct list_node *n;
-    list_init(&got);
-    mailbox_take_all(s->tests, &got);
-    if (got.count > 0)
-        s->again = true;
-    while ((n = list_pop_front(&got)) != NULL)
-        list_push_back(&s->test_wait, n);
-}
-
-/* ---- the answers of the store */
 
 static void forget_channels(struct sender *s)
 {
@@ -394,7 +114,6 @@ static void forget_channels(struct sender *s)
 static void on_channels(struct sender *s, struct store_req *q)
 {
     char why[ALERT_WHY_MAX];
-    struct list_node *n;
     forget_channels(s);
     for (unsigned i = 0; q->err == ERR_NONE && i < q->channels.n && i < ALERT_CHANNELS_MAX; i++) {
         const struct store_channel *c = &q->channels.items[i];
@@ -403,26 +122,53 @@ static void on_channels(struct sender *s, struct store_req *q)
         else
             LOG(LOG_ERROR, "alert", "bad_channel", LS("channel", c->name), LS("why", why));
     }
-    while ((n = list_pop_front(&s->test_wait)) != NULL)
-        begin_test(s, CONTAINER_OF(n, struct alert_test, letter.node));
+    sender_trials_begin(s, q->err ? "the store could not be read: try again" : NULL);
+    s->next = s->n_channels;
     if (q->err == ERR_NONE)
-        look_for_due(s);
+        look_for_due(s, "");
     else
-        s->looking = false;
+        look_ended(s);
 }
 
-static void on_told(struct sender *s, struct store_req *q)
+static void consider(struct sender *s, const struct store_delivery *d, struct mono now,
+                     struct wall wall)
 {
-    struct job *j = job_find(s, q->delivery.id);
-    if (j == NULL)
-        return;
-    if (q->err) {
-        j->told = false; /* once more, at the next turn */
+    if (d->next_at.us > wall.us) {
+        struct mono at = mono_add_ms(now, (d->next_at.us - wall.us) / 1000 + 1);
+        if (mono_before(at, s->look_at))
+            s->look_at = at;
         return;
     }
-    job_free(j);
-    s->again = true; /* what waited behind it may go */
+    if (!sender_job_may_start(s, d))
+        return;
+    struct job *j = sender_job_create(s, sender_channel(s, d->channel));
+    j->d = *d;
+    j->d.channel = mem_strdup(d->channel);
+    j->d.facts = mem_strdup(d->facts);
+    j->d.dedup = mem_strdup(d->dedup ? d->dedup : "");
+    j->d.error = NULL;
+    sender_job_start(j, now);
 }
+
+static void on_due(struct sender *s, struct store_req *q, struct mono now)
+{
+    struct wall wall = wall_now();
+    unsigned n = q->deliveries.n;
+    bool of_all = q->deliveries.channel[0] == '\0';
+    if (q->err || atomic_load(&s->stopping)) {
+        look_ended(s);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++)
+        consider(s, &q->deliveries.items[i], now, wall);
+    if (of_all)
+        gauge_set(&s->stats.waiting, n);
+    if (of_all && n > 0 && q->deliveries.more && q->deliveries.items[n - 1].next_at.us <= wall.us)
+        s->next = 0;
+    look_for_next(s);
+}
+
+/* ---- the thread */
 
 static void take_answers(struct sender *s, struct mono now)
 {
@@ -438,41 +184,10 @@ static void take_answers(struct sender *s, struct mono now)
         else if (q->op == STORE_DELIVERIES)
             on_due(s, q, now);
         else if (q->op == STORE_DELIVERY_ADD)
-            on_added(s, q, now);
+            sender_trial_added(s, q, now);
         else
-            on_told(s, q);
+            sender_job_told(s, q);
         store_req_destroy(&q);
-    }
-}
-
-/* ---- the thread */
-
-static void take_ends(struct sender *s, struct mono now)
-{
-    CURLMsg *m;
-    int left;
-    while ((m = curl_multi_info_read(s->multi, &left)) != NULL) {
-        struct job *j = NULL;
-        char why[ALERT_WHY_MAX];
-        CURLcode code = m->data.result;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &j);
-        REQUIRE(j != NULL && j->running);
-        curl_multi_remove_handle(s->multi, j->transfer.easy);
-        j->running = false;
-        s->stats.active.v--;
-        histogram_add(&s->stats.took_ms, mono_diff_ms_f(now, j->began));
-        bool ok = transfer_done(&j->transfer, j->channel, code, &j->d.status, why);
-        end(j, ok ? DELIVERY_DONE : DELIVERY_FAILED, why, now);
-    }
-}
-
-/* What the store took no word of yet: the disk is full, or it was busy. */
-static void tell_again(struct sender *s)
-{
-    LIST_EACH (&s->jobs, n) {
-        struct job *j = CONTAINER_OF(n, struct job, node);
-        if (!j->running && !j->told && j->d.id != 0 && mono_is_set(j->began))
-            tell(s, j);
     }
 }
 
@@ -480,30 +195,17 @@ static void turn(struct sender *s)
 {
     struct mono now = mono_now();
     int running;
-    take_tests(s);
+    sender_trials_take(s, now);
     take_answers(s, now);
     s->again |= atomic_exchange(&s->poked, false);
     if (!s->looking && (s->again || !mono_before(now, s->look_at)))
         look(s, now);
     curl_multi_perform(s->multi, &running);
-    take_ends(s, mono_now());
-    int64_t wait_ms = mono_diff_ms(s->look_at, now);
+    sender_jobs_end(s);
+    int64_t wait_ms = s->looking ? WAIT_MAX_MS : mono_diff_ms(s->look_at, now);
     wait_ms = wait_ms < 0 ? 0 : wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms;
-    curl_multi_poll(s->multi, NULL, 0, s->looking ? WAIT_MAX_MS : (int)wait_ms, NULL);
-}
-
-static void finish_tests(struct sender *s)
-{
-    struct list_node *n;
-    take_tests(s);
-    while ((n = list_pop_front(&s->test_wait)) != NULL)
-        refuse_test(CONTAINER_OF(n, struct alert_test, letter.node), "the master is stopping");
-    LIST_EACH (&s->jobs, x) {
-        struct job *j = CONTAINER_OF(x, struct job, node);
-        if (j->test != NULL)
-            refuse_test(j->test, "the master is stopping");
-        j->test = NULL;
-    }
+    wait_ms = sender_trials_expire(s, now, wait_ms);
+    curl_multi_poll(s->multi, NULL, 0, (int)wait_ms, NULL);
 }
 
 static bool busy(struct sender *s)
@@ -516,35 +218,31 @@ static bool busy(struct sender *s)
     return false;
 }
 
-/* What is under way may still end; then every answer of the store has come. */
+/* What is under way may still end, and be told. */
 static void wind_up(struct sender *s)
 {
     struct mono until = mono_add_ms(mono_now(), SENDER_STOP_MS);
     int running;
     mailbox_close(s->tests);
-    finish_tests(s);
+    sender_trials_take(s, mono_now());
+    sender_trials_refuse(s, "the master is stopping");
     while (busy(s) && mono_before(mono_now(), until)) {
         take_answers(s, mono_now());
         curl_multi_perform(s->multi, &running);
-        take_ends(s, mono_now());
-        curl_multi_poll(s->multi, NULL, 0, 50, NULL);
-    }
-    while (s->asked > 0) {
-        take_answers(s, mono_now());
-        if (s->asked > 0)
-            curl_multi_poll(s->multi, NULL, 0, 50, NULL);
+        sender_jobs_end(s);
+        curl_multi_poll(s->multi, NULL, 0, STOP_LOOK_MS, NULL);
     }
 }
 
 static void *sender_main(void *arg)
 {
     struct sender *s = arg;
-    unsigned turns = 0;
+    REQUIRE(s != NULL && s->store != NULL);
     pthread_setname_np(pthread_self(), "sender");
-    while (!atomic_load(&s->stopping)) {
+    for (unsigned turns = 1; !atomic_load(&s->stopping); turns++) {
         turn(s);
-        if (++turns % 8 == 0)
-            tell_again(s);
+        if (turns % TELL_TURNS == 0)
+            sender_jobs_tell(s);
     }
     wind_up(s);
     return NULL;
@@ -562,9 +260,33 @@ struct sender *sender_create(struct store *store)
     s->tests = mailbox_create("alert-tests", ALERT_TESTS_MAX, SIZE_MAX, wake, s);
     s->answers = mailbox_create("alert-answers", BACK_MAX, SIZE_MAX, wake, s);
     list_init(&s->jobs);
-    list_init(&s->test_wait);
     PTOK(pthread_create(&s->thread, NULL, sender_main, s));
     return s;
+}
+
+void sender_stop(struct sender *s)
+{
+    if (s == NULL)
+        return;
+    REQUIRE(!atomic_load(&s->stopping));
+    atomic_store(&s->stopping, true);
+    curl_multi_wakeup(s->multi);
+    PTOK(pthread_join(s->thread, NULL));
+}
+
+/* What the store answered when it closed. */
+static void drop_answers(struct sender *s)
+{
+    struct list got;
+    struct list_node *n;
+    list_init(&got);
+    mailbox_take_all(s->answers, &got);
+    while ((n = list_pop_front(&got)) != NULL) {
+        struct store_req *q = CONTAINER_OF(n, struct store_req, letter.node);
+        store_req_destroy(&q);
+        s->asked--;
+    }
+    REQUIRE(s->asked == 0);
 }
 
 void sender_destroy(struct sender **sp)
@@ -574,11 +296,10 @@ void sender_destroy(struct sender **sp)
     if (s == NULL)
         return;
     *sp = NULL;
-    atomic_store(&s->stopping, true);
-    curl_multi_wakeup(s->multi);
-    PTOK(pthread_join(s->thread, NULL));
+    REQUIRE(atomic_load(&s->stopping));
+    drop_answers(s);
     while ((n = list_first(&s->jobs)) != NULL)
-        job_free(CONTAINER_OF(n, struct job, node));
+        sender_job_free(CONTAINER_OF(n, struct job, node));
     forget_channels(s);
     curl_multi_cleanup(s->multi);
     mailbox_destroy(&s->tests);

@@ -31,9 +31,12 @@ struct sender_stats { /* atomics: any thread may read */
 
 /* Starts the thread. */
 struct sender *sender_create(struct store *s);
-/* What is under way is given SENDER_STOP_MS; the rest stays in the queue. Before the store closes.
- */
+/* Ends the thread, before the store closes: what is under way is given SENDER_STOP_MS, the rest
+ * stays in the queue. NULL is fine. */
 #define SENDER_STOP_MS 2000
+void sender_stop(struct sender *s);
+/* After the store has closed, which still answers what it was asked: with a full disk not before.
+ */
 void sender_destroy(struct sender **sp);
 
 void sender_poke(void *sender); /* any thread: something was queued; NULL is fine */

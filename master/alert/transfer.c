@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/require.h"
-#include "common/utf8.h"
 
 #define TIMEOUT_MS_DEFAULT 10000
 
@@ -133,10 +132,7 @@ bool transfer_done(struct transfer *t, const struct alert_channel *c, CURLcode c
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answered);
     *status = (int)answered;
     if (code != CURLE_OK) {
-        char *clean =
-            utf8_sanitized(words(t, c, code), strlen(words(t, c, code)), ALERT_WHY_MAX - 1);
-        snprintf(why, ALERT_WHY_MAX, "%s", clean);
-        free(clean);
+        alert_say(why, "", words(t, c, code));
         return false;
     }
     return alert_accepted(c, answered, t->answer, t->answer_len, why);

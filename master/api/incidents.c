@@ -280,6 +280,8 @@ static enum step ack_told(struct http_req *r, const struct ack *a)
                              r->param, r->param);
     if (r->qreq->err == ERR_NONE)
         return ack_reply(r, a);
+    if (r->qreq->err != ERR_NOT_FOUND)
+        return reply_no_answer(r);
     r->phase = ACK_UNKNOWN; /* to the scheduler: it has ended, or never was */
     return ask_one(r, a->id);
 }

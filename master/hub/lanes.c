@@ -176,7 +176,8 @@ void lanes_tick(struct lanes *l, struct mono now)
         return;
     HASH_ITER(hh, l->all, x, tmp)
     {
-        if (x->batch == 0 || x->opening || mono_diff_ms(now, x->opened_at) < LANE_MS ||
+        if (x->batch == 0 || x->opening || x->runs > 0 ||
+            mono_diff_ms(now, x->opened_at) < LANE_MS ||
             mono_diff_ms(now, x->used_at) < LANE_IDLE_MS)
             continue;
         send_close(l, x->batch);

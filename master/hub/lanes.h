@@ -25,6 +25,7 @@ struct lane {
     uint32_t batch; /* 0: not open */
     bool opening;   /* it, or its follower */
     struct mono opened_at, used_at;
+    size_t runs;  /* that are to be added to it, or are on their way: it is not freed before */
     char *agents; /* of its schedules, as batch_info has it */
     uint32_t slots;
     int64_t per_host;

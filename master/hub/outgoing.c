@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/hub/outgoing.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
@@ -36,6 +37,8 @@ static struct pending *pending_of(struct list_node *n)
 
 static void pending_free(struct pending *p)
 {
+    REQUIRE(p->lane->runs > 0);
+    p->lane->runs--;
     free(p->spec);
     free(p->shun);
     free(p);
@@ -107,88 +110,12 @@ void outgoing_fini(struct outgoing *o)
         pending_free(pending_of(n));
 }
 
-/* ---- what the scheduler says */
-
-enum plan_miss outgoing_room(struct outgoing *o, const struct schedule *s, unsigned *agents,
-                             struct mono now)
-{
-    const struct lane *l = lanes_expect(o->lanes, s, now);
-    struct core_room room;
-    *agents = 1;
-    if (o->n_runs >= OUTGOING_RUNS_MAX || l->batch == 0 ||
-        !core_batch_room(o->core, l->batch, &room))
-        return PLAN_MISS_overloaded;
-    *agents = room.matching;
-    if (room.able == 0)
-        return PLAN_MISS_no_agent;
-    return room.ready >= OUTGOING_READY_MAX ? PLAN_MISS_overloaded : PLAN_MISS_NONE;
-}
-
-void outgoing_run(struct outgoing *o, const struct scheduler_run *r, struct mono now)
-{
-    struct stage *s = stage_last(o);
-    struct pending *p = mem_zalloc(sizeof(*p));
-    p->lane = lanes_use(o->lanes, r->schedule, now);
-    p->check = r->check;
-    p->seq = r->seq;
-    p->host_hash = r->host_hash;
-    p->at = r->at;
-    p->until = (struct wall){wall_now().us + r->deadline_ms * 1000};
-    p->deadline_at = mono_add_ms(now, r->deadline_ms);
-    p->n = r->n;
-    p->spec = mem_dup(r->spec, r->spec_len);
-    p->spec_len = r->spec_len;
-    p->n_shun = r->n_shun;
-    p->shun = r->n_shun ? mem_dup(r->shun, r->n_shun * sizeof(*r->shun)) : NULL;
-    list_push_back(&s->runs, &p->node);
-    if (idmap_find(&s->checks, p->check) == NULL)
-        idmap_add(&s->checks, p->check, p);
-    o->n_runs++;
-}
-
-static bool grow_gap(struct stage *s, const struct scheduler_entry *e)
-{
-    struct note *n = idmap_find(&s->gaps, e->check);
-    if (n == NULL || n->entry.gap.first_seq != e->gap.first_seq)
-        return false;
-    n->entry.gap = e->gap;
-    n->entry.at = e->at;
-    return true;
-}
-
-static void lose(struct outgoing *o)
-{
-    o->lost++;
-    LOG(LOG_ERROR, "hub", "history_lost", LU("lost", o->lost),
-        LS("meaning", "the store takes nothing for long: this change of a check is in no history"));
-}
-
-void outgoing_entry(struct outgoing *o, const struct scheduler_entry *e)
-{
-    struct stage *s = stage_last(o);
-    bool gap = e->kind == ENTRY_GAP;
-    if (gap && idmap_find(&s->checks, e->check) != NULL)
-        s = stage_begin(o);
-    if (gap && grow_gap(s, e))
-        return;
-    if (o->n_notes >= OUTGOING_NOTES_MAX && e->kind != ENTRY_INCIDENT) {
-        lose(o);
-        return;
-    }
-    struct note *n = mem_zalloc(sizeof(*n));
-    entry_copy(e, &n->entry);
-    list_push_back(&s->notes, &n->node);
-    o->n_notes++;
-    if (!gap)
-        return;
-    if (idmap_find(&s->gaps, e->check) != NULL)
-        idmap_remove(&s->gaps, e->check);
-    idmap_add(&s->gaps, e->check, n);
-}
-
 /* ---- to the store */
 
 #define JOURNAL_ONCE STORE_COMMIT_ROWS
+#define OUTGOING_ALL UINT_MAX
+/* Requests before a snapshot: with a thousand runs a second there always are some. */
+#define SNAPSHOT_BEHIND (4 * OUTGOING_STAGES_MAX)
 
 static void send_notes(struct outgoing *o, struct stage *s)
 {
@@ -247,9 +174,10 @@ static bool lanes_open(const struct stage *s)
     return true;
 }
 
-void outgoing_flush(struct outgoing *o)
+/* While fewer than so many requests are under way. */
+static void flush(struct outgoing *o, unsigned most)
 {
-    while (o->under_way < OUTGOING_STAGES_MAX) {
+    while (o->under_way < most) {
         struct stage *s = stage_first(o);
         if (stage_empty(s) || !lanes_open(s))
             return;
@@ -262,6 +190,95 @@ void outgoing_flush(struct outgoing *o)
     }
 }
 
+void outgoing_flush(struct outgoing *o)
+{
+    flush(o, OUTGOING_STAGES_MAX);
+}
+
+/* ---- what the scheduler says */
+
+enum plan_miss outgoing_room(struct outgoing *o, const struct schedule *s, unsigned *agents,
+                             struct mono now)
+{
+    const struct lane *l = lanes_expect(o->lanes, s, now);
+    struct core_room room;
+    *agents = 1;
+    if (o->n_runs >= OUTGOING_RUNS_MAX || l->batch == 0 ||
+        !core_batch_room(o->core, l->batch, &room))
+        return PLAN_MISS_overloaded;
+    *agents = room.matching;
+    if (room.able == 0)
+        return PLAN_MISS_no_agent;
+    return room.ready >= OUTGOING_READY_MAX ? PLAN_MISS_overloaded : PLAN_MISS_NONE;
+}
+
+void outgoing_run(struct outgoing *o, const struct scheduler_run *r, struct mono now)
+{
+    struct stage *s = stage_last(o);
+    struct pending *p = mem_zalloc(sizeof(*p));
+    p->lane = lanes_use(o->lanes, r->schedule, now);
+    p->lane->runs++;
+    p->check = r->check;
+    p->seq = r->seq;
+    p->host_hash = r->host_hash;
+    p->at = r->at;
+    p->until = (struct wall){wall_now().us + r->deadline_ms * 1000};
+    p->deadline_at = mono_add_ms(now, r->deadline_ms);
+    p->n = r->n;
+    p->spec = mem_dup(r->spec, r->spec_len);
+    p->spec_len = r->spec_len;
+    p->n_shun = r->n_shun;
+    p->shun = r->n_shun ? mem_dup(r->shun, r->n_shun * sizeof(*r->shun)) : NULL;
+    list_push_back(&s->runs, &p->node);
+    if (idmap_find(&s->checks, p->check) == NULL)
+        idmap_add(&s->checks, p->check, p);
+    o->n_runs++;
+}
+
+static bool grow_gap(struct stage *s, const struct scheduler_entry *e)
+{
+    struct note *n = idmap_find(&s->gaps, e->check);
+    if (n == NULL || n->entry.gap.first_seq != e->gap.first_seq)
+        return false;
+    n->entry.gap = e->gap;
+    n->entry.at = e->at;
+    return true;
+}
+
+static void lose(struct outgoing *o)
+{
+    o->lost++;
+    LOG(LOG_ERROR, "hub", "history_lost", LU("lost", o->lost),
+        LS("meaning", "the store takes nothing for long: this change of a check is in no history"));
+}
+
+void outgoing_entry(struct outgoing *o, const struct scheduler_entry *e)
+{
+    struct stage *s = stage_last(o);
+    bool gap = e->kind == ENTRY_GAP;
+    if (gap && idmap_find(&s->checks, e->check) != NULL)
+        s = stage_begin(o);
+    if (gap && grow_gap(s, e))
+        return;
+    if (o->taking && s->notes.count >= JOURNAL_ONCE) {
+        flush(o, OUTGOING_ALL);
+        s = stage_last(o);
+    }
+    if (o->n_notes >= OUTGOING_NOTES_MAX && e->kind != ENTRY_INCIDENT) {
+        lose(o);
+        return;
+    }
+    struct note *n = mem_zalloc(sizeof(*n));
+    entry_copy(e, &n->entry);
+    list_push_back(&s->notes, &n->node);
+    o->n_notes++;
+    if (!gap)
+        return;
+    if (idmap_find(&s->gaps, e->check) != NULL)
+        idmap_remove(&s->gaps, e->check);
+    idmap_add(&s->gaps, e->check, n);
+}
+
 /* ---- snapshots */
 
 struct taking {
@@ -272,7 +289,7 @@ struct taking {
 static void take_chunk(void *arg, const struct scheduler_saved *items, size_t n)
 {
     struct taking *t = arg;
-    outgoing_flush(t->o); /* gaps that were told for the sake of it */
+    flush(t->o, OUTGOING_ALL); /* gaps that were told for the sake of it */
     struct store_req *q = store_req_create(STORE_SNAPSHOT, courier_done, t->o->courier);
     q->snapshot.items = mem_dup(items, n * sizeof(*items));
     q->snapshot.n = (unsigned)n;
@@ -285,10 +302,12 @@ static void take_chunk(void *arg, const struct scheduler_saved *items, size_t n)
 bool outgoing_snapshot(struct outgoing *o, struct scheduler *x, struct wall at)
 {
     struct taking t = {o, at};
-    outgoing_flush(o);
-    if (o->n_runs > 0 || o->n_notes > 0 || o->under_way > 0 || o->snapshots > 0)
+    flush(o, SNAPSHOT_BEHIND);
+    if (!stage_empty(stage_first(o)) || o->snapshots > 0)
         return false;
+    o->taking = true;
     scheduler_snapshot(x, take_chunk, &t);
+    o->taking = false;
     return true;
 }
 
@@ -316,10 +335,15 @@ static void give(struct outgoing *o, const struct store_run *run, struct mono no
     o->n_runs--;
 }
 
-/* One of its lanes takes no more: they go first once it is open anew. */
+/* One of its lanes takes no more: they go first once it is open anew, in their order. */
 static void on_refused(struct outgoing *o, struct store_req *q)
 {
-    struct stage *s = stage_new();
+    struct stage *s = stage_first(o);
+    if (!s->again) {
+        s = stage_new();
+        s->again = true;
+        list_push_front(&o->stages, &s->node);
+    }
     LOG(LOG_WARN, "hub", "runs_not_stored", LERR("err", q->err), LS("why", q->why));
     for (unsigned i = 0; i < q->runs.n; i++) {
         struct pending *p = q->runs.items[i].arg;
@@ -327,7 +351,6 @@ static void on_refused(struct outgoing *o, struct store_req *q)
         list_remove(&o->sent, &p->node);
         list_push_back(&s->runs, &p->node);
     }
-    list_push_front(&o->stages, &s->node);
 }
 
 static void on_journal(struct outgoing *o, struct store_req *q)
@@ -339,7 +362,7 @@ static void on_journal(struct outgoing *o, struct store_req *q)
     for (unsigned i = 0; i < q->journal.n; i++) {
         const struct store_entry *e = &q->journal.items[i];
         if (e->kind == ENTRY_INCIDENT && e->action == INCIDENT_DID_ACK)
-            o->on_acked(o->arg, e->incident.id);
+            o->on_acked(o->arg, e->incident.id, q->err);
     }
 }
 

@@ -13,7 +13,8 @@
  * a new stage begins. OUTGOING_STAGES_MAX are under way at a time; the rest waits here, and of a
  * gap that grows meanwhile only the newest. Bounded: runs by outgoing_room() and by the scheduler,
  * which runs each check once at a time; entries beyond OUTGOING_NOTES_MAX that are no incidents are
- * counted as lost, which is a line of history: states and gaps are in the next snapshot too.
+ * counted as lost, which is a line of history: states and gaps are in the next snapshot too. What
+ * is told for a snapshot is never lost: a gap of each check at most.
  */
 #define OUTGOING_STAGES_MAX 4
 #define OUTGOING_RUNS_MAX   20000
@@ -23,6 +24,7 @@
 struct stage {
     struct list_node node;
     struct list notes, runs;
+    bool again;                /* of runs that their lanes did not take */
     struct idmap gaps, checks; /* by check: its gap among notes; its run */
 };
 struct outgoing {
@@ -35,12 +37,13 @@ struct outgoing {
     unsigned under_way; /* requests of runs and entries */
     unsigned snapshots; /* requests of them */
     uint64_t lost;
+    bool taking; /* a snapshot is being made, and what is told for its sake goes before it */
     /* Hub thread: the rows of this run are committed, and the core has its tasks. */
     void (*on_began)(void *arg, uint64_t check, uint64_t seq, uint64_t first, unsigned n,
                      struct mono now);
     void *arg;
-    /* Hub thread: that somebody has this incident is committed. */
-    void (*on_acked)(void *arg, uint64_t incident);
+    /* Hub thread: that somebody has this incident is committed, or err says why it cannot be. */
+    void (*on_acked)(void *arg, uint64_t incident, enum err err);
     void (*on_alerts)(void *arg); /* hub thread: deliveries were queued; NULL = nobody */
     void *alerts_arg;
 };
@@ -55,7 +58,10 @@ void outgoing_run(struct outgoing *o, const struct scheduler_run *r, struct mono
 void outgoing_entry(struct outgoing *o, const struct scheduler_entry *e);
 
 void outgoing_flush(struct outgoing *o); /* the end of a turn */
-/* All checks as they are now, behind all that was said. False: not now, for too much waits. */
+/* All checks as they are now, behind all that was said, which has been sent by then. False: not
+ * now, for too much waits, or the last one. (A run that the store refuses for the end of its lane
+ * is sent anew behind the snapshot: should all end in between, its slot is neither run nor missed.)
+ */
 bool outgoing_snapshot(struct outgoing *o, struct scheduler *x, struct wall at);
 /* Of courier.on_answer: RUNS_ADD, JOURNAL, SNAPSHOT. */
 void outgoing_answer(struct outgoing *o, struct store_req *q, struct mono now);

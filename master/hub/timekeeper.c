@@ -43,7 +43,7 @@ static void on_began(void *arg, uint64_t check, uint64_t seq, uint64_t first, un
     scheduler_began(t->scheduler, check, seq, first, n, check_now());
 }
 
-static void on_acked(void *arg, uint64_t incident)
+static void on_acked(void *arg, uint64_t incident, enum err err)
 {
     struct timekeeper *t = arg;
     LIST_EACH_SAFE (&t->acks, n, tmp) {
@@ -51,6 +51,7 @@ static void on_acked(void *arg, uint64_t incident)
         if (r->incident != incident)
             continue;
         list_remove(&t->acks, n);
+        r->err = err;
         r->done(r);
     }
 }
@@ -67,6 +68,7 @@ void timekeeper_init(struct timekeeper *t, struct core *core, struct courier *co
     t->outgoing.arg = t;
     list_init(&t->wait);
     list_init(&t->acks);
+    idmap_init(&t->known);
     t->outgoing.on_acked = on_acked;
     t->box = mailbox_create("hub-schedules", SCHEDULE_REQS_MAX, SIZE_MAX, wake, wake_arg);
 }
@@ -77,6 +79,7 @@ void timekeeper_fini(struct timekeeper *t)
     outgoing_fini(&t->outgoing);
     lanes_fini(&t->lanes);
     scheduler_destroy(&t->scheduler);
+    idmap_fini(&t->known);
     mailbox_destroy(&t->box);
 }
 
@@ -93,15 +96,18 @@ static void load_schedules(struct timekeeper *t, const struct store_timetable *t
         }
         lanes_expect(&t->lanes, loaded, mono_now());
         scheduler_load_schedule(t->scheduler, s->id, loaded, s->changed_at);
+        idmap_add(&t->known, s->id, t);
     }
 }
 
-/* Both are by id. */
+/* Both are by id. Those of a schedule that cannot be read wait for it. */
 static void load_checks(struct timekeeper *t, const struct store_timetable *table)
 {
     size_t at = 0;
     for (size_t i = 0; i < table->n_checks; i++) {
         const struct store_check *c = &table->checks[i];
+        if (idmap_find(&t->known, c->schedule) == NULL)
+            continue;
         while (at < table->n_saved && table->saved[at].check < c->id)
             at++;
         bool known = at < table->n_saved && table->saved[at].check == c->id;
@@ -145,14 +151,14 @@ enum err timekeeper_post(struct timekeeper *t, struct schedule_req *r)
     return mailbox_post(t->box, &r->letter);
 }
 
-/* The targets that are new or changed. */
-static struct scheduler_check *changed(const struct store_put *put, size_t *n)
+/* The targets that the scheduler does not have as they are now. */
+static struct scheduler_check *to_put(const struct store_put *put, bool known, size_t *n)
 {
     struct scheduler_check *checks = mem_array(put->n_targets + 1, sizeof(*checks));
     *n = 0;
     for (size_t i = 0; i < put->n_targets; i++) {
         const struct schedule_target *x = &put->targets[i];
-        if (put->what[i] == PUT_NEW || put->what[i] == PUT_CHANGED)
+        if (!known || put->what[i] == PUT_NEW || put->what[i] == PUT_CHANGED)
             checks[(*n)++] = (struct scheduler_check){.id = put->ids[i],
                                                       .key = x->key,
                                                       .spec = x->spec,
@@ -170,8 +176,11 @@ static void put(struct timekeeper *t, struct schedule_req *r)
     struct schedule *s = r->schedule;
     size_t n = 0;
     REQUIRE(p != NULL && s != NULL && p->id != 0);
-    struct scheduler_check *checks = changed(p, &n);
+    bool known = idmap_find(&t->known, p->id) != NULL;
+    struct scheduler_check *checks = to_put(p, known, &n);
     r->schedule = NULL;
+    if (!known)
+        idmap_add(&t->known, p->id, t);
     scheduler_put(t->scheduler, p->id, s, checks, n, p->removed, p->n_removed, check_now());
     free(checks);
 }
@@ -186,13 +195,15 @@ static void serve(struct timekeeper *t, struct schedule_req *r)
         break;
     case SREQ_REMOVE:
         r->found = scheduler_remove(t->scheduler, r->id, check_now());
+        if (r->found)
+            idmap_remove(&t->known, r->id);
         break;
     case SREQ_PAUSE:
         r->found = scheduler_pause(t->scheduler, r->id, r->pause, check_now());
         break;
     case SREQ_ACK:
         r->err = scheduler_ack(t->scheduler, r->incident, r->who, r->note, check_now());
-        if (r->err == ERR_NONE && !t->stopping) {
+        if (r->err == ERR_NONE) {
             list_push_back(&t->acks, &r->letter.node);
             return;
         }
@@ -357,6 +368,7 @@ void timekeeper_close(struct timekeeper *t)
     (void)take_letters(t);
     while ((n = list_pop_front(&t->acks)) != NULL) {
         struct schedule_req *r = CONTAINER_OF(n, struct schedule_req, letter.node);
+        r->err = ERR_CLOSED; /* it may be committed yet: who asked looks again */
         r->done(r);
     }
 }

@@ -13,11 +13,11 @@
 #define SCHEDULE_REQS_MAX 4096
 
 enum schedule_req_op {
-    SREQ_PUT,    /* stored: takes effect → done */
-    SREQ_REMOVE, /* id → found */
-    SREQ_PAUSE,  /* id, pause → found */
-    SREQ_ACK, /* incident, who, note → err: ERR_NOT_FOUND, ERR_EXISTS; done at once, its journal
-                 entry follows */
+    SREQ_PUT,       /* stored: takes effect → done */
+    SREQ_REMOVE,    /* id → found */
+    SREQ_PAUSE,     /* id, pause → found */
+    SREQ_ACK,       /* incident, who, note → err: ERR_NOT_FOUND, ERR_EXISTS; else done when it is
+                       committed, or with ERR_CLOSED when the master stops before */
     SREQ_SCHEDULES, /* name or NULL → views */
     SREQ_CHECKS     /* filter → checks, last, more */
 };

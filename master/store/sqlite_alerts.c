@@ -118,6 +118,9 @@ static enum err add(struct sqlite_db *d, const struct store_delivery *x, struct 
     sqlite_bind_str(st, 4, x->facts);
     sqlite3_bind_int64(st, 5, now.us);
     sqlite3_bind_int64(st, 6, x->next_at.us ? x->next_at.us : now.us);
+    sqlite3_bind_int(st, 7, (int)x->state);
+    sqlite3_bind_int64(st, 8, x->ended_at.us);
+    sqlite_bind_str(st, 9, x->error);
     enum err e = sqlite_run(d, st);
     *added = !e && sqlite3_changes(d->c) > 0;
     return e;
@@ -166,6 +169,7 @@ enum err sqlite_delivery_add(struct sqlite_db *d, struct store_req *r, struct wa
 {
     bool there = false, added = false;
     REQUIRE(r->delivery.channel != NULL && r->delivery.facts != NULL);
+    REQUIRE((r->delivery.state == DELIVERY_PENDING) == (r->delivery.ended_at.us == 0));
     enum err e = is_there(d, r->delivery.channel, &there);
     if (e)
         return e;

@@ -83,7 +83,7 @@
       "WHERE channel = ?1 AND state = 0")                                                          \
     X(SQL_DELIVERY_ADD, W,                                                                         \
       "INSERT INTO deliveries(channel, incident, dedup, facts, state, attempts, created_at, "      \
-      "next_at, ended_at, status) VALUES(?1, ?2, ?3, ?4, 0, 0, ?5, ?6, 0, 0) "                     \
+      "next_at, ended_at, status, error) VALUES(?1, ?2, ?3, ?4, ?7, 0, ?5, ?6, ?8, 0, ?9) "        \
       "ON CONFLICT(channel, dedup) DO NOTHING")                                                    \
     X(SQL_DELIVERY_TELL, W,                                                                        \
       "UPDATE deliveries SET state = ?2, attempts = ?3, next_at = ?4, ended_at = ?5, status = "    \
@@ -176,9 +176,11 @@
       "SELECT " DELIVERY_COLUMNS " FROM deliveries INDEXED BY deliveries_of WHERE incident > 0 "   \
       "AND incident = ?5 AND " DELIVERY_FILTER)                                                    \
     X(SQL_DELIVERIES_DUE, R,                                                                       \
-      "SELECT " DELIVERY_COLUMNS " FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND " \
-      "next_at >= 0 AND (?1 IS NULL OR "                                                           \
-      "channel = ?1) ORDER BY next_at, id LIMIT ?2")                                               \
+      "SELECT " DELIVERY_COLUMNS " FROM deliveries d INDEXED BY deliveries_due WHERE state = 0 "   \
+      "AND next_at >= 0 AND (?1 IS NULL OR channel = ?1) AND (incident = 0 OR NOT EXISTS "         \
+      "(SELECT 1 FROM deliveries o INDEXED BY deliveries_of WHERE o.incident > 0 AND "             \
+      "o.incident = d.incident AND o.id < d.id AND o.channel = d.channel AND o.state = 0)) "       \
+      "ORDER BY next_at, id LIMIT ?2")                                                             \
     X(SQL_ROLL_LANES, R,                                                                           \
       "SELECT num FROM batches WHERE num > 0 AND state < 2 AND state > 0 AND lane IS NOT NULL "    \
       "AND opened_at < ?2 UNION ALL SELECT num FROM batches WHERE state = 2 AND "                  \

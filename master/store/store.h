@@ -497,7 +497,8 @@ struct store_req {
             char channel[65];  /* "" = any */
             int state;         /* −1 = any but skipped */
             uint64_t incident; /* 0 = any */
-            bool due;          /* pending ones by next_at instead, oldest first */
+            bool due; /* pending ones by next_at instead, oldest first, but none behind another of
+                         its incident and channel */
             unsigned limit;
             struct store_delivery *items; /* out */
             unsigned n;
