@@ -168,8 +168,7 @@ enum store_op {
     STORE_RESULTS_PAGE,    /* results_page */
     STORE_EVENTS_PAGE,     /* events_page: oldest first */
     STORE_TASK_GET,        /* task_get: spec, user_id and the result if there is one */
-    STORE_IDEMPOTENCY_GET, /* idempotency: what was answered; ERR_NOT_FOUND: nothing, or too long
-                              ago */
+    STORE_IDEMPOTENCY_GET, /* idempotency: what was answered; ERR_NOT_FOUND: nothing, or long ago */
     STORE_SCHEDULE_LIST,   /* schedules: by name, behind `after` */
     STORE_SCHEDULE_GET,    /* schedule_get: ERR_NOT_FOUND */
     STORE_HISTORY,         /* history: hours or days of one check */
