@@ -208,6 +208,17 @@ static struct core_counts wait_ended(uint64_t n)
     }
 }
 
+/* So many tasks are in memory: read again, after a restart. */
+static void wait_read(int64_t n)
+{
+    struct mono until = mono_add_ms(mono_now(), FIXTURE_WAIT_S * 1000);
+    while (gauge_get(&core_stats(core)->window_tasks) < n) {
+        turn();
+        ck_assert(mono_before(mono_now(), until));
+        usleep(1000);
+    }
+}
+
 static void say(struct strbuf *b)
 {
     core_session_line(core, agent, b->data, b->len - 1, now);
@@ -425,6 +436,7 @@ START_TEST(deadlines_of_runs_are_found_again_after_a_restart)
     boot();
     courier_start(&courier, fx);
     ck_assert_uint_eq(fx_boot.timetable.n_lanes, 1);
+    wait_read(6); /* and so their deadlines are known: time may go on */
     later_ms = 40000;
     struct core_counts c = wait_ended(0);
     ck_assert_uint_eq(c.queued, 6);
