@@ -24,7 +24,8 @@
  *   resolved, unmuted, system_event, certificate
  * - tls_verify (true), ca (PEM), timeout_ms (1000 to 30000, default 10000)
  *
- * What is a secret is never logged and reads back as "(set)".
+ * What is a secret is never logged and reads back as "(set)". A webhook's X-Sonde-Delivery is the
+ * same at each try of one message, so that what arrives twice is seen to be one.
  */
 #define ALERT_CHANNELS_MAX 256
 #define ALERT_NAME_MAX     64

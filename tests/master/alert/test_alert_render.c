@@ -107,13 +107,13 @@ END_TEST
 START_TEST(test_a_pager_is_told_the_beginning_and_the_end_of_one_thing)
 {
     const char *channel_json = "{\"kind\":\"pagerduty\",\"routing_key\":\"R\"}";
-    render(channel_json, facts_of(INCIDENT_DID_CONFIRM), "incident 17");
+    render(channel_json, facts_of(INCIDENT_DID_CONFIRM), "incident 17 confirmed");
     is_json();
     has("\"event_action\":\"trigger\",\"dedup_key\":\"incident 17\"");
     has("\"source\":\"shop.example\",\"severity\":\"critical\"");
-    render(channel_json, facts_of(INCIDENT_DID_ACK), "incident 17");
+    render(channel_json, facts_of(INCIDENT_DID_ACK), "incident 17 acknowledged");
     has("\"event_action\":\"acknowledge\",\"dedup_key\":\"incident 17\"");
-    render(channel_json, facts_of(INCIDENT_DID_RESOLVE), "incident 17");
+    render(channel_json, facts_of(INCIDENT_DID_RESOLVE), "incident 17 resolved");
     has("\"event_action\":\"resolve\",\"dedup_key\":\"incident 17\"");
 }
 END_TEST
@@ -121,13 +121,13 @@ END_TEST
 START_TEST(test_alertmanager)
 {
     const char *channel_json = "{\"kind\":\"alertmanager\",\"url\":\"http://am.example:9093/\"}";
-    render(channel_json, facts_of(INCIDENT_DID_CONFIRM), "incident 17");
+    render(channel_json, facts_of(INCIDENT_DID_CONFIRM), "incident 17 confirmed");
     is_json();
     ck_assert_str_eq(m.url, "http://am.example:9093/api/v2/alerts");
     has("\"alertname\":\"SondeDown\",\"host\":\"shop.example\",\"schedule\":\"shop\"");
     has("\"startsAt\":\"2026-01-01T00:00:00.000000Z\"");
     ck_assert_ptr_null(strstr(body, "endsAt"));
-    render(channel_json, facts_of(INCIDENT_DID_RESOLVE), "incident 17");
+    render(channel_json, facts_of(INCIDENT_DID_RESOLVE), "incident 17 resolved");
     has("\"endsAt\":\"2026-01-01T00:06:40.000000Z\"");
 }
 END_TEST

@@ -342,6 +342,12 @@ START_TEST(a_test_that_the_stop_cuts_off_is_not_sent_again)
     ck_assert_str_eq(a.test.error, "the master is stopping");
     service_hold(false);
     fx_open();
+    struct store_req *r = fx_req(STORE_DELIVERIES);
+    r->deliveries.due = true;
+    r->deliveries.limit = 1;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_uint_eq(r->deliveries.n, 0);
+    store_req_destroy(&r);
     begin();
     happens(17, INCIDENT_DID_CONFIRM, "slow");
     sender_poke(sender);

@@ -328,14 +328,14 @@ static FIXTURE_UNUSED void fx_sql(const char *sql)
 
 /* ---- lanes */
 
-/* Checks 1 … n of http://check-ID.example/. */
+/* Checks 1 … n of http://check-ID.example/, and the schedule that they are of. */
 static FIXTURE_UNUSED void fx_checks(unsigned n)
 {
-    char sql[512];
+    char sql[768];
     snprintf(
         sql, sizeof(sql),
         "INSERT INTO schedules(id, name, version, doc, paused, n_checks, created_at, changed_at) "
-        "VALUES(1, 's', 1, '{}', 0, %u, 1, 1);"
+        "VALUES(1, 'fixture', 1, '{\"every\":\"60s\"}', 0, %u, 1, 1); "
         "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < %u) "
         "INSERT INTO checks(id, schedule, key, spec, user_id, host, host_hash, created_at) "
         "SELECT n, 1, 'http://check-' || n || '.example/', "
