@@ -76,21 +76,53 @@ char *human_rate(double per_s, char buf[HUMAN_MAX])
     return buf;
 }
 
+static const struct {
+    char letter;
+    int64_t s;
+} units[] = {{'d', DAY}, {'h', HOUR}, {'m', MINUTE}, {'s', 1}};
+
+char *human_span(int64_t s, char buf[HUMAN_MAX])
+{
+    size_t at = 0;
+    REQUIRE(s >= 0);
+    if (s == 0)
+        snprintf(buf, HUMAN_MAX, "0s");
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (s >= units[i].s)
+            at += (size_t)snprintf(buf + at, HUMAN_MAX - at, "%" PRId64 "%c", s / units[i].s,
+                                   units[i].letter);
+        s %= units[i].s;
+    }
+    return buf;
+}
+
+/* "1h30m": the units from large to small, each at most once. */
+static enum err parse_units(const char *text, int64_t *sum)
+{
+    size_t unit = 0;
+    for (int64_t n; *text != '\0'; text++, unit++) {
+        size_t digits = strspn(text, "0123456789");
+        if (i64_parse(text, digits, &n) != ERR_NONE)
+            return ERR_INVALID;
+        text += digits;
+        while (unit < ARRAY_LEN(units) && units[unit].letter != *text)
+            unit++;
+        if (unit == ARRAY_LEN(units) || n > INT64_MAX / DAY / 2 ||
+            *sum > INT64_MAX - n * units[unit].s)
+            return ERR_INVALID;
+        *sum += n * units[unit].s;
+    }
+    return ERR_NONE;
+}
+
 enum err human_parse_duration(const char *text, int64_t *seconds)
 {
-    static const struct {
-        const char *suffix;
-        int64_t s;
-    } units[] = {{"", 1}, {"s", 1}, {"m", MINUTE}, {"h", HOUR}, {"d", DAY}};
+    int64_t sum = 0;
     size_t digits = strspn(text, "0123456789");
-    int64_t n;
-    if (i64_parse(text, digits, &n) != ERR_NONE || n == 0)
+    enum err e = digits > 0 && text[digits] == '\0' ? i64_parse(text, digits, &sum)
+                                                    : parse_units(text, &sum);
+    if (e != ERR_NONE || sum == 0)
         return ERR_INVALID;
-    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (strcmp(text + digits, units[i].suffix) != 0 || n > INT64_MAX / DAY)
-            continue;
-        *seconds = n * units[i].s;
-        return ERR_NONE;
-    }
-    return ERR_INVALID;
+    *seconds = sum;
+    return ERR_NONE;
 }

@@ -14,5 +14,7 @@ char *human_took(int64_t ms, char buf[HUMAN_MAX]);    /* as a duration, but "0.0
 char *human_bytes(uint64_t n, char buf[HUMAN_MAX]);   /* "512 B" "1.5 MiB" */
 char *human_rate(double per_s, char buf[HUMAN_MAX]);  /* "0.4/s" "310/s" */
 
-/* "90" (seconds), "90s", "5m", "2h", "7d"; ERR_INVALID for anything else and for 0. */
+char *human_span(int64_t s, char buf[HUMAN_MAX]); /* "30s" "1h30m" "7d": as it is read below */
+
+/* "90" (seconds), "90s", "5m", "1h30m", "7d"; ERR_INVALID for anything else and for 0. */
 MUST_USE enum err human_parse_duration(const char *text, int64_t *seconds);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "common/ids.h"
 #include "common/json_tree.h"
+#include "common/near.h"
 #include "common/utf8.h"
 
 #define SHOWN_MAX 60
@@ -262,9 +263,16 @@ static bool was_asked(const struct json_cur *c, const char *name)
 static void fail_unknown(struct json_cur *c, const char *name)
 {
     struct strbuf b;
+    struct near x;
+    near_init(&x, name);
+    for (unsigned i = 0; i < c->n_asked; i++)
+        near_offer(&x, c->asked[i]);
     strbuf_init(&b, SHOWN_MAX + 1);
     utf8_sanitize(&b, name, strlen(name), SHOWN_MAX);
-    json_cur_fail(c, "unknown field '%s'", b.data);
+    if (x.best != NULL)
+        json_cur_fail(c, "unknown field '%s'; did you mean '%s'?", b.data, x.best);
+    else
+        json_cur_fail(c, "unknown field '%s'", b.data);
     strbuf_fini(&b);
 }
 

@@ -6,13 +6,12 @@
 #include <string.h>
 #include "common/ids.h"
 #include "common/mem.h"
+#include "common/near.h"
 #include "common/options_impl.h"
 #include "common/utf8.h"
 
 #define NAME_MAX_BYTES 48
 #define SUBJECT_MAX    80
-/* A name with at most a third of its letters wrong is taken for a slip. */
-#define NEAR_FRACTION 3
 
 /* One flag of argv, before it is applied. */
 struct flag {
@@ -40,48 +39,16 @@ size_t options_find(const struct options *o, const char *name, bool from_argv)
     return o->n;
 }
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
-{
-    unsigned m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Levenshtein's; both at most NAME_MAX_BYTES long. */
-static unsigned edit_distance(const char *a, const char *b)
-{
-    unsigned row[NAME_MAX_BYTES + 1];
-    size_t n = strlen(b);
-    for (size_t j = 0; j <= n; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= n; j++) {
-            unsigned above = row[j];
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[n];
-}
-
 const char *options_nearest(const struct options *o, const char *name, bool from_argv)
 {
-    const char *best = NULL;
-    unsigned limit = (unsigned)strlen(name) / NEAR_FRACTION;
-    if (strlen(name) > NAME_MAX_BYTES)
-        return NULL;
+    struct near x;
+    near_init(&x, name);
     for (size_t i = 0; i < o->n; i++) {
         const struct option *t = &o->table[i];
-        if (t->kind == OPT_SECTION || (t->cli_only && !from_argv))
-            continue;
-        unsigned d = edit_distance(name, t->name);
-        if (d > limit || (d == limit && best != NULL))
-            continue;
-        best = t->name;
-        limit = d;
+        if (t->kind != OPT_SECTION && (from_argv || !t->cli_only))
+            near_offer(&x, t->name);
     }
-    return best;
+    return x.best;
 }
 
 static void list_clear(struct option_list *l)

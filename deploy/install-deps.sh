@@ -9,7 +9,7 @@ libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libmicrohttpd-dev libcurl4-o
 libc-ares-dev libcjson-dev libsqlite3-dev libyaml-dev libpcre2-dev libidn2-dev uthash-dev libssl-dev
 zlib1g-dev libglib2.0-dev tzdata check nginx openssl"
 TESTS="clang clang-format libclang-rt-14-dev universal-ctags strace nftables iproute2 procps python3
-python3-jsonschema jq sqlite3 wrk redis-server prometheus-blackbox-exporter faketime"
+python3-jsonschema python3-aiosmtpd jq sqlite3 wrk redis-server prometheus-blackbox-exporter faketime"
 
 say() { printf 'install-deps: %s\n' "$*" >&2; }
 die() {

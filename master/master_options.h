@@ -13,8 +13,8 @@
 struct master_options {
     char *config, *listen, *agents_listen, *data, *trusted_proxies;
     char *log_level, *log_format, *scope, *name;
-    int64_t max_agents, max_open_tasks, body_max, dev_agents, retention_days, retention_bytes,
-        retention_grace_s;
+    int64_t max_agents, max_open_tasks, body_max, check_metrics, dev_agents, retention_days,
+        retention_bytes, retention_grace_s, schedule_retention, history_days;
     struct option_list deny_texts;
     bool dev, check_config, print_config, version, help;
 

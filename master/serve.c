@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/signals.h"
+#include "master/alert/sender.h"
 #include "master/api/api.h"
 #include "master/auth/tokens.h"
 #include "master/dev.h"
@@ -38,6 +39,7 @@ struct master {
     struct relay relay;
     struct store *store;
     struct store_boot boot;
+    struct sender *sender;
     struct hub *hub;
     struct api *api;
     struct dev *dev;
@@ -84,6 +86,11 @@ static void on_room(void *arg)
 static enum err ask_hub(void *arg, struct core_req *r)
 {
     return hub_post(arg, r);
+}
+
+static enum err ask_schedule(void *arg, struct schedule_req *r)
+{
+    return hub_post_schedule(arg, r);
 }
 
 static double lag_of_hub(void *arg)
@@ -162,20 +169,25 @@ static bool build_store(struct master *m, char *why)
                              .on_room = on_room,
                              .arg = &m->relay,
                              .retention_days = m->o->retention_days,
+                             .schedule_retention_hours = m->o->schedule_retention,
                              .retention_bytes = m->o->retention_bytes,
-                             .retention_grace_s = m->o->retention_grace_s};
+                             .retention_grace_s = m->o->retention_grace_s,
+                             .history_days = m->o->history_days};
     return store_open(&c, &m->store, &m->boot, why, WHY_MAX) == ERR_NONE &&
            token_first_admin(m->dir, why, WHY_MAX) == ERR_NONE;
 }
 
 static bool build_hub(struct master *m, char *why)
 {
+    m->sender = sender_create(m->store);
     struct hub_config c = {.listen = m->o->agents_listen,
                            .dir = m->dir,
                            .boot = &m->boot,
                            .max_agents = m->o->max_agents,
                            .deny = m->o->deny,
-                           .n_deny = m->o->n_deny};
+                           .n_deny = m->o->n_deny,
+                           .on_alerts = sender_poke,
+                           .alerts_arg = m->sender};
     if (hub_create(&c, &m->hub, why, WHY_MAX) != ERR_NONE)
         return false;
     relay_settle(&m->relay, m->hub);
@@ -190,6 +202,12 @@ static bool build_api(struct master *m, char *why)
                            .ask_core = ask_hub,
                            .ask_arg = m->hub,
                            .core_stats = hub_core_stats(m->hub),
+                           .ask_schedule = ask_schedule,
+                           .schedule_arg = m->hub,
+                           .schedule_stats = hub_schedule_stats(m->hub),
+                           .test_alert = sender_test,
+                           .alert_arg = m->sender,
+                           .check_metrics = m->o->check_metrics,
                            .hub_lag_ms = lag_of_hub,
                            .hub_last_tick = tick_of_hub,
                            .overloaded = load_of_hub,
@@ -219,7 +237,9 @@ static void take_down(struct master *m)
     relay_api(&m->relay, NULL);
     api_destroy(&m->api);
     relay_settle(&m->relay, m->hub);
+    sender_stop(m->sender);
     store_close(&m->store);
+    sender_destroy(&m->sender);
     hub_destroy(&m->hub);
     dev_stop(&m->dev);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/mem.h"
+#include "common/near.h"
 #include "proto/target_parts.h"
 
 #define METHOD_MAX      16
@@ -67,10 +68,25 @@ static const char *const forbidden_headers[] = {
     "content-length",   "transfer-encoding", "connection", "keep-alive",
     "proxy-connection", "upgrade",           "te",         "trailer"};
 
+static enum err unknown_field(const struct field *table, size_t n, unsigned scope,
+                              const char *where, const char *key, struct target_problem *p)
+{
+    struct near x;
+    char shown[SHOWN_MAX + 4];
+    target_show(key, strlen(key), shown);
+    near_init(&x, key);
+    for (size_t i = 0; i < n; i++)
+        if ((table[i].scope & scope) != 0)
+            near_offer(&x, table[i].name);
+    if (x.best == NULL)
+        return target_problem(p, "unknown_field", "unknown field '%s%s'", where, shown);
+    return target_problem(p, "unknown_field", "unknown field '%s%s'; did you mean '%s'?", where,
+                          shown, x.best);
+}
+
 static enum err check_object(const struct json_node *obj, const struct field *table, size_t n,
                              unsigned scope, const char *where, struct target_problem *p)
 {
-    char shown[SHOWN_MAX + 4];
     for (const struct json_node *m = json_first(obj); m != NULL; m = json_next(m)) {
         const char *key = json_node_key(m);
         size_t i = 0;
@@ -83,8 +99,7 @@ static enum err check_object(const struct json_node *obj, const struct field *ta
                                   "'%s%s' is an option of %s targets, and this is %s target", where,
                                   key, table[i].scope == FIELDS_DNS ? "dns" : "http",
                                   (scope & FIELDS_DNS) != 0 ? "a dns" : "an http");
-        return target_problem(p, "unknown_field", "unknown field '%s%s'", where,
-                              target_show(key, strlen(key), shown));
+        return unknown_field(table, n, scope, where, key, p);
     }
     return ERR_NONE;
 }

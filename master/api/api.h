@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
+#include "master/alert/alert_req.h"
 #include "master/core/core_req.h"
+#include "master/schedule/schedule_req.h"
 #include "master/store/store.h"
 
 /*
  * api - the HTTP API under /api/v1, /metrics, /healthz, /readyz: libmicrohttpd on its own port and
  * thread.
  *
- * The api thread never waits: it asks the core (ask_core) or the store by mailbox, suspends the
- * connection, and the answering thread resumes it. Uploads go line by line to the store's writer;
+ * The api thread never waits: it asks the core (ask_core), the scheduler (ask_schedule), the sender
+ * of alerts (test_alert) or the store by mailbox, suspends the connection, and the answering thread
+ * resumes it. Uploads go line by line to the store's writer;
  * when its mailbox is full the upload is suspended until api_on_room. Slow clients: guard.h.
  * Bounds: API_*.
  */
@@ -22,6 +25,8 @@
 #define API_BODY_MAX_DEFAULT (1024ll << 20)
 #define API_OPEN_TASKS_MAX   10000000
 #define API_COMMIT_MS_MAX    1000 /* p99 of the last commits: beyond it no upload begins */
+#define API_CHECK_METRICS_MAX                                                                      \
+    20000 /* checks with series of their own: three each, 10 MiB of text, and a page of 32 MiB */
 
 struct api;
 struct api_config {
@@ -31,6 +36,12 @@ struct api_config {
     enum err (*ask_core)(void *arg, struct core_req *r); /* hub_post */
     void *ask_arg;
     struct core_stats *core_stats;
+    enum err (*ask_schedule)(void *arg, struct schedule_req *r); /* NULL: schedules answer 503 */
+    void *schedule_arg;
+    struct scheduler_stats *schedule_stats;                  /* NULL = none */
+    enum err (*test_alert)(void *arg, struct alert_test *t); /* NULL: tests answer 503 */
+    void *alert_arg;
+    int64_t check_metrics; /* of so many checks /metrics tells each alone; 0 = of none */
     double (*hub_lag_ms)(void *arg);
     struct mono (*hub_last_tick)(void *arg);
     bool (*overloaded)(void *arg); /* by the hub: no new work is taken; NULL = never */

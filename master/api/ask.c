@@ -29,7 +29,7 @@ static void resume_locked(struct api *a, struct http_req *r)
         return;
     r->waiting = false;
     if (list_linked(&r->room_node))
-        list_remove(&a->room, &r->room_node);
+        list_remove(r->queue, &r->room_node);
     MHD_resume_connection(r->conn);
     atomic_fetch_sub(&a->suspended, 1);
 }
@@ -42,26 +42,59 @@ void http_resume(struct http_req *r)
     PTOK(pthread_mutex_unlock(&a->lock));
 }
 
+static void resume_all(struct api *a, struct list *queue)
+{
+    PTOK(pthread_mutex_lock(&a->lock));
+    for (struct list_node *n; (n = list_first(queue)) != NULL;)
+        resume_locked(a, CONTAINER_OF(n, struct http_req, room_node));
+    PTOK(pthread_mutex_unlock(&a->lock));
+}
+
 void api_on_room(void *api)
 {
     struct api *a = api;
     if (!a)
         return;
-    PTOK(pthread_mutex_lock(&a->lock));
-    for (struct list_node *n; (n = list_first(&a->room)) != NULL;)
-        resume_locked(a, CONTAINER_OF(n, struct http_req, room_node));
-    PTOK(pthread_mutex_unlock(&a->lock));
+    resume_all(a, &a->room);
     upload_aborts_retry(a);
+}
+
+void http_ticked(struct api *a)
+{
+    resume_all(a, &a->ticks);
+}
+
+void http_wait_in(struct http_req *r, struct list *queue)
+{
+    struct api *a = r->api;
+    http_suspend(r);
+    PTOK(pthread_mutex_lock(&a->lock));
+    if (r->waiting) {
+        r->queue = queue;
+        list_push_back(queue, &r->room_node);
+    }
+    PTOK(pthread_mutex_unlock(&a->lock));
+}
+
+struct http_req *http_next(struct api *a, struct list *queue)
+{
+    PTOK(pthread_mutex_lock(&a->lock));
+    struct list_node *n = list_pop_front(queue);
+    PTOK(pthread_mutex_unlock(&a->lock));
+    return n ? CONTAINER_OF(n, struct http_req, room_node) : NULL;
+}
+
+void http_wait_tick(struct http_req *r)
+{
+    http_wait_in(r, &r->api->ticks);
+    if (atomic_load(&r->api->stopping)) /* no further tick may come */
+        http_resume(r);
 }
 
 void http_wait_room(struct http_req *r)
 {
     struct api *a = r->api;
-    http_suspend(r);
-    PTOK(pthread_mutex_lock(&a->lock));
-    if (r->waiting)
-        list_push_back(&a->room, &r->room_node);
-    PTOK(pthread_mutex_unlock(&a->lock));
+    http_wait_in(r, &a->room);
     counter_add(&a->stats.upload_waits, 1);
     /* The room may have come before we stood in the list. */
     if (atomic_load(&a->stopping) || store_writer_has_room(a->conf.store))
@@ -148,4 +181,55 @@ enum step http_ask_core(struct http_req *r, struct core_req *c)
         http_resume(r);
     }
     return STEP_WAIT;
+}
+
+/* ---- the scheduler */
+
+static void schedule_answered(struct schedule_req *q)
+{
+    struct http_req *r = q->arg;
+    REQUIRE(r != NULL && r->qreq == q);
+    http_resume(r);
+}
+
+struct schedule_req *http_schedule_req(struct http_req *r, enum schedule_req_op op)
+{
+    struct schedule_req *q = mem_zalloc(sizeof(*q));
+    q->op = op;
+    q->done = schedule_answered;
+    q->arg = r;
+    q->filter.state = -1;
+    return q;
+}
+
+enum step http_ask_schedule(struct http_req *r, struct schedule_req *q)
+{
+    REQUIRE(q->arg == r && r->api->conf.ask_schedule != NULL);
+    if (r->qreq != q)
+        schedule_req_free(&r->qreq);
+    r->qreq = q;
+    r->schedule_ok = true;
+    http_suspend(r);
+    enum err e = r->api->conf.ask_schedule(r->api->conf.schedule_arg, q);
+    if (e != ERR_NONE) {
+        r->schedule_ok = false;
+        r->schedule_err = e;
+        http_resume(r);
+    }
+    return STEP_WAIT;
+}
+
+bool http_has_scheduler(struct http_req *r)
+{
+    if (r->api->conf.ask_schedule)
+        return true;
+    reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no_scheduler",
+                  "this master probes nothing on a schedule: its scheduler does not run");
+    return false;
+}
+
+enum step reply_no_answer(struct http_req *r)
+{
+    return reply_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+                         "the master's scheduler cannot be asked now; try again");
 }

@@ -130,6 +130,8 @@ static enum step may_retry(struct http_req *r, const struct retry *x)
 {
     const struct batch_info *b = &r->sreq->batch_get.info;
     uint64_t left = b->total - batch_info_ended(b), n = 0;
+    if (!batch_is_users(r, b))
+        return STEP_DONE;
     for (int o = 0; o < OUTCOME_COUNT; o++)
         n += x->outcomes & OUTCOME_BIT(o) ? b->ended[o] : 0;
     if (!batch_is_ended(b))

@@ -44,6 +44,8 @@ static enum step not_now(struct http_req *r, const char *changed)
 
 static enum step cancel_answer(struct http_req *r)
 {
+    if (!batch_is_users(r, &r->sreq->batch_get.info))
+        return STEP_DONE;
     if (batch_is_ended(&r->sreq->batch_get.info))
         return change_reply(r, MHD_HTTP_OK, "ended");
     if (r->phase == CHANGE_AGAIN)
@@ -81,6 +83,8 @@ static enum step too_late(struct http_req *r, bool ended, bool pause)
 static enum step pause_answer(struct http_req *r, bool pause)
 {
     const struct batch_info *b = &r->sreq->batch_get.info;
+    if (!batch_is_users(r, b))
+        return STEP_DONE;
     if (batch_is_ended(b) || b->mark != MARK_NONE)
         return too_late(r, batch_is_ended(b), pause);
     if (r->phase == CHANGE_AGAIN)

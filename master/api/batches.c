@@ -12,9 +12,15 @@
 
 /* ---- one batch as JSON */
 
+/* A batch that grows goes on when all that it has so far has ended. */
+static bool all_ended(const struct batch_info *b, uint64_t ended, uint64_t total)
+{
+    return b->opened_at.us != 0 && !b->growing && ended >= total;
+}
+
 bool batch_is_ended(const struct batch_info *b)
 {
-    return b->ended_at.us != 0 || (b->opened_at.us != 0 && batch_info_ended(b) >= b->total);
+    return b->ended_at.us != 0 || all_ended(b, batch_info_ended(b), b->total);
 }
 
 static void put_time(struct json_out *w, const char *key, struct wall t)
@@ -56,7 +62,7 @@ static const char *state_word(const struct batch_info *b, const struct core_coun
     uint64_t ended = 0;
     for (int o = 0; o < OUTCOME_COUNT; o++)
         ended += n->ended[o];
-    if (b->ended_at.us != 0 || ended >= n->total)
+    if (b->ended_at.us != 0 || all_ended(b, ended, n->total))
         return phase_words[PHASE_ENDED];
     if (b->mark == MARK_EXPIRE)
         return phase_words[PHASE_EXPIRING];
@@ -171,6 +177,17 @@ enum step batch_answer(struct http_req *r)
     if (r->sreq->err == ERR_NOT_FOUND)
         return no_such_batch(r);
     return r->sreq->err ? reply_store_error(r, r->sreq->err, r->sreq->why) : STEP_MORE;
+}
+
+bool batch_is_users(struct http_req *r, const struct batch_info *b)
+{
+    if (!b->lane)
+        return true;
+    reply_problem(r, MHD_HTTP_CONFLICT, "lane",
+                  "batch %s holds an hour's runs of schedules, of several it may be: change the "
+                  "schedule instead (POST /api/v1/schedules/{name}/pause, DELETE)",
+                  b->uuid);
+    return false;
 }
 
 enum step batch_purged(struct http_req *r, const struct batch_info *b)

@@ -23,6 +23,10 @@ enum step batch_ask(struct http_req *r);
 /* STEP_MORE: it is there. STEP_DONE: the refusal is set. */
 enum step batch_answer(struct http_req *r);
 
+/* False: it is a lane of schedules (master/schedule), which nobody cancels, pauses or retries as a
+ * batch: the 409 is set. */
+bool batch_is_users(struct http_req *r, const struct batch_info *b);
+
 /* 410: only its row is left. */
 enum step batch_purged(struct http_req *r, const struct batch_info *b);
 

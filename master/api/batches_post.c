@@ -4,6 +4,7 @@
 #include "master/api/batches.h"
 #include "master/api/handlers.h"
 #include "master/api/upload_body.h"
+#include "master/api/whole_body.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -59,17 +60,6 @@ static bool format_of(struct http_req *r, enum body_format *out)
     return false;
 }
 
-static bool encoding_of(struct http_req *r, bool *gzip)
-{
-    const char *e = http_header(r, "Content-Encoding");
-    *gzip = e && (strcasecmp(e, "gzip") == 0 || strcasecmp(e, "x-gzip") == 0);
-    if (!e || *gzip || strcasecmp(e, "identity") == 0)
-        return true;
-    reply_problem(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding",
-                  "Content-Encoding '%.60s' is not taken; send gzip or no encoding", e);
-    return false;
-}
-
 /* What the answer depends on besides the body. wait is no part of it. */
 static void hash_options(struct post *p, bool strict, const char *text, size_t len)
 {
@@ -98,7 +88,7 @@ enum step batches_post_begin(struct http_req *r)
 {
     enum body_format f;
     bool gzip;
-    if (!upload_may_begin(r) || !format_of(r, &f) || !encoding_of(r, &gzip))
+    if (!upload_may_begin(r) || !format_of(r, &f) || !body_encoding(r, &gzip))
         return STEP_DONE;
     struct post *p = mem_zalloc(sizeof(*p));
     r->state = p;

@@ -36,4 +36,34 @@ enum step tasks_get(struct http_req *r);
 enum step agents_list(struct http_req *r);
 enum step agents_get(struct http_req *r);
 
+enum step schedules_list(struct http_req *r);
+enum step schedules_get(struct http_req *r);
+enum step schedules_put_begin(struct http_req *r);
+enum step schedules_put_body(struct http_req *r, const char *p, size_t *n);
+enum step schedules_put_run(struct http_req *r);
+enum step schedules_delete(struct http_req *r);
+enum step schedules_pause(struct http_req *r);
+enum step schedules_resume(struct http_req *r);
+
+enum step checks_list(struct http_req *r);
+enum step checks_get(struct http_req *r);
+enum step check_history(struct http_req *r);
+enum step check_runs(struct http_req *r);
+enum step overview_get(struct http_req *r);
+
+enum step incidents_list(struct http_req *r);
+enum step incidents_get(struct http_req *r);
+enum step incidents_ack_begin(struct http_req *r);
+enum step incidents_ack_body(struct http_req *r, const char *p, size_t *n);
+enum step incidents_ack_run(struct http_req *r);
+
+enum step alerts_list(struct http_req *r);
+enum step alerts_get(struct http_req *r);
+enum step alerts_put_begin(struct http_req *r);
+enum step alerts_put_body(struct http_req *r, const char *p, size_t *n);
+enum step alerts_put_run(struct http_req *r);
+enum step alerts_delete(struct http_req *r);
+enum step alerts_test(struct http_req *r);
+enum step deliveries_list(struct http_req *r);
+
 enum step diagnosis_get(struct http_req *r);

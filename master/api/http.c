@@ -103,6 +103,7 @@ static void req_destroy(struct http_req *r)
     if (r->sreq)
         store_req_destroy(&r->sreq);
     core_req_free(&r->creq);
+    schedule_req_free(&r->qreq);
     reply_fini(&r->reply);
     free(r->method);
     free(r->path);
@@ -286,6 +287,8 @@ enum err api_create(const struct api_config *c, struct api **out, char *why, siz
     PTOK(pthread_mutex_init(&a->lock, NULL));
     guard_init(&a->guard);
     list_init(&a->room);
+    list_init(&a->ticks);
+    list_init(&a->turns);
     list_init(&a->aborts);
     list_init(&a->idempotent);
     enum err e = client_trust(a, c->trusted_proxies, why, why_max);
@@ -314,6 +317,7 @@ void api_drain(struct api *a)
 void api_tick(struct api *a)
 {
     guard_tick(&a->guard);
+    http_ticked(a);
 }
 
 int api_port(struct api *a)
@@ -356,6 +360,7 @@ void api_destroy(struct api **ap)
     atomic_store(&a->stopping, true);
     int fd = MHD_quiesce_daemon(a->daemon);
     api_on_room(a);
+    http_ticked(a);
     wait_idle(a);
     MHD_stop_daemon(a->daemon);
     wait_tallies(a);

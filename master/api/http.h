@@ -19,8 +19,8 @@
  *
  * All on the api thread but http_resume(). While a request is suspended nothing of it is touched by
  * the api thread, and it cannot end: so whoever answers it may write into it until it calls
- * http_resume(). Lock rule: api->lock guards `waiting` and the list of those who wait for room; MHD
- * is called under it, no handler is.
+ * http_resume(). Lock rule: api->lock guards `waiting` and the lists of those who wait for room, a
+ * tick or their turn; MHD is called under it, no handler is.
  */
 #define REPLY_HEADERS_MAX 6
 #define REPLY_BODY_MAX                                                                             \
@@ -63,10 +63,15 @@ struct http_req {
     struct core_req *creq;
     enum err core_err; /* why creq could not be asked */
     bool core_ok;      /* it was, and is answered */
-    bool waiting;      /* suspended (under api->lock) */
+    struct schedule_req *qreq;
+    enum err schedule_err; /* why qreq could not be asked */
+    bool schedule_ok;      /* it was, and is answered */
+    bool waiting;          /* suspended (under api->lock) */
     struct list_node room_node;
+    struct list *queue; /* that room_node is in, under api->lock */
 };
 
+struct whole_body;
 struct api {
     struct api_config conf;
     struct MHD_Daemon *daemon;
@@ -82,13 +87,20 @@ struct api {
     atomic_bool stopping;    /* waits end early */
     atomic_bool cut, inside; /* no handler may start; one is running */
     atomic_uint active, suspended,
-        tallies;         /* tallies: uploads, and what of gone ones the store still holds */
-    atomic_uint streams; /* of events */
+        tallies;             /* tallies: uploads, and what of gone ones the store still holds */
+    atomic_uint streams;     /* of events */
+    atomic_uint definitions; /* answers under way with all targets of a schedule */
     struct guard guard;
     pthread_mutex_t lock;
     struct list room;       /* requests that wait for room in the store's writer */
+    struct list ticks;      /* requests that wait for the next api_tick() */
+    struct list turns;      /* requests that wait for `turn` */
     struct list aborts;     /* store_req by letter.node: aborts that wait for room */
-    struct list idempotent; /* of the api thread alone: uploads with a key, under way */
+    struct list idempotent; /* of the api thread alone, as the next three: uploads with a key, under
+                               way */
+    struct http_req *turn;  /* who may change schedules and channels now (turn.h) */
+    const struct whole_body *big; /* the only one that may be large (whole_body.h) */
+    size_t small_bytes;           /* of all others */
     struct {
         struct counter requests, replies_2xx, replies_4xx, replies_5xx, uploads, upload_lines,
             upload_rejected, upload_waits, shed, unauthorized, streams, streams_refused,
@@ -128,6 +140,13 @@ void http_resume(struct http_req *r);
 bool http_is_waiting(struct http_req *r);
 /* Suspends until api_on_room(). */
 void http_wait_room(struct http_req *r);
+/* Suspends until the next api_tick(): for what is full now and cannot say when there is room. */
+void http_wait_tick(struct http_req *r);
+void http_ticked(struct api *a);
+/* Suspends until http_next() of that list, one of api's. */
+void http_wait_in(struct http_req *r, struct list *queue);
+/* Takes the one that waits longest out of it, without resuming it; NULL: nobody waits. */
+struct http_req *http_next(struct api *a, struct list *queue);
 
 /* Suspends and asks; the answer stands in r->sreq. What cannot be posted is an answer too: err says
  * so. The old r->sreq is freed, unless it is s itself. */
@@ -137,6 +156,12 @@ struct store_req *http_store_req(struct http_req *r, enum store_op op);
 enum step http_ask_core(struct http_req *r, struct core_req *c);
 struct core_req *http_core_req(struct http_req *r, enum core_req_op op);
 void core_req_free(struct core_req **cp);
+/* The same of the scheduler; r->schedule_ok says whether it could be asked. */
+enum step http_ask_schedule(struct http_req *r, struct schedule_req *q);
+struct schedule_req *http_schedule_req(struct http_req *r, enum schedule_req_op op);
+/* False: this master probes nothing on a schedule, and the 503 is set. */
+bool http_has_scheduler(struct http_req *r);
+enum step reply_no_answer(struct http_req *r); /* 503: the scheduler could not be asked */
 
 /* The value of a request header, or NULL. */
 const char *http_header(struct http_req *r, const char *name);

@@ -2,36 +2,12 @@
 #include "common/log.h"
 #include "master/api/handlers.h"
 #include "master/api/http.h"
-
-struct row {
-    const char *name, *help;
-    struct counter *counter; /* one of the two */
-    struct gauge *gauge;
-};
-
-static void put_rows(struct strbuf *b, const struct row *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct row *x = &rows[i];
-        REQUIRE((x->counter == NULL) != (x->gauge == NULL));
-        metrics_head(b, x->name, x->counter ? "counter" : "gauge", x->help);
-        metrics_sample(b, x->name, NULL,
-                       x->counter ? (double)counter_get(x->counter) : (double)gauge_get(x->gauge));
-    }
-}
-
-#define COUNTER(n, h, v)                                                                           \
-    {                                                                                              \
-        "sonde_" n, h, &(v), NULL                                                                  \
-    }
-#define GAUGE(n, h, v)                                                                             \
-    {                                                                                              \
-        "sonde_" n, h, NULL, &(v)                                                                  \
-    }
+#include "master/api/metrics_rows.h"
+#include "master/api/metrics_schedules.h"
 
 static void put_core(struct strbuf *b, struct core_stats *s)
 {
-    const struct row rows[] = {
+    const struct metrics_row rows[] = {
         GAUGE("agents_alive", "Agents connected and heard of lately", s->agents_alive),
         GAUGE("bulk_loss", "1 while many agents are in trouble at once and verdicts are withheld",
               s->bulk_loss),
@@ -87,7 +63,7 @@ static void put_core(struct strbuf *b, struct core_stats *s)
         COUNTER("agents_cloned_total", "Names refused for a while: two processes fought over them",
                 s->agent_clones),
     };
-    put_rows(b, rows, ARRAY_LEN(rows));
+    metrics_put_rows(b, rows, ARRAY_LEN(rows));
     metrics_head(b, "sonde_session_ends_total", "counter", "Sessions ended since start, by cause");
     for (int e = END_NONE + 1; e < END_COUNT; e++) {
         char label[CAUSE_MAX + sizeof("cause=\"\"")];
@@ -117,7 +93,7 @@ static void put_store(struct strbuf *b, struct store *store)
 {
     struct store_stats *s = store_stats(store);
     struct mailbox_stats writer, reader;
-    const struct row rows[] = {
+    const struct metrics_row rows[] = {
         COUNTER("store_commits_total", "Transactions committed", s->commits),
         COUNTER("store_rows_total", "Tasks written", s->rows),
         COUNTER("store_results_total", "Results written", s->results),
@@ -128,12 +104,19 @@ static void put_store(struct strbuf *b, struct store *store)
         COUNTER("store_events_total", "Events of the fleet stored", s->events),
         COUNTER("store_events_dropped_total", "Events not stored: it was too far behind",
                 s->events_dropped),
+        COUNTER("store_hours_rolled_total", "Hours and days of checks written", s->hours_rolled),
+        COUNTER("store_rolls_failed_total", "Tries to roll up an hour that failed",
+                s->rolls_failed),
+        COUNTER("store_history_purged_total", "Rows of history purged", s->history_purged),
+        GAUGE("store_rolled_until_seconds", "All hours before this time are rolled up",
+              s->rolled_until_s),
+        GAUGE("store_roll_milliseconds", "What rolling up the last hour took", s->roll_ms),
         GAUGE("store_used_bytes", "Size of the store without its free pages", s->used_bytes),
         GAUGE("store_commit_p99_milliseconds",
               "Of the commits of some seconds, when last committed", s->commit_p99_ms),
         GAUGE("store_disk_full", "1 while the disk is full", s->disk_full),
     };
-    put_rows(b, rows, ARRAY_LEN(rows));
+    metrics_put_rows(b, rows, ARRAY_LEN(rows));
     metrics_histogram(b, "sonde_store_commit_ms", "Time of a commit", &s->commit_ms);
     store_mailbox_stats(store, &writer, &reader);
     put_boxes(b, "sonde_mailbox_letters", "gauge", "Letters that wait in a mailbox",
@@ -146,7 +129,7 @@ static void put_store(struct strbuf *b, struct store *store)
 
 static void put_api(struct strbuf *b, struct api *a)
 {
-    const struct row rows[] = {
+    const struct metrics_row rows[] = {
         COUNTER("api_requests_total", "HTTP requests", a->stats.requests),
         COUNTER("api_replies_2xx_total", "Answers below 400", a->stats.replies_2xx),
         COUNTER("api_replies_4xx_total", "Refusals", a->stats.replies_4xx),
@@ -170,7 +153,7 @@ static void put_api(struct strbuf *b, struct api *a)
                 a->stats.streams_refused),
         COUNTER("api_stream_events_total", "Events written to streams", a->stats.stream_events),
     };
-    put_rows(b, rows, ARRAY_LEN(rows));
+    metrics_put_rows(b, rows, ARRAY_LEN(rows));
     metrics_histogram(b, "sonde_api_request_ms", "Time of a request", &a->stats.request_ms);
     metrics_head(b, "sonde_api_requests_active", "gauge", "Requests under way");
     metrics_sample(b, "sonde_api_requests_active", NULL, (double)atomic_load(&a->active));
@@ -178,11 +161,22 @@ static void put_api(struct strbuf *b, struct api *a)
     metrics_sample(b, "sonde_api_streams", NULL, (double)atomic_load(&a->streams));
 }
 
-enum step metrics_page(struct http_req *r)
+static void put_hub(struct strbuf *b, const struct api_config *c)
+{
+    if (c->hub_lag_ms) {
+        metrics_head(b, "sonde_hub_lag_ms", "gauge", "How late the hub's loop is");
+        metrics_sample(b, "sonde_hub_lag_ms", NULL, c->hub_lag_ms(c->hub_arg));
+    }
+    if (c->overloaded) {
+        metrics_head(b, "sonde_overloaded", "gauge",
+                     "1 while the master cannot keep up and takes no new work");
+        metrics_sample(b, "sonde_overloaded", NULL, c->overloaded(c->hub_arg));
+    }
+}
+
+static enum step page(struct http_req *r)
 {
     struct api *a = r->api;
-    if (query_end(&r->query) != ERR_NONE)
-        return reply_bad_query(r);
     reply_begin(r, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8");
     struct strbuf *b = &r->reply.body;
     if (a->conf.core_stats)
@@ -190,14 +184,16 @@ enum step metrics_page(struct http_req *r)
     put_store(b, a->conf.store);
     put_api(b, a);
     put_log(b);
-    if (a->conf.hub_lag_ms) {
-        metrics_head(b, "sonde_hub_lag_ms", "gauge", "How late the hub's loop is");
-        metrics_sample(b, "sonde_hub_lag_ms", NULL, a->conf.hub_lag_ms(a->conf.hub_arg));
-    }
-    if (a->conf.overloaded) {
-        metrics_head(b, "sonde_overloaded", "gauge",
-                     "1 while the master cannot keep up and takes no new work");
-        metrics_sample(b, "sonde_overloaded", NULL, a->conf.overloaded(a->conf.hub_arg));
-    }
+    put_hub(b, &a->conf);
+    if (a->conf.schedule_stats)
+        metrics_put_schedules(b, a->conf.schedule_stats);
+    metrics_put_checks(r);
     return STEP_DONE;
+}
+
+enum step metrics_page(struct http_req *r)
+{
+    if (!r->state && query_end(&r->query) != ERR_NONE)
+        return reply_bad_query(r);
+    return metrics_ask_checks(r) == STEP_WAIT ? STEP_WAIT : page(r);
 }

@@ -37,6 +37,7 @@ static enum step begin(struct http_req *r)
     struct store_req *s = http_store_req(r, STORE_BATCH_LIST);
     s->batch_list.before = task_batch(t->task) + 1;
     s->batch_list.limit = 1;
+    s->batch_list.lanes = true;
     r->phase = TASK_BATCH;
     return http_ask_store(r, s);
 }

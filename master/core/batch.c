@@ -50,6 +50,7 @@ void task_free(struct core *c, struct task *t)
     REQUIRE(!list_linked(&t->node) && !t->agent && !t->host && !t->twin);
     REQUIRE(!list_linked(&t->straggler));
     slots_leave(c, t);
+    lane_forget(c, t);
     idmap_remove(&c->tasks, t->id);
     list_remove(&t->batch->tasks, &t->batch_node);
     gauge_set(&c->stats.window_tasks, (int64_t)--c->window_tasks);
@@ -61,6 +62,8 @@ void task_free(struct core *c, struct task *t)
 
 static struct list *ready_list(struct core *c, struct task *t)
 {
+    if (t->aside)
+        return &t->batch->aside;
     if (t->deaths >= DEATHS_ALONE)
         return &c->alone;
     return t->retry ? &t->batch->retry : &t->batch->ready;
@@ -77,23 +80,25 @@ void batch_activate(struct core *c, struct batch *b)
 
 void batch_queue(struct core *c, struct task *t, bool front)
 {
-    REQUIRE(!list_linked(&t->node) && t->spec && !t->agent && !t->running);
+    REQUIRE(!list_linked(&t->node) && t->spec && !t->agent && !t->running && !t->aside);
     t->state = TASK_READY;
     if (front)
         list_push_front(ready_list(c, t), &t->node);
     else
         list_push_back(ready_list(c, t), &t->node);
-    c->ready += t->batch->paused ? 0 : 1;
+    c->ready += task_counts_as_ready(t);
     batch_activate(c, t->batch);
+    lane_requeued(c, t);
 }
 
 void task_unready(struct core *c, struct task *t)
 {
     REQUIRE(t->state == TASK_READY);
     list_remove(ready_list(c, t), &t->node);
-    c->ready -= t->batch->paused ? 0 : 1;
+    c->ready -= task_counts_as_ready(t);
     batch_activate(c, t->batch);
     t->state = TASK_STORING;
+    t->aside = false;
 }
 
 void task_unqueue(struct core *c, struct task *t)
@@ -151,6 +156,10 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
         b->cursor--; /* exclusive */
     else
         b->cursor = ((uint64_t)in->num << 32) - 1;
+    b->lane = in->lane;
+    b->growing = in->growing;
+    b->read_to = ((uint64_t)in->num << 32) + in->total - 1;
+    b->exhausted = b->lane && b->cursor >= b->read_to;
     b->deadline_at = mono_add_ms(now, in->deadline_in_ms);
     b->marked = in->marked;
     b->paused = in->paused;
@@ -160,6 +169,7 @@ static void batch_init(struct batch *b, const struct core_batch *in, struct mono
     list_init(&b->tasks);
     list_init(&b->ready);
     list_init(&b->retry);
+    list_init(&b->aside);
     list_init(&b->tombs);
     list_init(&b->wanted);
     list_init(&b->recent);
@@ -174,7 +184,7 @@ static void add_open_tasks(struct core *c, int64_t n)
 
 void core_batch_open(struct core *c, const struct core_batch *in, struct mono now)
 {
-    REQUIRE(!batch_find(c, in->num));
+    REQUIRE(!batch_find(c, in->num) && (in->lane || !in->growing));
     struct batch *b = mem_zalloc(sizeof(*b));
     batch_init(b, in, now);
     batch_copy_selection(b, in);
@@ -193,6 +203,12 @@ void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n)
     b->ended[o] += n;
     REQUIRE(batch_ended(b) <= b->total);
     add_open_tasks(c, -(int64_t)n);
+}
+
+void batch_grow(struct core *c, struct batch *b)
+{
+    b->total++;
+    add_open_tasks(c, 1);
 }
 
 static void batch_drop_task(struct core *c, struct task *t)
@@ -251,7 +267,7 @@ static void batch_release_waiters(struct core *c, struct batch *b, bool tell)
 
 void batch_end_if_done(struct core *c, struct batch *b)
 {
-    if (batch_ended(b) < b->total)
+    if (b->growing || batch_ended(b) < b->total)
         return;
     c->ops.event(c->arg, "batch_ended", NULL, b->uuid);
     batch_release_waiters(c, b, true);
@@ -349,6 +365,8 @@ void core_swept(struct core *c, uint32_t num, enum outcome o, uint64_t count, bo
     if (!b)
         return;
     batch_count(c, b, o, count);
+    if (finished) /* what was added to a lane before it was swept has been told before */
+        b->growing = false;
     batch_end_if_done(c, b);
 }
 

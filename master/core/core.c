@@ -37,6 +37,7 @@ struct core *core_create(const struct core_config *cfg, const struct core_ops *o
     list_init(&c->stuck_hosts);
     list_init(&c->rated_hosts);
     list_init(&c->stragglers);
+    heap_init(&c->due);
     for (int cls = 0; cls < TASK_CLASSES; cls++)
         list_init(&c->active[cls]);
     c->host_queue_most = CORE_HOST_QUEUE;
@@ -63,7 +64,8 @@ void core_destroy(struct core **cp)
     batch_destroy_all(c);
     fleet_destroy_all(c);
     polite_forget_rates(c);
-    REQUIRE(c->sessions.count + c->tasks.count + c->hosts.count + c->ready == 0);
+    REQUIRE(c->sessions.count + c->tasks.count + c->hosts.count + c->ready + c->due.count == 0);
+    heap_fini(&c->due);
     idmap_fini(&c->sessions);
     idmap_fini(&c->tasks);
     idmap_fini(&c->hosts);
@@ -252,6 +254,7 @@ void core_tick(struct core *c, double own_lag_ms, struct mono now)
     if (mono_diff_ms(now, c->scanned_at) >= SCAN_MS)
         scan(c, now);
     polite_rates(c, now);
+    lane_tick(c, now);
     gauge_set(&c->stats.queued_tasks, (int64_t)c->ready);
     gauge_set(&c->stats.waiting_store, (int64_t)c->storing);
     dispatch_wake(c);

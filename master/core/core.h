@@ -18,9 +18,10 @@
  * events and carries out the actions of struct core_ops. Nothing here blocks; every call is bounded
  * work. A session is named by a number that is never reused. Bounds: CORE_*. The parts: fleet.c
  * (agents and sessions), admit.c (when a HELLO is heard), flow.c (result windows), clone.c (two of
- * one name), batch.c, pause.c, lease.c, dispatch.c (fair turns, credit), polite.c (per-host
- * budget), skip.c (busy hosts' tasks stay in the store), slots.c (targets that ask for several
- * agents), stuck.c (why a batch does not advance), tell.c (what the log is told of tasks).
+ * one name), batch.c, pause.c, lane.c (batches that grow), lease.c, dispatch.c (fair turns,
+ * credit), polite.c (per-host budget), skip.c (busy hosts' tasks stay in the store), slots.c
+ * (targets that ask for several agents), stuck.c (why a batch does not advance), tell.c (what the
+ * log is told of tasks).
  */
 #define CORE_WINDOW_TASKS 65536       /* queued tasks in memory, all batches together */
 #define CORE_WINDOW_BATCH 8192        /* and of one batch, so that many batches fit */
@@ -218,19 +219,59 @@ struct core_batch { /* strings are copied */
     bool marked; /* cancelled or expired before a restart: the store sweeps it on */
     bool paused;
     bool log_tasks;
+    bool lane;    /* it grows, or did: what is in memory stays there until it ends */
+    bool growing; /* see core_batch_add(); of lanes alone */
     bool resumed; /* it was open before this start: agents may still run its tasks, they get the
                      grace to say so */
 };
 void core_batch_open(struct core *c, const struct core_batch *b, struct mono now);
 
+/*
+ * An open-ended batch (`growing`): tasks come while it runs, and it ends when nothing more will
+ * come and all have ended. What is added is committed already; it stays in memory until it ends, so
+ * that it is for the caller to bound it. Ids go on where the batch's total was.
+ *
+ * The store commits in order, and so are its answers to be brought here: each addition, results of
+ * it, the close (core_batch_close, once that is committed). Of a batch that is being ended
+ * meanwhile, what is added counts, and the store sweeps it with the rest.
+ *
+ * After a restart a refill finds what was open then, up to the total that it is opened with. Until
+ * agents have said what they run (as of every batch that is resumed) nothing of it is given out,
+ * what is added neither: a caller that goes on at once opens another one and closes this.
+ */
+struct core_added { /* spec and shun are copied */
+    uint64_t task, host_hash;
+    const char *spec;
+    size_t spec_len;
+    uint32_t slot;        /* behind the batch's slots: to any agent, whoever has the others */
+    const uint64_t *shun; /* hash64 of the names of agents: others are preferred for CORE_SHUN_MS */
+    unsigned n_shun;      /* at most CORE_SHUN_MAX; if no other can take it, they may at once */
+    int64_t deadline_in_ms; /* of this task alone: then it ends as expired, with what it waited for;
+                               at an agent it may still end for a moment, and is then cancelled */
+};
+#define CORE_SHUN_MAX 128
+#define CORE_SHUN_MS  3000
+void core_batch_add(struct core *c, uint32_t batch, const struct core_added *tasks, unsigned n,
+                    struct mono now);
+void core_batch_close(struct core *c, uint32_t batch, struct mono now);
+struct core_room {
+    unsigned matching, able; /* agents connected that match; of them: that may be sent to now */
+    size_t ready; /* tasks that wait for a place at an agent, or for their host; not those
+                     that ask for more agents than are connected */
+};
+/* False: not open, or being ended. Cheap: agents are counted once in a tick. */
+bool core_batch_room(struct core *c, uint32_t batch, struct core_room *out);
+
 struct core_task {
     uint64_t task, host_hash;
     const char *spec; /* copied */
     size_t spec_len;
-    uint32_t slot; /* task - slot is the first of its target */
+    uint32_t slot;          /* task - slot is the first of its target */
+    int64_t deadline_in_ms; /* of this task alone; 0 = the batch's, negative: it has passed */
 };
 struct core_answer {      /* a task that has ended, of a target that has others */
     uint64_t task, agent; /* hash64 of the name of who answered */
+    uint32_t slot;
 };
 struct core_refilled {
     uint32_t batch;

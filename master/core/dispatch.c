@@ -27,22 +27,26 @@ bool dispatch_can_take(const struct core *c, const struct session *s)
  */
 static bool may_retry(struct core *c, const struct task *t, const struct agent *a, struct mono now)
 {
+    if (!lane_allows(c, t, a, now))
+        return false;
     if (t->avoid != a || !mono_before(now, t->avoid_until))
         return true;
     return !t->faulted && fleet_matching(c, t->batch) <= 1;
 }
 
 /* The tasks of one target follow each other: those of one that the agent may not take are passed
- * over at once. */
-static struct task *first_ready(const struct batch *b, const struct agent *a)
+ * over at once. Those whose deadline has passed are gone with the next tick. */
+static struct task *first_ready(struct core *c, const struct batch *b, const struct agent *a,
+                                struct mono now)
 {
     const struct group *no = NULL;
     int looked = 0;
     LIST_EACH (&b->ready, n) {
         struct task *t = CONTAINER_OF(n, struct task, node);
-        if (!t->group || (t->group != no && slots_allow(t, a)))
+        bool fits = !t->group || (t->group != no && slots_allow(t, a));
+        if (fits && lane_allows(c, t, a, now))
             return t;
-        no = t->group;
+        no = fits ? no : t->group;
         if (++looked == SLOT_SCAN)
             break;
     }
@@ -60,7 +64,7 @@ static struct task *first_for(struct core *c, struct batch *b, const struct agen
         if (++looked == RETRY_SCAN)
             break;
     }
-    return first_ready(b, a);
+    return first_ready(c, b, a, now);
 }
 
 static bool batch_open_for(const struct core *c, const struct batch *b, const struct agent *a,
@@ -161,7 +165,7 @@ static struct task *first_alone(struct core *c, const struct session *s, struct 
     LIST_EACH (&c->alone, n) {
         struct task *t = CONTAINER_OF(n, struct task, node);
         if (batch_open_for(c, t->batch, s->agent, now) && polite_could_start(c, t, now) &&
-            slots_allow(t, s->agent))
+            slots_allow(t, s->agent) && lane_allows(c, t, s->agent, now))
             return t;
     }
     return NULL;
@@ -205,7 +209,7 @@ static void send_task(struct core *c, struct session *s, struct task *t, struct 
         memcpy(t->proof, ticket_proof(ticket), TICKET_PROOF_LEN);
         t->proof_of = lease.counter;
     }
-    int64_t left = mono_diff_ms(b->deadline_at, now);
+    int64_t left = mono_diff_ms(lane_deadline(t), now);
     struct msg_task m = {.task = t->id,
                          .ticket = ticket,
                          .trace = b->trace,

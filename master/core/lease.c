@@ -79,8 +79,9 @@ void lease_drop(struct core *c, struct task *t)
 
 /* ---- endings that the master decides */
 
-static void store_verdict(struct core *c, struct task *t, enum cause cause, const char *message)
+void lease_verdict(struct core *c, struct task *t, enum cause cause, const char *message)
 {
+    REQUIRE(t->state == TASK_STORING && !t->agent && !list_linked(&t->node));
     struct strbuf record;
     struct core_history history;
     bool told = history_tell(t, &history);
@@ -106,12 +107,12 @@ static void store_verdict(struct core *c, struct task *t, enum cause cause, cons
 static bool used_up(struct core *c, struct task *t, enum cause cause)
 {
     if (t->deaths > DEATHS_ALONE) {
-        store_verdict(c, t, CAUSE_poison, NULL);
+        lease_verdict(c, t, CAUSE_poison, NULL);
         return true;
     }
     if (t->attempts < ATTEMPTS_MAX)
         return false;
-    store_verdict(c, t, cause, NULL);
+    lease_verdict(c, t, cause, NULL);
     return true;
 }
 
@@ -348,7 +349,7 @@ void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, boo
     tell_step(c, t->batch,
               &(struct core_told){STEP_NACK, .task = t->id, .agent = s->agent->name,
                                   .attempt = t->attempts, .cause = cause_word(cause)});
-    store_verdict(c, t, cause, m->detail);
+    lease_verdict(c, t, cause, m->detail);
 }
 
 /* ---- HELLO: what an agent still holds */

@@ -6,8 +6,8 @@
 /*
  * Batches that are held back. A paused batch gives its share of the window to the others: tasks
  * that were never leased leave memory and are read again on resume; those with a history stay, at
- * most as many as agents held. It takes no turn, and waits for no host: a place there that its task
- * was woken for would be lost to the others.
+ * most as many as agents held, and so do those of a lane. It takes no turn, and waits for no host:
+ * a place there that its task was woken for would be lost to the others.
  */
 
 void pause_pass(struct batch *b, uint64_t id)
@@ -26,7 +26,7 @@ static void hold_back(struct core *c, struct batch *b)
         if (t->state != TASK_READY && t->state != TASK_WAITING)
             continue;
         task_unqueue(c, t);
-        if (task_has_history(t)) {
+        if (task_has_history(t) || b->lane) {
             list_push_back(&kept, &t->node);
             continue;
         }
@@ -46,10 +46,11 @@ static void hold_back(struct core *c, struct batch *b)
 static void let_go(struct core *c, struct batch *b, struct mono now)
 {
     uint64_t passed = b->passed;
-    LIST_EACH (&b->tasks, n) {
-        c->ready += CONTAINER_OF(n, struct task, batch_node)->state == TASK_READY;
-    }
     b->paused = false;
+    LIST_EACH (&b->tasks, n) {
+        c->ready += task_counts_as_ready(CONTAINER_OF(n, struct task, batch_node));
+    }
+    b->slots_epoch = 0;
     b->passed = 0;
     b->moved_at = now; /* the time that it was held back is nobody's standstill */
     batch_activate(c, b);

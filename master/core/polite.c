@@ -124,7 +124,7 @@ bool polite_enter(struct core *c, struct task *t, struct mono now)
         polite_settle(c, h);
         return true;
     }
-    if (skip_due(c, b, h) && !task_has_history(t) && skip_note(c, b, h, t->id)) {
+    if (!b->lane && skip_due(c, b, h) && !task_has_history(t) && skip_note(c, b, h, t->id)) {
         t->host = NULL;
         task_free(c, t);
         return false;

@@ -7,14 +7,14 @@
  * Targets that ask for several agents. Each of their tasks ("slot") is for another agent: while any
  * of them is in memory, a group knows who has or had which. The store is the judge: it refuses a
  * second result of one agent for one target, and the task is queued again. Slots that no connected
- * agent may take stay in the store, so that they fill no window, until the fleet changes.
+ * agent may take stay in the store, so that they fill no window, until the fleet changes; those of
+ * a lane, whose deadlines are watched, stay in memory, but out of the way of the others.
  */
-#define RESCAN_MS 5000 /* what was left out is read again at most this often */
 
 struct group {
-    uint64_t target;  /* id of slot 0 */
-    unsigned n_tasks; /* in memory */
-    uint32_t slots;
+    uint64_t target;      /* id of slot 0 */
+    unsigned n_tasks;     /* in memory */
+    uint32_t slots, used; /* used: no place behind these is known of */
     UT_hash_handle hh;
     uint64_t by[]; /* hash of the agent that has the slot, or had it and answered; 0 = none */
 };
@@ -45,6 +45,7 @@ void slots_join(struct core *c, struct task *t, uint32_t slot)
         HASH_ADD(hh, c->groups, target, sizeof(g->target), g);
     }
     g->n_tasks++;
+    g->used = slot >= g->used ? slot + 1 : g->used;
     t->group = g;
     if (t->agent)
         g->by[slot] = t->agent->hash;
@@ -82,8 +83,13 @@ void slots_know(struct core *c, struct task *t, const struct core_refilled *r)
         else
             high = mid;
     }
-    for (; low < r->n_answers && r->answers[low].task < g->target + g->slots; low++)
-        g->by[r->answers[low].task - g->target] = r->answers[low].agent ? r->answers[low].agent : 1;
+    for (; low < r->n_answers && r->answers[low].task < g->target + g->slots; low++) {
+        const struct core_answer *a = &r->answers[low];
+        if (a->task - a->slot != g->target)
+            break; /* the next one's: this has fewer tasks */
+        g->by[a->slot] = a->agent ? a->agent : 1;
+        g->used = a->slot >= g->used ? a->slot + 1 : g->used;
+    }
 }
 
 bool slots_allow(const struct task *t, const struct agent *a)
@@ -93,7 +99,7 @@ bool slots_allow(const struct task *t, const struct agent *a)
         return true;
     if (t->barred == a->hash)
         return false;
-    for (uint32_t i = 0; i < g->slots; i++)
+    for (uint32_t i = 0; i < g->used; i++)
         if (g->by[i] == a->hash)
             return false;
     return true;
@@ -106,29 +112,31 @@ static unsigned wanting(struct core *c, const struct task *t)
 {
     const struct group *g = t->group;
     unsigned n = 0;
-    for (uint32_t i = 0; i < g->slots; i++) {
+    for (uint32_t i = 0; i < g->used; i++) {
         const struct task *other = g->by[i] == 0 ? task_find(c, g->target + i) : NULL;
-        n += other && (other == t || other->state == TASK_READY || other->state == TASK_WAITING);
+        n += other && other->group == g &&
+             (other == t ||
+              ((other->state == TASK_READY && !other->aside) || other->state == TASK_WAITING));
     }
     return n;
 }
 
 static bool knows(const struct group *g, const struct agent *a)
 {
-    for (uint32_t i = 0; i < g->slots; i++)
+    for (uint32_t i = 0; i < g->used; i++)
         if (g->by[i] == a->hash)
             return true;
     return false;
 }
 
-/* Agents that could take one; many is `slots`. */
+/* Agents that could take one; many is as many as there are places. */
 static unsigned takers(struct core *c, struct batch *b, const struct group *g)
 {
     unsigned known = 0, n = 0;
-    for (uint32_t i = 0; i < g->slots; i++)
+    for (uint32_t i = 0; i < g->used; i++)
         known += g->by[i] != 0;
-    if (fleet_matching(c, b) >= g->slots + known)
-        return g->slots;
+    if (fleet_matching(c, b) >= g->used + known)
+        return g->used;
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)
     {
@@ -141,13 +149,24 @@ bool slots_surplus(struct core *c, struct task *t)
 {
     if (!t->group)
         return false;
-    unsigned n = takers(c, t->batch, t->group);
-    return n < t->group->slots && wanting(c, t) > n;
+    return wanting(c, t) > takers(c, t->batch, t->group);
+}
+
+static void put_aside(struct task *t)
+{
+    REQUIRE(!list_linked(&t->node) && t->spec && !t->agent && !t->running);
+    t->state = TASK_READY;
+    t->aside = true;
+    list_push_back(&t->batch->aside, &t->node);
 }
 
 void slots_leave_out(struct core *c, struct task *t)
 {
     struct batch *b = t->batch;
+    if (b->lane) {
+        put_aside(t);
+        return;
+    }
     if (b->left_out == 0)
         b->left_out_epoch = c->fleet_epoch;
     if (b->left_out == 0 || t->id < b->left_out)
@@ -160,10 +179,21 @@ static void drop_surplus(struct core *c, struct batch *b)
 {
     LIST_EACH_SAFE (&b->tasks, n, tmp) {
         struct task *t = CONTAINER_OF(n, struct task, batch_node);
-        if (t->state != TASK_READY || task_has_history(t) || !slots_surplus(c, t))
+        if (t->state != TASK_READY || t->aside || task_has_history(t) || !slots_surplus(c, t))
             continue;
         task_unready(c, t);
         slots_leave_out(c, t);
+    }
+}
+
+static void look_aside(struct core *c, struct batch *b)
+{
+    LIST_EACH_SAFE (&b->aside, n, tmp) {
+        struct task *t = CONTAINER_OF(n, struct task, node);
+        if (slots_surplus(c, t))
+            continue;
+        task_unready(c, t);
+        batch_queue(c, t, false);
     }
 }
 
@@ -173,7 +203,8 @@ void slots_tick(struct core *c, struct batch *b, struct mono now)
         mono_before(now, b->slots_at))
         return;
     b->slots_epoch = c->fleet_epoch;
-    b->slots_at = mono_add_ms(now, RESCAN_MS);
+    b->slots_at = mono_add_ms(now, SLOTS_RESCAN_MS);
+    look_aside(c, b);
     drop_surplus(c, b);
     uint64_t from = b->left_out;
     if (from == 0 || b->left_out_epoch == c->fleet_epoch || fleet_matching(c, b) == 0)
@@ -190,7 +221,7 @@ void slots_answered(struct core *c, struct task *t, struct agent *a, struct mono
     if (!g)
         return;
     slots_set(t, a);
-    for (uint32_t i = 0; i < g->slots; i++) {
+    for (uint32_t i = 0; i < g->used; i++) {
         struct task *other = g->by[i] == a->hash ? task_find(c, g->target + i) : NULL;
         if (!other || other == t || other->state != TASK_LEASED || other->agent != a)
             continue;
@@ -217,7 +248,7 @@ void core_stored_again(struct core *c, uint64_t id, session_id sid, const char *
     struct batch *b = t->batch;
     task_set_running(t, false);
     slots_set(t, NULL);
-    if (t->spec && t->group) {
+    if (t->spec && (t->group || b->lane)) {
         t->barred = slots_agent_hash(agent);
         batch_queue(c, t, false);
     } else { /* it was never read, and the store knows who answered the others */

@@ -79,6 +79,8 @@ struct task {
     bool judged, safe;            /* whether it may be asked twice */
     struct list_node straggler;   /* in core->stragglers: LEASED, old, without a twin */
     struct group *group;          /* of its target, when that asks for several agents */
+    struct run *run;              /* what a task of a lane has besides, NULL = nothing */
+    bool aside;                   /* READY, in batch->aside */
     uint64_t barred;              /* hash of an agent that has answered another one of them */
     struct lease_no lease;        /* the current or last one */
     uint64_t proof_of;            /* the counter of the lease whose proof is … */
@@ -88,6 +90,19 @@ struct task {
     bool forgotten;               /* a master before this one leased it */
     struct list_node node;        /* READY, WAITING: queue; LEASED: agent->leases */
     struct list_node batch_node;  /* batch->tasks, always */
+};
+
+/* A deadline of its own, and who should not be asked first (lane.c). */
+struct run {
+    struct task *task;
+    struct heap_node due; /* in core->due: its deadline, or when that is looked at again */
+    struct mono deadline_at;
+    struct mono shun_until;
+    struct mono looked_at; /* whether there are others, as of this tick … */
+    uint64_t looked_epoch; /* … and this fleet */
+    bool others;
+    unsigned n_shun;
+    uint64_t shun[];
 };
 
 /* The second lease of a task (straggle.c). */
@@ -131,6 +146,12 @@ struct batch {
     struct mono deadline_at;
     bool resumed; /* open before this start: not dispatched until core->hold_until */
     bool marked, had_agent;
+    bool lane, growing; /* growing: more may come, even if it is marked: until that is swept */
+    uint64_t read_to;   /* of a lane: what is behind it came by core_batch_add() alone */
+    struct list aside;  /* of a lane: tasks that no connected agent may take */
+    unsigned able;      /* agents that match and may be sent to, as of … */
+    uint64_t able_epoch;
+    struct mono able_at;
     uint64_t twins_made, run_slots[RUN_SLOTS]; /* straggle.c */
     uint32_t slots;                            /* tasks a target has at most */
     uint64_t left_out; /* the first task that no connected agent may take; 0 = none */
@@ -291,6 +312,7 @@ struct core {
     struct list troubled; /* agents; whose trouble is the newest is first */
     struct list orphans;  /* agents; who holds nothing any more goes with the next scan */
     struct list hungry, stuck_hosts, rated_hosts, stragglers;
+    struct heap due; /* runs by their deadlines */
     /* CORE_*; tests lower them. Read on for a busy host when half of its queue is gone. */
     size_t host_queue_most, host_queue_least;
     unsigned skipped_hosts_max, refill_rows_max;
@@ -298,18 +320,18 @@ struct core {
     uint64_t results_max, result_bytes_max; /* the result window of one session */
     struct list active[TASK_CLASSES];
     int class_turn[TASK_CLASSES];
-    struct list alone; /* READY tasks that saw DEATHS_ALONE deaths: one at a time, each alone on its
-                          agent … */
+    /* READY tasks that saw DEATHS_ALONE deaths: one at a time, each alone on its agent … */
+    struct list alone;
     struct agent *alone_agent; /* … this one: it gets nothing else until it is empty, and then … */
     bool alone_runs;           /* … the task itself runs there */
-    size_t ready;              /* READY tasks, all batches that are not paused together */
+    size_t ready; /* READY tasks of all batches that are not paused, but for those aside */
     size_t window_tasks, window_bytes, storing;
     size_t asked;         /* rows of all refills under way */
     unsigned connected;   /* agents with a session */
     uint64_t fleet_epoch; /* counts changes of who is connected: for batch->matching */
     struct mono last_tick, scanned_at;
-    unsigned
-        awaited; /* agents that may hold tasks from before this start and have not said so yet */
+    /* Agents that may hold tasks from before this start and have not said so yet. */
+    unsigned awaited;
     struct mono hold_until; /* unset once they have, or the grace is over */
     double own_lag_ms;
     struct bulk bulk;
@@ -332,11 +354,11 @@ bool fleet_hello(struct core *c, struct session *s, const struct msg_hello *m, s
 /* A stall is the death that it is about to become: what the process had is blamed then and there,
  * and holds nothing any more when it dies. */
 enum lease_loss { LOSS_RELEASED, LOSS_NACK, LOSS_GRACE, LOSS_DEATH, LOSS_STALL };
-void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why,
-                      struct mono now);              /* its leases end now */
+/* Its leases end now. */
+void fleet_agent_lost(struct core *c, struct agent *a, enum lease_loss why, struct mono now);
 void fleet_adopted(struct core *c, struct agent *a); /* no orphan any more */
-void fleet_detach(struct core *c, struct agent *a, int code, const char *reason,
-                  struct mono now); /* from its session, if it has one, which is closed */
+/* From its session, if it has one, which is closed. */
+void fleet_detach(struct core *c, struct agent *a, int code, const char *reason, struct mono now);
 void fleet_want_write(struct core *c, struct session *s); /* once, until core_produce() comes */
 void fleet_control(struct core *c, struct session *s); /* there are control lines: ask to write */
 void fleet_inflight_end(struct core *c, struct session *s, struct mono now);
@@ -344,8 +366,8 @@ void fleet_credit(struct core *c, struct session *s, struct window w);
 void fleet_tags_json(const struct agent *a, struct strbuf *b); /* as an object */
 void fleet_bye(struct core *c, struct session *s, const char *reason, struct mono now);
 void fleet_destroy_all(struct core *c);
-void fleet_cancel(struct core *c, struct agent *a,
-                  uint64_t task); /* tells the agent, if it is there */
+/* Tells the agent, if it is there. */
+void fleet_cancel(struct core *c, struct agent *a, uint64_t task);
 void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdict v,
                size_t record_len);
 void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict v,
@@ -370,8 +392,7 @@ void flow_heard(struct core *c, struct session *s, struct mono now);
 #define CLONE_REASON                                                                               \
     "two processes use this name: give each agent a --name of its own, or stop one (refused for "  \
     "60 s)"
-/* For a HELLO of the agent. True: it is refused with CLOSE_CLONE, and so is who has the name now.
- */
+/* For its HELLO. True: it is refused with CLOSE_CLONE, and so is who has the name now. */
 bool clone_judge(struct core *c, struct agent *a, const struct msg_hello *m, const char *peer,
                  struct mono now);
 bool clone_quarantined(const struct agent *a, struct mono now);
@@ -421,8 +442,7 @@ void bulk_hear(struct core *c, struct agent *a, const struct msg_heartbeat *m);
 /* lease.c: what a task goes through at agents */
 void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now);
 void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no);
-void lease_drop(struct core *c,
-                struct task *t); /* LEASED → no queue; the caller decides what next */
+void lease_drop(struct core *c, struct task *t); /* LEASED → no queue; the caller goes on */
 /* Its twin's lease becomes its own. */
 void lease_continue(struct core *c, struct task *t, struct agent *a, struct lease_no no);
 void lease_emptied(struct core *c, struct agent *a); /* one lease fewer, perhaps the last */
@@ -433,6 +453,8 @@ void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause 
 void lease_ended(struct core *c,
                  struct task *t); /* its result is on disk: out of memory, wherever it is */
 void lease_result(struct core *c, struct session *s, const struct msg_result *m, struct mono now);
+/* The master's own: t is in no queue and at no agent. message NULL: the cause says it all. */
+void lease_verdict(struct core *c, struct task *t, enum cause cause, const char *message);
 void lease_nack(struct core *c, struct session *s, const struct msg_nack *m, bool release,
                 struct mono now);
 void lease_inflight(struct core *c, struct session *s, const struct msg_inflight *m,
@@ -446,9 +468,10 @@ void history_add(struct task *t, const char *agent, enum attempt_end end, enum c
 /* False: nothing but its one attempt. t NULL: it is not in memory. */
 bool history_tell(const struct task *t, struct core_history *out);
 void history_append(struct core_history *h, const struct core_attempt *a);
+
 /* window.c: what of a batch is in memory */
-void batch_refill(struct core *c, struct batch *b,
-                  struct mono now); /* asks for more when there is room */
+/* Asks for more when there is room. */
+void batch_refill(struct core *c, struct batch *b, struct mono now);
 void batch_refill_over(struct core *c, struct batch *b);
 void batch_rewind(struct core *c, struct batch *b, uint64_t id, struct mono now);
 size_t batch_queued(const struct batch *b);
@@ -463,16 +486,29 @@ void task_unready(struct core *c, struct task *t); /* READY → in no queue, to 
 void batch_queue(struct core *c, struct task *t, bool front); /* → READY; front: of its queue */
 void task_set_running(struct task *t, bool running);
 bool task_has_history(const struct task *t); /* that only memory knows */
-void batch_activate(struct core *c,
-                    struct batch *b); /* its place in the turns follows its queues */
+static inline bool task_counts_as_ready(const struct task *t)
+{
+    return t->state == TASK_READY && !t->aside && !t->batch->paused;
+}
+void batch_activate(struct core *c, struct batch *b); /* its place in the turns, by its queues */
 void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n);
+void batch_grow(struct core *c, struct batch *b);        /* by one task */
 void batch_end_if_done(struct core *c, struct batch *b); /* may free b */
 void batch_destroy_all(struct core *c);
 void batch_tick(struct core *c, struct mono now);
 bool batch_matches(const struct batch *b, const struct agent *a);
 uint64_t batch_ended(const struct batch *b);
 
+/* lane.c: batches that grow, and tasks with a deadline of their own */
+void lane_give_deadline(struct core *c, struct task *t, int64_t in_ms, struct mono now);
+bool lane_allows(struct core *c, const struct task *t, const struct agent *a, struct mono now);
+struct mono lane_deadline(const struct task *t);    /* the batch's, or an earlier one of its own */
+void lane_requeued(struct core *c, struct task *t); /* → READY: its own deadline counts again */
+void lane_forget(struct core *c, struct task *t);
+void lane_tick(struct core *c, struct mono now); /* at every tick */
+
 /* stuck.c: why a batch does not advance */
+bool agent_able(const struct agent *a);
 enum waits_for batch_waits(struct core *c, struct batch *b, struct mono now);
 const char *batch_wait_text(const struct core *c, const struct batch *b, enum waits_for why);
 
@@ -489,9 +525,8 @@ void skip_host_moved(struct core *c, struct host *h); /* fewer wait: is it time 
 bool skip_ask(struct core *c, struct batch *b, struct core_refill *q);
 void skip_leave_out(struct core *c, struct batch *b, struct core_refill *q);
 void skip_answered(struct core *c, struct batch *b, const struct core_refilled *r);
-void skip_cut(struct core *c, struct batch *b); /* its cursor went back */
-void skip_clear(struct core *c, struct batch *b,
-                bool pass); /* pass: note them as pause_pass does */
+void skip_cut(struct core *c, struct batch *b);              /* its cursor went back */
+void skip_clear(struct core *c, struct batch *b, bool pass); /* pass: noted as in pause_pass() */
 bool skip_is_full(const struct core *c, const struct batch *b);
 
 /* straggle.c: second leases near the end of a batch */
@@ -508,6 +543,7 @@ void straggle_agent_gone(struct core *c, struct agent *a);
 bool straggle_take_over(struct core *c, struct task *t); /* t lost its own lease; false: no twin */
 
 /* slots.c: targets that ask for several agents */
+#define SLOTS_RESCAN_MS 5000 /* what was left out is looked at again at most this often */
 uint64_t slots_agent_hash(const char *name);
 void slots_join(struct core *c, struct task *t, uint32_t slot);
 void slots_leave(struct core *c, struct task *t);
@@ -515,7 +551,8 @@ void slots_set(struct task *t, const struct agent *a); /* who has it now; NULL =
 void slots_know(struct core *c, struct task *t, const struct core_refilled *r);
 bool slots_allow(const struct task *t, const struct agent *a);
 bool slots_surplus(struct core *c, struct task *t);   /* more want an agent than there are */
-void slots_leave_out(struct core *c, struct task *t); /* in no queue: gone from memory */
+void slots_leave_out(struct core *c, struct task *t); /* in no queue: gone from memory; of a lane
+                                                         → READY, aside */
 /* Its result is on the way to the store: others that this agent holds go to others. */
 void slots_answered(struct core *c, struct task *t, struct agent *a, struct mono now);
 void slots_tick(struct core *c, struct batch *b, struct mono now);
@@ -527,11 +564,9 @@ void polite_settle(struct core *c, struct host *h);      /* it goes when nothing
 bool polite_enter(struct core *c, struct task *t, struct mono now);
 void polite_wait(struct core *c, struct task *t);  /* in no queue → WAITING, or READY at once */
 void polite_count(struct core *c, struct task *t); /* it runs already: counted, budget or not */
-void polite_leave(struct core *c,
-                  struct task *t); /* its place is free: the next one that waits becomes READY */
+void polite_leave(struct core *c, struct task *t); /* the next one that waits becomes READY */
 void polite_unwait(struct core *c, struct task *t);
-void polite_wake(struct core *c,
-                 uint64_t host_hash); /* a READY task of this host went away unused */
+void polite_wake(struct core *c, uint64_t host); /* a READY task of it went away unused */
 
 /* A second place for a task that is in flight: false, not now. *h is given back to _over. */
 bool polite_second(struct core *c, const struct task *t, struct host **h, struct mono now);
@@ -558,8 +593,7 @@ void tell_ending(struct core *c, const struct batch *b, enum cause cause);
 /* dispatch.c: whose turn it is */
 bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size_t max,
                    struct mono now);
-void dispatch_wake(
-    struct core *c); /* asks hungry sessions to write when there is something to send */
+void dispatch_wake(struct core *c); /* hungry sessions may write, if there is something to send */
 void dispatch_hungry(struct core *c, struct session *s); /* its credit rose, or it may take again */
 void dispatch_forget(struct core *c, struct session *s); /* it goes away */
 bool dispatch_can_take(const struct core *c, const struct session *s);

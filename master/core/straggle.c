@@ -7,7 +7,8 @@
  * Stragglers. Near the end of a batch, when nothing of it is queued any more, a task that is at an
  * agent for far longer than its fellows gets a second lease, a "twin", at another agent. The first
  * result wins; the other agent is told CANCEL, and what it sends all the same is a duplicate. Only
- * what can be asked twice (GET, HEAD, OPTIONS, DNS), and only so much of a batch.
+ * what can be asked twice (GET, HEAD, OPTIONS, DNS), and only so much of a batch. Never of a lane:
+ * it has no end to be near to, and its tasks have deadlines.
  *
  * The task's own lease stays what it is. A twin lives while its agent has this session; when the
  * task loses its own lease the twin becomes that.
@@ -77,7 +78,7 @@ static uint64_t share(const struct batch *b)
 
 static bool near_its_end(const struct core *c, const struct batch *b, struct mono now)
 {
-    return b->exhausted && !b->marked && !b->paused && !c->draining && b->leased > 0 &&
+    return !b->lane && b->exhausted && !b->marked && !b->paused && !c->draining && b->leased > 0 &&
            batch_queued(b) == 0 && !b->skips && b->left_out == 0 &&
            mono_before(now, b->deadline_at);
 }

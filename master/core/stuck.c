@@ -6,7 +6,7 @@
 /* Why a batch does not advance: in a word for programs, in a sentence for people, and for the
  * diagnosis those that stand still. */
 
-static bool is_able(const struct agent *a)
+bool agent_able(const struct agent *a)
 {
     return a->session && session_able(a->session);
 }
@@ -17,7 +17,7 @@ static bool any_able(struct core *c, const struct batch *b)
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)
     {
-        if (is_able(a) && batch_matches(b, a))
+        if (agent_able(a) && batch_matches(b, a))
             return true;
     }
     return false;
@@ -40,6 +40,8 @@ enum waits_for batch_waits(struct core *c, struct batch *b, struct mono now)
         return WAITS_ENDING;
     if (b->paused)
         return WAITS_PAUSED;
+    if (batch_ended(b) == b->total) /* of a lane: nothing is due */
+        return WAITS_NONE;
     if (skip_is_full(c, b))
         return WAITS_HOSTS;
     if (b->running > 0)
@@ -51,6 +53,8 @@ enum waits_for batch_waits(struct core *c, struct batch *b, struct mono now)
     if (b->waiting > 0 && ready == 0)
         return WAITS_HOSTS;
     if (b->left_out != 0 && b->exhausted && b->tasks.count == 0)
+        return WAITS_MORE_AGENTS;
+    if (b->aside.count > 0 && ready == 0)
         return WAITS_MORE_AGENTS;
     if (ready > 0)
         return any_able(c, b) ? WAITS_CREDIT : WAITS_UNABLE;
@@ -87,7 +91,7 @@ const char *batch_wait_text(const struct core *c, const struct batch *b, enum wa
 static bool is_stuck(struct core *c, struct batch *b, struct mono now)
 {
     int64_t still_ms = mono_diff_ms(now, b->moved_at);
-    if (still_ms < CORE_STUCK_SURE_MS)
+    if (still_ms < CORE_STUCK_SURE_MS || batch_ended(b) == b->total)
         return false;
     enum waits_for why = batch_waits(c, b, now);
     if (why == WAITS_NO_AGENT)
@@ -106,7 +110,7 @@ static void tell(struct core *c, struct batch *b, struct mono now, struct core_s
     struct agent *a, *tmp;
     HASH_ITER(hh, c->agents, a, tmp)
     {
-        out->able += is_able(a) && batch_matches(b, a);
+        out->able += agent_able(a) && batch_matches(b, a);
     }
 }
 

@@ -8,18 +8,18 @@
 
 size_t batch_queued(const struct batch *b)
 {
-    return b->ready.count + b->retry.count + b->waiting;
+    return b->ready.count + b->retry.count + b->waiting + b->aside.count;
 }
 
 /*
  * What is under way counts as here, or a thousand batches that ask at the same time would bring a
  * million tasks. A full window must not stop the batches that have nothing to send in it: those
  * that fill it may be waiting for an agent that does not come. What waits for a busy host does not
- * count against the batch: polite.c bounds it.
+ * count against the batch: polite.c bounds it, but not that of a lane.
  */
 static unsigned refill_limit(struct core *c, struct batch *b)
 {
-    size_t ready = b->ready.count + b->retry.count;
+    size_t ready = b->lane ? batch_queued(b) : b->ready.count + b->retry.count;
     unsigned rows = c->refill_rows_max, least = rows < CORE_REFILL_LEAST ? rows : CORE_REFILL_LEAST;
     if (ready + rows > c->window_batch_max)
         return 0;
@@ -34,6 +34,7 @@ static bool ask_on(struct core *c, struct batch *b, struct core_refill *q)
     if (b->exhausted || skip_is_full(c, b))
         return false;
     q->after = b->cursor;
+    q->to = b->lane ? b->read_to : 0;
     if (b->unproved == 0) /* what agents reported must be found, busy or not */
         skip_leave_out(c, b, q);
     return true;
@@ -77,7 +78,7 @@ static void batch_bury(struct core *c, struct batch *b)
  * have to drop. */
 static struct host *busy_host(struct core *c, struct batch *b, uint64_t hash, struct mono now)
 {
-    struct host *h = polite_limits(b) ? polite_find(c, hash) : NULL;
+    struct host *h = polite_limits(b) && !b->lane ? polite_find(c, hash) : NULL;
     if (!h || !skip_due(c, b, h) || (b->resumed && mono_before(now, c->hold_until)))
         return NULL;
     return h;
@@ -107,6 +108,8 @@ static bool batch_take_in(struct core *c, struct batch *b, const struct core_tas
     c->window_bytes += t->spec_len;
     slots_join(c, t, in->slot);
     slots_know(c, t, r);
+    if (in->deadline_in_ms != 0)
+        lane_give_deadline(c, t, in->deadline_in_ms, now);
     if (t->state == TASK_LEASED) {
         b->unproved--;
         task_set_running(t, true);
@@ -150,7 +153,7 @@ static void take_all(struct core *c, struct batch *b, const struct core_refilled
                      struct mono now)
 {
     uint64_t last = r->last;
-    bool exhausted = r->exhausted;
+    bool exhausted = r->exhausted || (b->lane && last >= b->read_to);
     for (unsigned i = 0; i < r->n; i++) {
         if (batch_take_in(c, b, &r->tasks[i], r, now))
             continue;

@@ -6,9 +6,7 @@
 #include "common/human.h"
 #include "common/text.h"
 #include "master/ctl/agents.h"
-
-#define LABEL 12
-#define WIDTH 80 /* sentences are wrapped as for the narrowest terminal */
+#include "master/ctl/fact.h"
 
 enum unit { COUNT, PERCENT, BYTES, MS, AGE };
 
@@ -16,24 +14,6 @@ struct figure {
     const char *name, *path;
     enum unit unit;
 };
-
-static void put_label(struct strbuf *out, const char *label)
-{
-    strbuf_printf(out, "%-*s", LABEL, label);
-}
-
-static void put_text(struct strbuf *out, const char *label, const char *text)
-{
-    struct strbuf clean;
-    if (!text || !*text)
-        return;
-    strbuf_init(&clean, 4 * TEXT_CELL_MAX);
-    text_clean(&clean, text);
-    put_label(out, label);
-    text_wrap(out, clean.data, WIDTH, LABEL, LABEL);
-    strbuf_putc(out, '\n');
-    strbuf_fini(&clean);
-}
 
 static void put_number(struct strbuf *out, double v, enum unit unit)
 {
@@ -64,7 +44,7 @@ static void put_figures(struct strbuf *out, const char *label, const struct json
 {
     size_t begin = out->len;
     bool known = false;
-    put_label(out, label);
+    fact_label(out, label);
     for (size_t i = 0; i < n; i++) {
         double v = node_num(agent, all[i].path, -1);
         known |= v >= 0;
@@ -90,23 +70,23 @@ static void put_tags(struct strbuf *out, const struct json_node *agent)
     strbuf_init(&b, 4 * TEXT_CELL_MAX);
     for (const struct json_node *n = node_first(agent, "tags"); n; n = json_next(n))
         strbuf_printf(&b, "%s%s=%s", b.len > 0 ? ", " : "", json_node_key(n), node_str(n, ""));
-    put_text(out, "tags", b.data);
+    fact_put(out, "tags", b.data);
     strbuf_fini(&b);
 }
 
 static void put_head(struct strbuf *out, const struct json_node *agent)
 {
-    put_text(out, "agent", node_str(agent, "name"));
-    put_text(out, "state", node_str(agent, "state"));
+    fact_put(out, "agent", node_str(agent, "name"));
+    fact_put(out, "state", node_str(agent, "state"));
     if (agents_is_stalled(agent)) {
-        put_text(out, "stalled", AGENTS_STALLED_TEXT);
-        put_text(out, "what to do", AGENTS_STALLED_FIX);
+        fact_put(out, "stalled", AGENTS_STALLED_TEXT);
+        fact_put(out, "what to do", AGENTS_STALLED_FIX);
     }
     if (node_true(agent, "slow"))
-        put_text(out, "slow", "it does not take what is sent to it");
-    put_text(out, "trouble", node_str(agent, "trouble"));
-    put_text(out, "peer", node_str(agent, "peer"));
-    put_text(out, "version", node_str(agent, "version"));
+        fact_put(out, "slow", "it does not take what is sent to it");
+    fact_put(out, "trouble", node_str(agent, "trouble"));
+    fact_put(out, "peer", node_str(agent, "peer"));
+    fact_put(out, "version", node_str(agent, "version"));
     put_tags(out, agent);
 }
 
@@ -119,10 +99,10 @@ static void put_last_end(struct strbuf *out, const struct json_node *agent)
     const char *at = node_str(end, "at"), *cause = node_str(end, "cause");
     snprintf(line, sizeof(line), "%.10s %.8s, after %s: %s", at ? at : "", at ? at + 11 : "",
              human_took((int64_t)node_num(end, "session_age_ms", 0), age), cause ? cause : "-");
-    put_text(out, "last cut", line);
-    put_text(out, "", node_str(end, "text"));
-    put_text(out, "", node_str(end, "detail"));
-    put_text(out, "what to do", node_str(end, "fix"));
+    fact_put(out, "last cut", line);
+    fact_put(out, "", node_str(end, "text"));
+    fact_put(out, "", node_str(end, "detail"));
+    fact_put(out, "what to do", node_str(end, "fix"));
 }
 
 static void put_clock(struct strbuf *out, const struct json_node *agent)
@@ -133,7 +113,7 @@ static void put_clock(struct strbuf *out, const struct json_node *agent)
         return;
     snprintf(line, sizeof(line), "%.1f s %s the master's: clock_skew", fabs(ms) / 1000,
              ms < 0 ? "behind" : "ahead of");
-    put_text(out, "its clock", line);
+    fact_put(out, "its clock", line);
 }
 
 static void put_session(struct strbuf *out, const struct json_node *agent)

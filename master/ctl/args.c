@@ -8,8 +8,11 @@
 #include <string.h>
 
 #define AT(field)   OPTION_FIELD(struct ctl_options, field)
-#define FLAGS_MAX   (48 + TARGET_FLAGS_MAX)
-#define USAGE_MAX   4096
+#define FLAGS_MAX   (80 + TARGET_FLAGS_MAX)
+#define USAGE_MAX   8192
+#define VERB_WORDS  2 /* "schedule list" */
+#define VERB_MAX    64
+#define USAGE_WORDS 22 /* columns of a verb with its operands */
 #define DEFAULT_URL "http://127.0.0.1:8700"
 
 enum {
@@ -27,6 +30,16 @@ enum {
     TASK = 1 << 11,
     EVENTS = 1 << 12,
     DIAGNOSE = 1 << 13,
+    APPLY = 1 << 14,
+    SCHEDULES = 1 << 15,
+    SHOW = 1 << 16,
+    REMOVE = 1 << 17,
+    CHECKS = 1 << 18,
+    CHECK = 1 << 19,
+    INCIDENTS = 1 << 20,
+    DELIVERIES = 1 << 21,
+    OVERVIEW = 1 << 22,
+    PLAIN = 1 << 23, /* no flags but those of all */
     ANY = ~0
 };
 
@@ -75,7 +88,47 @@ static const struct verb verbs[] = {
      "Ends with 0: all is well, 1: warnings, 2: something is bad, 3: the master could not be\n"
      "asked, whatever kept it. Takes half a second: the master measures meanwhile.",
      DIAGNOSE, diagnose_run},
-    {"help", "[VERB]", 0, 1, "explains a verb", NULL, HELP, help_run},
+    {"schedule apply", "FILE|-", 1, 1, "makes the schedules what a file says",
+     "FILE is YAML or JSON: 'owner: TEXT', 'schedules:' with a list of definitions as the API has\n"
+     "them, and 'alerts:' with channels by name. The master checks all of it before any of it is\n"
+     "written; what is there already as the file says stays untouched. With --dry-run it ends "
+     "with\n"
+     "0: there is nothing to do, 1: something would change.",
+     APPLY, apply_run},
+    {"schedule list", "", 0, 0, "lists the schedules", NULL, SCHEDULES, schedule_list_run},
+    {"schedule show", "NAME", 1, 1, "shows a schedule and its definition", NULL, SHOW,
+     schedule_show_run},
+    {"schedule pause", "NAME", 1, 1, "lets nothing of a schedule be due",
+     "Its checks are unknown until it is resumed.", PLAIN, schedule_pause_run},
+    {"schedule resume", "NAME", 1, 1, "lets a paused schedule go on", NULL, PLAIN,
+     schedule_resume_run},
+    {"schedule remove", "NAME", 1, 1, "removes a schedule and its checks",
+     "What runs ends; the history stays until it is old.", REMOVE, schedule_remove_run},
+    {"checks", "", 0, 0, "lists the checks of schedules with their states", NULL, CHECKS,
+     checks_run},
+    {"check", "ID", 1, 1, "shows a check: state, uptime by day, runs, what was missed and why",
+     "ID is the number that 'sonde checks' shows.", CHECK, check_run},
+    {"overview", "", 0, 0, "shows the uptime of all checks, the worst first",
+     "Absent time is unknown time: what nobody measured is neither up nor down.", OVERVIEW,
+     overview_run},
+    {"incidents", "", 0, 0, "lists what is or was broken, newest first", NULL, INCIDENTS,
+     incidents_run},
+    {"incident", "ID", 1, 1, "shows an incident with its evidence and who was told", NULL, PLAIN,
+     incident_run},
+    {"ack", "ID [NOTE]", 1, 2, "says that somebody works at an incident",
+     "NOTE is one word to the shell: put it in quotes.", PLAIN, ack_run},
+    {"alert list", "", 0, 0, "lists the alert channels", NULL, PLAIN, alert_list_run},
+    {"alert show", "NAME", 1, 1, "shows an alert channel", "What is a secret shows as (set).",
+     PLAIN, alert_show_run},
+    {"alert set", "NAME FILE|-", 2, 2, "makes an alert channel what a file says",
+     "FILE is YAML or JSON, as the API has it. \"(set)\" keeps a secret as it is.", PLAIN,
+     alert_set_run},
+    {"alert test", "NAME", 1, 1, "sends a message through a channel now",
+     "Ends with 1 when it was not delivered.", PLAIN, alert_test_run},
+    {"alert remove", "NAME", 1, 1, "removes an alert channel", NULL, REMOVE, alert_remove_run},
+    {"deliveries", "", 0, 0, "lists the messages to alert channels, newest first", NULL, DELIVERIES,
+     deliveries_run},
+    {"help", "[VERB]", 0, VERB_WORDS, "explains a verb", NULL, HELP, help_run},
 };
 
 struct verb_flag {
@@ -171,6 +224,26 @@ static const struct verb_flag flags[] = {
     TEXT(EVENTS, "agent", agent, "NAME", "of this agent"),
     TEXT(EVENTS, "kind", kind, "WORD", "like agent_disconnected or proxy_timeout"),
     NUMBER(EVENTS, "limit", limit, "N", 1, 1000, "50", "how many"),
+    SECTION(APPLY | REMOVE, "What is changed"),
+    FLAG(APPLY, "dry-run", 'n', dry_run, "shows what would change; ends with 1 if anything would"),
+    FLAG(APPLY, "prune", 0, prune, "removes what the same owner has and the file does not"),
+    FLAG(APPLY | REMOVE, "yes", 'y', yes, "removes without asking"),
+    SECTION(SHOW, "The definition"),
+    FLAG(SHOW, "targets", 0, targets, "with its targets"),
+    SECTION(SCHEDULES | CHECKS | CHECK | OVERVIEW | INCIDENTS | DELIVERIES, "Selection"),
+    TEXT(SCHEDULES, "owner", schedule_owner, "TEXT", "of this owner"),
+    TEXT(SCHEDULES, "label", label, "KEY=VALUE", "with this label"),
+    TEXT(CHECKS | OVERVIEW, "schedule", schedule, "NAME", "of this schedule"),
+    TEXT(CHECKS, "state", state, "WORD", "up, degraded, down or unknown"),
+    TEXT(CHECKS, "host", host, "HOST", "of targets on this host"),
+    TEXT(INCIDENTS, "state", state, "WORD", "current, open, confirmed, resolved or withdrawn"),
+    TEXT(DELIVERIES, "channel", channel, "NAME", "to this channel"),
+    TEXT(DELIVERIES, "state", state, "WORD", "pending, delivered or failed"),
+    NUMBER(CHECK, "days", days, "N", 1, 90, "30", "of history"),
+    NUMBER(OVERVIEW, "days", days, "N", 1, 90, "7", "of history"),
+    NUMBER(SCHEDULES | CHECKS | INCIDENTS | DELIVERIES, "limit", limit, "N", 1, 100000, "100",
+           "how many"),
+    NUMBER(OVERVIEW, "limit", limit, "N", 1, 100000, "50", "rows of the table"),
     SECTION(DIAGNOSE, "The findings"),
     FLAG(DIAGNOSE, "all", 'a', all, "also what is well"),
     FLAG(DIAGNOSE, "json", 0, json, "the same as --output json"),
@@ -247,15 +320,37 @@ static bool takes_next(const char *word)
     return false;
 }
 
-/* Where the verb stands in argv; 0: there is none. */
-static int find_verb(int argc, char **argv)
+/* The length of the group's name, if the word is one of a verb of two words; else 0. */
+static size_t group_len(const char *word)
 {
-    for (int i = 1; i < argc; i++) {
-        if (argv[i][0] != '-' || argv[i][1] == '\0')
-            return i;
-        i += takes_next(argv[i]);
+    size_t n = strcspn(word, " ");
+    return word[n] == ' ' ? n : 0;
+}
+
+static bool is_group(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (group_len(verbs[i].word) == strlen(word) && *word != '\0' &&
+            strncmp(verbs[i].word, word, strlen(word)) == 0)
+            return true;
+    return false;
+}
+
+/* Where the words of the verb stand in argv, two of them behind a group's name; how many there
+ * are. */
+static unsigned find_verb(int argc, char **argv, int at[VERB_WORDS])
+{
+    unsigned n = 0;
+    for (int i = 1; i < argc && n < VERB_WORDS; i++) {
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            i += takes_next(argv[i]);
+            continue;
+        }
+        at[n++] = i;
+        if (n == 1 && !is_group(argv[i]))
+            break;
     }
-    return 0;
+    return n;
 }
 
 enum err args_form(const char *word, enum form *out)
@@ -290,34 +385,80 @@ static enum err check(struct ctl *c, char *why, size_t why_max)
     return ERR_INVALID;
 }
 
-/* The words without the verb, which stands at `at`; the caller frees the array. */
-static char **without_verb(int argc, char **argv, int at)
+/* The words without those of the verb; the caller frees the array. */
+static char **without_verb(int argc, char **argv, const int at[VERB_WORDS], unsigned n, int *left)
 {
     char **rest = mem_array((size_t)argc + 1, sizeof(*rest));
-    for (int i = 0, k = 0; i < argc; i++)
-        if (i != at || at == 0)
-            rest[k++] = argv[i];
+    *left = 0;
+    for (int i = 0; i < argc; i++) {
+        bool verb = (n > 0 && i == at[0]) || (n > 1 && i == at[1]);
+        if (!verb)
+            rest[(*left)++] = argv[i];
+    }
     return rest;
+}
+
+/* "schedule: apply, list, …" */
+static void list_group(struct strbuf *b, const char *group)
+{
+    const char *gap = "";
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        size_t n = group_len(verbs[i].word);
+        if (n != strlen(group) || strncmp(verbs[i].word, group, n) != 0)
+            continue;
+        strbuf_printf(b, "%s%s", gap, verbs[i].word + n + 1);
+        gap = ", ";
+    }
+}
+
+static enum err no_verb(char **argv, const int at[VERB_WORDS], unsigned n, char *why,
+                        size_t why_max)
+{
+    struct strbuf all;
+    if (!is_group(argv[at[0]])) {
+        snprintf(why, why_max, "unknown verb '%s'; 'sonde help' lists the verbs", argv[at[0]]);
+        return ERR_INVALID;
+    }
+    strbuf_init(&all, USAGE_MAX);
+    list_group(&all, argv[at[0]]);
+    if (n == 1)
+        snprintf(why, why_max, "'sonde %s' does nothing alone; one of these follows: %s",
+                 argv[at[0]], all.data);
+    else
+        snprintf(why, why_max, "unknown verb '%s %s'; there are: %s", argv[at[0]], argv[at[1]],
+                 all.data);
+    strbuf_fini(&all);
+    return ERR_INVALID;
+}
+
+static const struct verb *verb_at(char **argv, const int at[VERB_WORDS], unsigned n)
+{
+    char word[VERB_MAX];
+    if (n == 0)
+        return NULL;
+    snprintf(word, sizeof(word), "%s%s%s", argv[at[0]], n > 1 ? " " : "", n > 1 ? argv[at[1]] : "");
+    return args_find(word);
 }
 
 enum err args_parse(struct ctl *c, int argc, char **argv, char *why, size_t why_max)
 {
-    int at = find_verb(argc, argv);
+    int at[VERB_WORDS], left;
     REQUIRE(c->owner == NULL && argc > 0);
-    c->verb = at ? args_find(argv[at]) : NULL;
+    unsigned words = find_verb(argc, argv, at);
+    c->verb = verb_at(argv, at, words);
     c->table = mem_array(FLAGS_MAX, sizeof(*c->table));
     size_t n = select_flags(c->verb ? c->verb->bit : HELP, c->table);
     c->owner = options_create(c->table, n, &c->o);
-    if (at && !c->verb) {
-        snprintf(why, why_max, "unknown verb '%s'; 'sonde help' lists the verbs", argv[at]);
-        return ERR_INVALID;
-    }
-    char **rest = without_verb(argc, argv, at);
+    c->group = words == 1 && is_group(argv[at[0]]) ? argv[at[0]] : NULL;
+    if (words > 0 && !c->verb && !c->group)
+        return no_verb(argv, at, words, why, why_max);
+    char **rest = without_verb(argc, argv, at, words, &left);
     size_t most = c->verb ? c->verb->most : 0;
     REQUIRE(most <= CTL_WORDS_MAX);
-    enum err e = options_load(c->owner, at ? argc - 1 : argc, rest, c->words, most, &c->n_words,
-                              why, why_max);
+    enum err e = options_load(c->owner, left, rest, c->words, most, &c->n_words, why, why_max);
     free(rest);
+    if (e == ERR_NONE && c->group && !c->o.help && !c->o.version)
+        return no_verb(argv, at, words, why, why_max);
     return e != ERR_NONE ? e : check(c, why, why_max);
 }
 
@@ -328,16 +469,22 @@ void args_fini(struct ctl *c)
     c->table = NULL;
 }
 
-static void help_all(FILE *to)
+/* All of them, or a group's. */
+static void help_list(const char *group, FILE *to)
 {
     struct strbuf usage;
     struct option table[FLAGS_MAX];
     struct ctl_options none = {.url = NULL};
     strbuf_init(&usage, USAGE_MAX);
-    strbuf_puts(&usage, "sonde VERB [options]\n\n");
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        strbuf_printf(&usage, "  %-8s %-9s %s\n", verbs[i].word, verbs[i].operands,
-                      verbs[i].summary);
+    strbuf_printf(&usage, "sonde %s%sVERB [options]\n\n", group ? group : "", group ? " " : "");
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        char line[VERB_MAX + USAGE_WORDS];
+        size_t n = group_len(verbs[i].word);
+        if (group && (n != strlen(group) || strncmp(verbs[i].word, group, n) != 0))
+            continue;
+        snprintf(line, sizeof(line), "%s %s", verbs[i].word, verbs[i].operands);
+        strbuf_printf(&usage, "  %-*s %s\n", USAGE_WORDS, line, verbs[i].summary);
+    }
     strbuf_puts(&usage, "\n'sonde help VERB' explains one. Options of all verbs:");
     struct options *o = options_create(table, select_flags(HELP, table), &none);
     options_help(o, usage.data, to);
@@ -348,13 +495,9 @@ static void help_all(FILE *to)
           to);
 }
 
-void args_help(const struct verb *v, FILE *to)
+static void help_verb(const struct verb *v, FILE *to)
 {
-    char usage[128];
-    if (!v) {
-        help_all(to);
-        return;
-    }
+    char usage[160];
     struct option table[FLAGS_MAX];
     struct ctl_options none = {.url = NULL};
     struct options *o = options_create(table, select_flags(v->bit, table), &none);
@@ -364,4 +507,16 @@ void args_help(const struct verb *v, FILE *to)
     options_destroy(&o);
     if (v->about)
         fprintf(to, "\n%s\n", v->about);
+}
+
+bool args_help(const char *word, FILE *to)
+{
+    const struct verb *v = word ? args_find(word) : NULL;
+    if (v)
+        help_verb(v, to);
+    else if (!word || is_group(word))
+        help_list(word, to);
+    else
+        return false;
+    return true;
 }

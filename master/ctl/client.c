@@ -318,6 +318,31 @@ void client_post(struct client *cl, const char *json, struct client_reply *r)
     curl_easy_setopt(cl->curl, CURLOPT_POSTFIELDS, NULL);
 }
 
+static void custom(struct client *cl, const char *method, const char *body, size_t len,
+                   struct client_reply *r)
+{
+    struct call k = {.reply = r};
+    curl_easy_setopt(cl->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(cl->curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(cl->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+    curl_easy_setopt(cl->curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(cl->curl, CURLOPT_TIMEOUT_MS, CALL_MS);
+    perform(cl, &k, len > 0 ? "application/json" : NULL);
+    curl_easy_setopt(cl->curl, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(cl->curl, CURLOPT_CUSTOMREQUEST, NULL);
+}
+
+void client_put(struct client *cl, const char *json, size_t len, struct client_reply *r)
+{
+    REQUIRE(json != NULL && len > 0);
+    custom(cl, "PUT", json, len, r);
+}
+
+void client_delete(struct client *cl, struct client_reply *r)
+{
+    custom(cl, "DELETE", "", 0, r);
+}
+
 /* No time-out: the master suspends an upload for as long as its store needs. */
 void client_upload(struct client *cl, const char *type, client_read_f *read, void *arg,
                    struct client_reply *r)

@@ -45,6 +45,10 @@ void client_idempotency_key(struct client *cl, const char *key);
 void client_get(struct client *cl, struct client_reply *r);
 void client_post(struct client *cl, const char *json, struct client_reply *r); /* NULL: no body */
 
+/* PUT of a body, DELETE of none. */
+void client_put(struct client *cl, const char *json, size_t len, struct client_reply *r);
+void client_delete(struct client *cl, struct client_reply *r);
+
 /* Streams what `read` gives (bytes, 0 at the end, -1 to give up). */
 typedef ssize_t client_read_f(void *arg, char *buf, size_t max);
 void client_upload(struct client *cl, const char *type, client_read_f *read, void *arg,

@@ -8,7 +8,8 @@
 #include <signal.h>
 #include <string.h>
 
-#define WHY_MAX 512
+#define WHY_MAX       512
+#define HELP_WORD_MAX 64
 
 __attribute__((format(printf, 2, 0))) static void say(const char *lead, const char *fmt, va_list ap)
 {
@@ -50,7 +51,7 @@ static int run(struct ctl *c)
 {
     int code = EXIT_ALL_OK;
     if (c->o.help) {
-        args_help(c->verb, stdout);
+        (void)args_help(c->verb ? c->verb->word : c->group, stdout);
         return EXIT_ALL_OK;
     }
     if (c->o.version) {
@@ -91,9 +92,11 @@ int ctl_main(int argc, char **argv)
 
 int help_run(struct ctl *c)
 {
-    const struct verb *v = c->n_words > 0 ? args_find(c->words[0]) : NULL;
-    if (c->n_words > 0 && !v)
-        return ctl_fail(EXIT_USAGE, "unknown verb '%s'; 'sonde help' lists the verbs", c->words[0]);
-    args_help(v, stdout);
+    char word[HELP_WORD_MAX];
+    const char *second = c->n_words > 1 ? c->words[1] : "";
+    snprintf(word, sizeof(word), "%s%s%s", c->n_words > 0 ? c->words[0] : "", *second ? " " : "",
+             second);
+    if (!args_help(c->n_words > 0 ? word : NULL, stdout))
+        return ctl_fail(EXIT_USAGE, "unknown verb '%s'; 'sonde help' lists the verbs", word);
     return EXIT_ALL_OK;
 }

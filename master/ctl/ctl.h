@@ -32,6 +32,9 @@ struct ctl_options {
     char *wait, *name, *per_host, *per_host_rate, *count, *deadline, *deadline_s, *priority;
     char *agent, *kind;
     char *outcome, *outcomes, *state, *cause, *host, *idempotency_key;
+    bool dry_run, prune, yes, targets;
+    char *schedule, *schedule_owner, *label, *channel;
+    int64_t days;
     struct option_list agents, tags, labels;
     int64_t rows, limit, timeout_ms;
     struct target_flags target; /* of the probe */
@@ -45,6 +48,7 @@ struct ctl {
     struct options *owner; /* of the strings in o */
     struct option *table;  /* the verb's flags; owner borrows it */
     const struct verb *verb;
+    const char *group; /* of verbs, when no more than that was said */
     const char *words[CTL_WORDS_MAX];
     size_t n_words;
     enum form form;

@@ -111,7 +111,10 @@ static void add_table_row(struct listing *l, const struct json_node *row)
     const char *texts[TABLE_COLUMNS_MAX];
     for (size_t i = 0; i < k->n_columns; i++) {
         strbuf_init(&cells[i], OUT_MAX);
-        put_cell(&cells[i], value_of(row, &k->columns[i]), k->columns[i].kind);
+        if (k->columns[i].kind == CELL_OWN)
+            k->own(row, k->columns[i].path, &cells[i]);
+        else
+            put_cell(&cells[i], value_of(row, &k->columns[i]), k->columns[i].kind);
         texts[i] = cells[i].data;
     }
     table_row(l->table, texts, k->toned, k->tone ? k->tone(row) : TONE_PLAIN);
@@ -143,7 +146,10 @@ static void add_csv_row(struct listing *l, const struct json_node *row)
     strbuf_init(&cell, OUT_MAX);
     for (size_t i = 0; i < l->kind->n_columns; i++) {
         strbuf_reset(&cell);
-        put_raw(&cell, value_of(row, &l->kind->columns[i]));
+        if (l->kind->columns[i].kind == CELL_OWN)
+            l->kind->own(row, l->kind->columns[i].path, &cell);
+        else
+            put_raw(&cell, value_of(row, &l->kind->columns[i]));
         strbuf_puts(&l->out, i > 0 ? "," : "");
         put_csv(&l->out, cell.data);
     }

@@ -16,9 +16,10 @@ enum cell_kind {
     CELL_MS,     /* milliseconds, as such */
     CELL_AGE_MS, /* milliseconds, as a duration */
     CELL_BYTES,
-    CELL_WHEN,  /* RFC 3339: shown to the second */
-    CELL_SHORT, /* the beginning of an id */
-    CELL_ANSWER /* of a result: its cause, or the status or rcode that it got */
+    CELL_WHEN,   /* RFC 3339: shown to the second */
+    CELL_SHORT,  /* the beginning of an id */
+    CELL_ANSWER, /* of a result: its cause, or the status or rcode that it got */
+    CELL_OWN     /* what `own` writes, in a table and in CSV */
 };
 
 struct list_column {
@@ -31,6 +32,7 @@ struct list_kind {
     const struct list_column *columns;
     size_t n_columns, toned;
     enum table_tone (*tone)(const struct json_node *row);
+    void (*own)(const struct json_node *row, const char *path, struct strbuf *out);
     void (*note)(const struct json_node *row, struct strbuf *out); /* NULL, or leaves out empty */
 };
 

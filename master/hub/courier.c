@@ -51,7 +51,7 @@ void courier_start(struct courier *c, struct store *s)
 
 /* ---- requests out */
 
-static void on_done(struct store_req *r)
+void courier_done(struct store_req *r)
 {
     struct courier *c = r->arg;
     REQUIRE(mailbox_post_reply(c->replies, &r->letter) == ERR_NONE);
@@ -214,7 +214,7 @@ _Static_assert(CORE_REFILL_HOSTS <= STORE_REFILL_HOSTS, "what the core asks is a
 
 void courier_refill(struct courier *c, const struct core_refill *q)
 {
-    struct store_req *r = store_req_create(STORE_REFILL, on_done, c);
+    struct store_req *r = store_req_create(STORE_REFILL, courier_done, c);
     r->refill.batch = q->batch;
     r->refill.after = q->after;
     r->refill.to = q->to;
@@ -227,7 +227,7 @@ void courier_refill(struct courier *c, const struct core_refill *q)
 
 void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cause, void *waiter)
 {
-    struct store_req *r = store_req_create(STORE_MARK, on_done, c);
+    struct store_req *r = store_req_create(STORE_MARK, courier_done, c);
     r->mark.batch = batch;
     r->mark.mark = cancel ? MARK_CANCEL : MARK_EXPIRE;
     r->mark.cause = cause;
@@ -237,7 +237,7 @@ void courier_mark(struct courier *c, uint32_t batch, bool cancel, enum cause cau
 
 void courier_pause(struct courier *c, uint32_t batch, bool paused, void *waiter)
 {
-    struct store_req *r = store_req_create(STORE_PAUSE, on_done, c);
+    struct store_req *r = store_req_create(STORE_PAUSE, courier_done, c);
     r->pause.batch = batch;
     r->pause.paused = paused;
     r->pause.waiter = waiter;
@@ -247,7 +247,7 @@ void courier_pause(struct courier *c, uint32_t batch, bool paused, void *waiter)
 void courier_agent_seen(struct courier *c, const char *name, const char *tags_json,
                         const char *instance)
 {
-    struct store_req *r = store_req_create(STORE_AGENT_SEEN, on_done, c);
+    struct store_req *r = store_req_create(STORE_AGENT_SEEN, courier_done, c);
     r->agent.name = mem_strdup(name);
     r->agent.tags_json = mem_strdup(tags_json);
     r->agent.instance = mem_strdup(instance);
@@ -257,9 +257,15 @@ void courier_agent_seen(struct courier *c, const char *name, const char *tags_js
 
 void courier_agent_empty(struct courier *c, const char *name)
 {
-    struct store_req *r = store_req_create(STORE_AGENT_EMPTY, on_done, c);
+    struct store_req *r = store_req_create(STORE_AGENT_EMPTY, courier_done, c);
     r->agent.name = mem_strdup(name);
     r->agent.at = wall_now();
+    submit(c, r);
+}
+
+void courier_send(struct courier *c, struct store_req *r)
+{
+    REQUIRE(r->done == courier_done && r->arg == c && c->on_answer != NULL);
     submit(c, r);
 }
 
@@ -288,19 +294,34 @@ static void on_stored(struct courier *c, struct store_req *r, struct mono now)
         }
         core_stored(c->core, s->task, p->rows[i].session, s->outcome, s->verdict, s->record_len,
                     now);
+        if (s->lane && s->verdict == ACK_STORED && c->on_result != NULL)
+            c->on_result(c->lane_arg, s);
     }
+}
+
+/* Of a run, by the time of day: nothing else is known after a restart. Not longer than it was, if
+ * that was set back. */
+static int64_t deadline_in_ms(const struct store_task *t, struct wall now)
+{
+    int64_t left = t->deadline_ms - (now.us - t->at.us) / 1000;
+    if (t->deadline_ms == 0)
+        return 0;
+    return left < 1 ? -1 : left < t->deadline_ms ? left : t->deadline_ms;
 }
 
 static void on_refilled(struct courier *c, struct store_req *r, struct mono now)
 {
+    struct wall wall = wall_now();
     struct core_task *tasks = mem_array(r->refill.n + 1, sizeof(*tasks));
     for (unsigned i = 0; i < r->refill.n; i++) {
         const struct store_task *t = &r->refill.tasks[i];
-        tasks[i] = (struct core_task){t->task, t->host_hash, t->spec, t->spec_len, t->slot};
+        tasks[i] = (struct core_task){t->task,     t->host_hash, t->spec,
+                                      t->spec_len, t->slot,      deadline_in_ms(t, wall)};
     }
     struct core_answer *answers = mem_array(r->refill.n_answers + 1, sizeof(*answers));
     for (unsigned i = 0; i < r->refill.n_answers; i++)
-        answers[i] = (struct core_answer){r->refill.answers[i].task, r->refill.answers[i].agent};
+        answers[i] = (struct core_answer){r->refill.answers[i].task, r->refill.answers[i].agent,
+                                          r->refill.answers[i].slot};
     struct core_refilled answer = {.batch = r->refill.batch,
                                    .tasks = tasks,
                                    .n = r->refill.n,
@@ -314,9 +335,33 @@ static void on_refilled(struct courier *c, struct store_req *r, struct mono now)
     free(answers);
 }
 
+/* Answers that would be the same next time. */
+static bool is_final(enum err e)
+{
+    return e == ERR_NOT_FOUND || e == ERR_EXISTS || e == ERR_INVALID || e == ERR_FULL;
+}
+
+/* Sent by another than the courier: the answer is for who did so. */
+static bool is_sent(const struct store_req *r)
+{
+    switch (r->op) {
+    case STORE_RESULTS:
+    case STORE_REFILL:
+    case STORE_MARK:
+    case STORE_PAUSE:
+    case STORE_AGENT_SEEN:
+    case STORE_AGENT_EMPTY:
+        return false;
+    default:
+        return true;
+    }
+}
+
 /* Asked again until it is answered, but for the note on an agent: its next HELLO brings another. */
 static bool must_succeed(const struct store_req *r)
 {
+    if (is_sent(r))
+        return !is_final(r->err);
     return r->op != STORE_AGENT_SEEN && r->op != STORE_AGENT_EMPTY;
 }
 
@@ -324,7 +369,7 @@ static void on_failed(struct courier *c, struct store_req *r)
 {
     LOG(LOG_WARN, "hub", "store_refused", LERR("err", r->err), LS("why", r->why));
     if (r->op == STORE_REFILL) { /* what it brought so far is of no use */
-        struct store_req *again = store_req_create(STORE_REFILL, on_done, c);
+        struct store_req *again = store_req_create(STORE_REFILL, courier_done, c);
         again->refill = r->refill;
         again->refill.tasks = NULL;
         again->refill.answers = NULL;
@@ -350,19 +395,24 @@ static void on_reply(struct courier *c, struct store_req *r, struct mono now)
         c->on_committed(c->arg, r->pause.waiter);
     else if (r->op == STORE_MARK && r->mark.waiter)
         c->on_committed(c->arg, r->mark.waiter);
+    else if (is_sent(r))
+        c->on_answer(c->lane_arg, r);
     req_destroy(r);
 }
 
+/* What was swept is taken first and told last: whatever was added to a lane before it was swept is
+ * told before. */
 void courier_take(struct courier *c, struct mono now)
 {
-    struct list got;
+    struct list got, swept;
     struct list_node *n;
     list_init(&got);
+    list_init(&swept);
+    mailbox_take_all(c->swept, &swept);
     mailbox_take_all(c->replies, &got);
     while ((n = list_pop_front(&got)) != NULL)
         on_reply(c, req_of(n), now);
-    mailbox_take_all(c->swept, &got);
-    while ((n = list_pop_front(&got)) != NULL) {
+    while ((n = list_pop_front(&swept)) != NULL) {
         struct swept *s = CONTAINER_OF(n, struct swept, letter.node);
         core_swept(c->core, s->batch, s->outcome, s->count, s->finished, now);
         free(s);

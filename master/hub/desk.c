@@ -128,6 +128,8 @@ void desk_open_batch(struct core *core, const struct batch_info *info, bool resu
         .marked = info->mark != MARK_NONE,
         .paused = info->paused,
         .log_tasks = info->log_tasks,
+        .lane = info->lane,
+        .growing = info->growing,
         .resumed = resumed,
     };
     memcpy(b.ended, info->ended, sizeof(b.ended));

@@ -37,147 +37,6 @@ static void hub_enter(struct hub *h, enum hub_state to, const char *why)
     h->state = to;
 }
 
-/* ---- what the core asks for */
-
-static void op_want_write(void *arg, session_id s)
-{
-    conn_want_write(arg, s);
-}
-
-static void op_close(void *arg, session_id s, int code, const char *reason)
-{
-    conn_close_session(arg, s, code, reason);
-}
-
-static void op_refill(void *arg, const struct core_refill *q)
-{
-    struct hub *h = arg;
-    courier_refill(&h->courier, q);
-}
-
-static void op_store(void *arg, const struct core_result *r)
-{
-    struct hub *h = arg;
-    courier_store(&h->courier, r);
-}
-
-static void op_mark(void *arg, uint32_t batch, bool cancel, enum cause cause, void *waiter)
-{
-    struct hub *h = arg;
-    courier_mark(&h->courier, batch, cancel, cause, waiter);
-}
-
-static void op_pause(void *arg, uint32_t batch, bool paused, void *waiter)
-{
-    struct hub *h = arg;
-    courier_pause(&h->courier, batch, paused, waiter);
-}
-
-static void op_agent_seen(void *arg, const char *name, const char *tags_json, const char *instance)
-{
-    struct hub *h = arg;
-    courier_agent_seen(&h->courier, name, tags_json, instance);
-}
-
-static void op_agent_empty(void *arg, const char *name)
-{
-    struct hub *h = arg;
-    courier_agent_empty(&h->courier, name);
-}
-
-static void op_event(void *arg, const char *kind, const char *agent, const char *detail)
-{
-    struct hub *h = arg;
-    journal_event(h->journal, kind, agent, detail);
-}
-
-static void op_session_ended(void *arg, const struct core_session_end *e)
-{
-    struct hub *h = arg;
-    struct sockinfo link;
-    bool known = conn_link(h, e->id, &link);
-    journal_session_ended(h->journal, e, known ? &link : NULL, mono_now());
-}
-
-static void look(void *arg, struct agent_view *views, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        views[i].has_link = views[i].sid != 0 && conn_link(arg, views[i].sid, &views[i].link);
-        views[i].held_bytes = views[i].has_link ? conn_held_bytes(arg, views[i].sid) : 0;
-    }
-}
-
-static void op_step(void *arg, const struct core_told *t)
-{
-    static struct log_site asked[STEP_COUNT], others[STEP_COUNT]; /* each step has its own limit */
-    enum log_level level = log_asked_level(t->asked, t->notable ? LOG_INFO : LOG_DEBUG);
-    struct log_site *site = t->asked ? &asked[t->step] : &others[t->step];
-    if (!log_enabled(level))
-        return;
-    site->most = t->asked ? LOG_ASKED_PER_SECOND : 0;
-    const struct log_field fields[] = {LS("trace", t->trace),
-                                       t->task ? LU("task", t->task) : LS("task", NULL),
-                                       LS("batch", t->batch),
-                                       LS("agent", t->agent),
-                                       t->attempt ? LU("attempt", t->attempt) : LS("attempt", NULL),
-                                       LS("outcome", t->outcome),
-                                       LS("cause", t->cause && t->cause[0] ? t->cause : NULL),
-                                       {.kind = LOG_F_END}};
-    log_write(site, level, "task", core_step_word(t->step), fields);
-}
-
-static void op_ended(void *arg, uint32_t batch, void *waiter)
-{
-    struct hub *h = arg;
-    desk_on_ended(&h->desk, waiter);
-}
-
-static void op_bear(void *arg, session_id s, bool on)
-{
-    conn_bear(arg, s, on);
-}
-
-static int64_t op_unread(void *arg, session_id s)
-{
-    return conn_unread_bytes(arg, s);
-}
-
-static double op_cpu(void *arg)
-{
-    struct hub *h = arg;
-    return h->cpu;
-}
-
-static struct wall op_wall(void *arg)
-{
-    return wall_now();
-}
-
-static void on_committed(void *arg, void *waiter)
-{
-    struct hub *h = arg;
-    desk_on_committed(&h->desk, waiter);
-}
-
-static const struct core_ops core_ops = {
-    .want_write = op_want_write,
-    .close = op_close,
-    .refill = op_refill,
-    .store = op_store,
-    .mark = op_mark,
-    .pause = op_pause,
-    .agent_seen = op_agent_seen,
-    .agent_empty = op_agent_empty,
-    .event = op_event,
-    .ended = op_ended,
-    .session_ended = op_session_ended,
-    .unread = op_unread,
-    .bear = op_bear,
-    .cpu = op_cpu,
-    .step = op_step,
-    .wall = op_wall,
-};
-
 /* ---- the loop */
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -190,12 +49,18 @@ static void begin_drain(struct hub *h, struct mono now)
 {
     hub_enter(h, HUB_DRAINING, "asked to stop");
     core_drain(h->core, now);
+    timekeeper_stop(&h->timekeeper);
     h->phase_until = mono_add_ms(now, DRAIN_MS - PARTING_MS);
+}
+
+static bool drained(struct hub *h)
+{
+    return core_drained(h->core) && timekeeper_stopped(&h->timekeeper);
 }
 
 static void begin_parting(struct hub *h, struct mono now)
 {
-    bool late = !core_drained(h->core);
+    bool late = !drained(h);
     hub_enter(h, HUB_PARTING, late ? "the store took too long" : "all is stored");
     core_goodbye(h->core, RECONNECT_MS, now);
     conn_close_all(h, CLOSE_GOING_AWAY, "the master stops", now);
@@ -207,6 +72,7 @@ static void begin_stop(struct hub *h)
     bool late = conn_any_closing(h);
     hub_enter(h, HUB_STOPPING, late ? "some agents did not take their leave" : "all agents left");
     uv_close((uv_handle_t *)&h->callup, NULL);
+    uv_close((uv_handle_t *)&h->clock, NULL);
     uv_close((uv_handle_t *)&h->turn, on_handle_closed); /* the last */
 }
 
@@ -215,7 +81,7 @@ static void step_down(struct hub *h, struct mono now)
     bool due = !mono_before(now, h->phase_until);
     if (h->state == HUB_RUNNING && atomic_load(&h->stop_asked))
         begin_drain(h, now);
-    else if (h->state == HUB_DRAINING && (core_drained(h->core) || due))
+    else if (h->state == HUB_DRAINING && (drained(h) || due))
         begin_parting(h, now);
     else if (h->state == HUB_PARTING && (!conn_any_closing(h) || due))
         begin_stop(h);
@@ -269,11 +135,19 @@ static void on_turn(uv_prepare_t *turn)
     struct hub *h = turn->data;
     REQUIRE(h != NULL);
     courier_flush(&h->courier);
+    timekeeper_flush(&h->timekeeper);
     annals_flush(&h->annals);
     breathe(h);
     watch_line(h);
     if (atomic_load_explicit(&h->stop_asked, memory_order_relaxed))
         step_down(h, mono_now());
+}
+
+static void on_clock(uv_timer_t *clock)
+{
+    struct hub *h = clock->data;
+    int wait_ms = timekeeper_run(&h->timekeeper);
+    uv_timer_start(clock, on_clock, (uint64_t)wait_ms, 0);
 }
 
 static void on_wake(void *arg)
@@ -282,6 +156,8 @@ static void on_wake(void *arg)
     struct mono now = mono_now();
     courier_take(&h->courier, now);
     desk_take(&h->desk, now);
+    if (timekeeper_take(&h->timekeeper))
+        on_clock(&h->clock);
 }
 
 bool hub_poll_tokens(struct hub *h, struct mono now)
@@ -345,6 +221,7 @@ static void on_tick(void *arg, struct mono now)
     note_descriptors(h);
     judge_load(h, lag_ms, now);
     courier_retry(&h->courier);
+    timekeeper_tick(&h->timekeeper);
     on_wake(h);
     core_tick(h->core, lag_ms, now);
     desk_tick(&h->desk, now);
@@ -365,6 +242,9 @@ static void *hub_main(void *arg)
     uv_prepare_init(ws_loop_uv(h->loop), &h->turn);
     h->turn.data = h;
     uv_prepare_start(&h->turn, on_turn);
+    uv_timer_init(ws_loop_uv(h->loop), &h->clock);
+    h->clock.data = h;
+    uv_timer_start(&h->clock, on_clock, 0, 0);
     uv_timer_init(ws_loop_uv(h->loop), &h->callup);
     h->callup.data = h;
     ws_loop_wake(h->loop);
@@ -373,11 +253,18 @@ static void *hub_main(void *arg)
     journal_stopped(h->journal);
     annals_close(&h->annals);
     desk_close(&h->desk);
+    timekeeper_close(&h->timekeeper);
     hub_enter(h, HUB_STOPPED, "the loop has ended");
     return NULL;
 }
 
 /* ---- building */
+
+static void on_committed(void *arg, void *waiter)
+{
+    struct hub *h = arg;
+    desk_on_committed(&h->desk, waiter);
+}
 
 /* Also after the loop has ended, from store threads that still answer: it is there, and deaf. */
 static void wake_hub(void *arg)
@@ -460,12 +347,19 @@ static void open_core(struct hub *h, const struct hub_config *c)
     h->desk.journal = h->journal = journal_create(c->boot->boot_epoch, now);
     journal_load(h->journal, c->boot->events, c->boot->n_events);
     journal_keep(h->journal, annals_add, &h->annals);
-    h->desk.look = look;
+    h->desk.look = hub_look;
     h->desk.look_arg = h;
-    h->core = core_create(&config, &core_ops, h, now);
+    h->core = core_create(&config, &hub_core_ops, h, now);
     h->courier.core = h->desk.core = h->core;
     for (unsigned i = 0; i < c->boot->n_open; i++)
         desk_open_batch(h->core, &c->boot->open[i], true, now);
+    timekeeper_init(&h->timekeeper, h->core, &h->courier, &h->overloaded, wake_hub, h);
+    h->timekeeper.outgoing.on_alerts = c->on_alerts;
+    h->timekeeper.outgoing.alerts_arg = c->alerts_arg;
+    h->courier.on_result = timekeeper_result;
+    h->courier.on_answer = timekeeper_answer;
+    h->courier.lane_arg = &h->timekeeper;
+    timekeeper_load(&h->timekeeper, &c->boot->timetable);
 }
 
 enum err hub_create(const struct hub_config *c, struct hub **out, char *why, size_t why_max)
@@ -516,6 +410,11 @@ enum err hub_post(struct hub *h, struct core_req *r)
     return desk_post(&h->desk, r);
 }
 
+enum err hub_post_schedule(struct hub *h, struct schedule_req *r)
+{
+    return timekeeper_post(&h->timekeeper, r);
+}
+
 void hub_stop(struct hub *h)
 {
     REQUIRE(!atomic_load(&h->stop_asked));
@@ -536,6 +435,8 @@ void hub_destroy(struct hub **hp)
     ws_loop_destroy(&h->loop);
     courier_fini(&h->courier);
     desk_fini(&h->desk);
+    if (h->core != NULL)
+        timekeeper_fini(&h->timekeeper);
     core_destroy(&h->core);
     journal_destroy(&h->journal);
     annals_fini(&h->annals);
@@ -549,6 +450,11 @@ void hub_destroy(struct hub **hp)
 struct core_stats *hub_core_stats(struct hub *h)
 {
     return core_stats(h->core);
+}
+
+struct scheduler_stats *hub_schedule_stats(struct hub *h)
+{
+    return scheduler_stats(h->timekeeper.scheduler);
 }
 
 double hub_lag_ms(struct hub *h)

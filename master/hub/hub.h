@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "master/core/core_req.h"
+#include "master/schedule/schedule_req.h"
 #include "master/store/store.h"
 
 /*
@@ -21,6 +22,8 @@ struct hub_config {
     unsigned hello_rate, hello_burst; /* of struct core_config; tests lower them */
     struct cidr *deny;                /* for all agents */
     unsigned n_deny;
+    void (*on_alerts)(void *arg); /* hub thread: deliveries of alerts were queued; NULL = nobody */
+    void *alerts_arg;
 };
 MUST_USE enum err hub_create(const struct hub_config *c, struct hub **out, char *why,
                              size_t why_max); /* ERR_BUSY: the port is in use */
@@ -31,13 +34,16 @@ void hub_start(struct hub *h, struct store *s);
 /* Any thread. Takes r. ERR_FULL, ERR_CLOSED: r stays with the caller. */
 MUST_USE enum err hub_post(struct hub *h, struct core_req *r);
 
+MUST_USE enum err hub_post_schedule(struct hub *h, struct schedule_req *r); /* likewise */
+
 /* Any thread: no new work, GOAWAY to the agents, everything that came is stored; then the thread
  * ends. Waits for it, at most DRAIN_MS. */
 void hub_stop(struct hub *h);
 void hub_destroy(struct hub **hp);
 
 struct core_stats *hub_core_stats(struct hub *h); /* atomics: any thread */
-double hub_lag_ms(struct hub *h);                 /* any thread */
-bool hub_overloaded(struct hub *h);               /* any thread: no new work is to be taken */
-struct mono hub_last_tick(struct hub *h);         /* any thread: /healthz */
-int hub_port(struct hub *h); /* bound port (0.0.0.0:0 in tests), −1 for unix */
+struct scheduler_stats *hub_schedule_stats(struct hub *h);
+double hub_lag_ms(struct hub *h);         /* any thread */
+bool hub_overloaded(struct hub *h);       /* any thread: no new work is to be taken */
+struct mono hub_last_tick(struct hub *h); /* any thread: /healthz */
+int hub_port(struct hub *h);              /* bound port (0.0.0.0:0 in tests), −1 for unix */

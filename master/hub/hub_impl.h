@@ -13,8 +13,10 @@
 #include "master/hub/annals.h"
 #include "master/hub/journal.h"
 #include "master/hub/load.h"
+#include "master/hub/timekeeper.h"
 
-/* hub_impl - what hub.c (thread, core, life) and conn.c (sockets) share; nobody else. */
+/* hub_impl - what hub.c (thread, core, life), hub_ops.c (what the core asks for) and conn.c
+ * (sockets) share; nobody else. */
 
 /*
  * CREATED ──start──► RUNNING ──asked──► DRAINING ──all stored──► PARTING ──all gone──► STOPPING
@@ -63,6 +65,7 @@ struct hub {
     struct desk desk;
     struct journal *journal;
     struct annals annals;
+    struct timekeeper timekeeper;
     const struct conn *ending; /* whose end the core is told of at the moment */
     enum hub_state state;
     int64_t max_agents;
@@ -72,6 +75,7 @@ struct hub {
     struct door door;
     struct strbuf frame;
     uv_prepare_t turn;
+    uv_timer_t clock;  /* the timekeeper's */
     uv_timer_t callup; /* runs while agents wait for their turn to say HELLO */
     struct mono scanned_at, phase_until;
     double cpu; /* part of a core that the thread used in the last SCAN_MS; negative: not known */
@@ -89,6 +93,11 @@ struct hub {
 
 /* ---- hub.c */
 bool hub_poll_tokens(struct hub *h, struct mono now); /* true: they changed */
+
+/* ---- hub_ops.c */
+extern const struct core_ops hub_core_ops;
+/* Fills in what the sockets know (desk.look). */
+void hub_look(void *hub, struct agent_view *views, unsigned n);
 
 /* ---- conn.c */
 extern const struct lws_protocols hub_protocols[];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/schedule/incident.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct node {
     unsigned told;           /* checks, when it was last told that it grew */
     unsigned host_checks;
     struct windows maintenance; /* n = 0: none, or somebody without any has joined */
+    bool unmutable;             /* restored: somebody without any was in it */
 };
 struct member {
     uint64_t check;
@@ -131,6 +133,15 @@ static struct node *begin(struct incidents *x, enum incident_kind kind, const ch
     list_init(&n->members);
     list_push_back(&x->nodes, &n->link);
     return n;
+}
+
+static struct node *node_find(const struct incidents *x, uint64_t id)
+{
+    LIST_EACH (&x->nodes, l) {
+        if (OWNER(struct node, l)->pub.id == id)
+            return OWNER(struct node, l);
+    }
+    return NULL;
 }
 
 /* ---- members */
@@ -378,6 +389,64 @@ static void still_bad(struct member *m, const struct incident_change *c, struct 
     note(n, &m->seen);
 }
 
+/* ---- after a start */
+
+/* Monotonic clocks of two processes have nothing in common. What is longer ago than anything that
+ * counts is as good as that, and no clock of the wall makes it younger than now. */
+static struct mono began(const struct incident *i, struct check_now now)
+{
+    int64_t age_ms = (now.wall.us - i->since.us) / 1000;
+    age_ms = age_ms < 0 ? 0 : age_ms > INCIDENT_JOIN_MS ? INCIDENT_JOIN_MS : age_ms;
+    return mono_add_ms(now.mono, -age_ms);
+}
+
+void incidents_restore(struct incidents *x, const struct incident *i, struct check_now now)
+{
+    REQUIRE(i->id > 0 && i->state < INCIDENT_RESOLVED && !incidents_find(x, i->id));
+    struct node *n = mem_zalloc(sizeof(*n));
+    n->pub = *i;
+    n->pub.checks = n->pub.not_up = n->pub.untracked = 0;
+    n->since = began(i, now);
+    n->told = i->checks > 0 ? i->checks : 1;
+    n->host_checks = UINT_MAX; /* of how many: says its first check */
+    list_init(&n->members);
+    list_push_back(&x->nodes, &n->link);
+    if (i->kind != INCIDENT_TARGET)
+        x->system = n;
+    if (i->id > x->last_id)
+        x->last_id = i->id;
+}
+
+/* Whose windows mute it, as join() has it: those of the check that opened it, unless others have
+ * joined without any. */
+static void restore_maintenance(struct node *n, const struct member *m)
+{
+    if (m->check == n->pub.first.check && !n->unmutable)
+        n->maintenance = m->maintenance;
+    if (m->maintenance.n == 0) {
+        n->unmutable = true;
+        n->maintenance.n = 0;
+    }
+}
+
+bool incidents_restore_check(struct incidents *x, uint64_t id, const struct incident_change *c,
+                             struct check_now now)
+{
+    struct node *n = node_find(x, id);
+    if (!n || member_find(x, c->check) || HASH_COUNT(x->members) >= INCIDENT_CHECKS_MAX)
+        return false;
+    struct incident_evidence e = evidence_of(c, now);
+    struct member *m = member_create(x, c, &e);
+    m->up = c->state == VERDICT_UP && !c->flapping;
+    m->in = n;
+    list_push_back(&n->members, &m->link);
+    n->pub.checks++;
+    n->pub.not_up += !m->up;
+    n->host_checks = m->host_checks;
+    restore_maintenance(n, m);
+    return true;
+}
+
 /* What is left of a system event was not of it. */
 static void release_rest(struct incidents *x, struct node *s, struct check_now now)
 {
@@ -463,15 +532,6 @@ void incidents_tick(struct incidents *x, struct check_now now)
     }
 }
 
-static struct node *node_find(const struct incidents *x, uint64_t id)
-{
-    LIST_EACH (&x->nodes, l) {
-        if (OWNER(struct node, l)->pub.id == id)
-            return OWNER(struct node, l);
-    }
-    return NULL;
-}
-
 enum err incidents_ack(struct incidents *x, uint64_t id, const char *who, const char *text,
                        struct check_now now)
 {
@@ -501,6 +561,12 @@ const struct incident *incidents_find(const struct incidents *x, uint64_t id)
 {
     struct node *n = node_find(x, id);
     return n ? &n->pub : NULL;
+}
+
+uint64_t incidents_of(const struct incidents *x, uint64_t check)
+{
+    const struct member *m = member_find(x, check);
+    return m ? m->in->pub.id : 0;
 }
 
 size_t incidents_count(const struct incidents *x)

@@ -127,6 +127,16 @@ struct incidents;
 struct incidents *incidents_create(uint64_t last_id);
 void incidents_destroy(struct incidents **xp);
 
+/*
+ * After a start: one that had not ended is taken up under its id, and then each of its checks. What
+ * was told is not told again. Its counts of checks begin anew with those that come; one of which
+ * none comes has nothing broken left and is resolved in time.
+ */
+void incidents_restore(struct incidents *x, const struct incident *i, struct check_now now);
+/* c: as the check is now. False: no such incident, or the check is in one already. */
+bool incidents_restore_check(struct incidents *x, uint64_t id, const struct incident_change *c,
+                             struct check_now now);
+
 void incidents_change(struct incidents *x, const struct incident_change *c, struct check_now now);
 /* The check is paused or gone: it holds nothing open any more. */
 void incidents_forget(struct incidents *x, uint64_t check, struct check_now now);
@@ -137,6 +147,8 @@ MUST_USE enum err incidents_ack(struct incidents *x, uint64_t id, const char *wh
                                 struct check_now now);
 /* The next action, in order; false: none is left. */
 bool incidents_take(struct incidents *x, struct incident_action *out);
+/* The one that a check is in; 0 = none. */
+uint64_t incidents_of(const struct incidents *x, uint64_t check);
 /* NULL: unknown or ended. Valid until the next call that is not a find. */
 const struct incident *incidents_find(const struct incidents *x, uint64_t id);
 size_t incidents_count(const struct incidents *x); /* not ended */

@@ -119,7 +119,7 @@ static int64_t settled_until(const struct plan_item *it, int64_t now_ms)
         return since;
     if (last > now_ms + ahead)
         last = now_ms;
-    else if (is_interval(it))
+    else if (is_interval(it) && last > since) /* else it was another rule's, or before a pause */
         last += it->rule->every_ms / 2;
     return last > since ? last : since;
 }
@@ -291,6 +291,20 @@ struct plan_gap plan_refuse(struct plan_item *it, enum plan_miss why)
     it->offered = false;
     widen_gap(it, why, 1, it->slot_at, it->slot_at);
     return it->gap;
+}
+
+struct wall plan_next_at(const struct plan *p, const struct plan_item *it)
+{
+    return heap_linked(&it->node) ? slot_wall(p, it, it->next_ms) : (struct wall){0};
+}
+
+int64_t plan_interval_ms(const struct plan *p, const struct plan_item *it, struct plan_now now,
+                         int64_t late_ms, int64_t most)
+{
+    if (is_interval(it))
+        return it->rule->every_ms;
+    int64_t ms = it->next_ms - (line_now(p, it, now) - late_ms);
+    return it->next_ms == RULE_NEVER || ms > most ? most : ms;
 }
 
 static int64_t sooner(const struct heap *h, int64_t line, int64_t wait)

@@ -123,6 +123,13 @@ void plan_ran(struct plan_item *it);
 /* The slot just offered is missed; returns the gap that it is in. */
 struct plan_gap plan_refuse(struct plan_item *it, enum plan_miss why);
 
+/* When the next slot of an item is due, as people see it; unset: it is not in the plan, or never.
+ */
+struct wall plan_next_at(const struct plan *p, const struct plan_item *it);
+/* From the slot just offered to the next one; `most` where none follows. */
+int64_t plan_interval_ms(const struct plan *p, const struct plan_item *it, struct plan_now now,
+                         int64_t late_ms, int64_t most);
+
 /* Milliseconds until plan_next() has something, at most max_ms, which bounds how late a jump of the
  * wall clock is seen. */
 int plan_wait_ms(const struct plan *p, struct plan_now now, int max_ms);

@@ -6,7 +6,7 @@
 /* A window begins at the latest a week from today, whatever the clock does meanwhile. */
 #define DAYS_AHEAD 8
 
-static bool good(const struct window *w)
+static bool good(const struct week_window *w)
 {
     return w->days != 0 && w->days <= WINDOW_DAYS_ALL && w->from_min < WINDOW_DAY_MIN &&
            w->to_min <= WINDOW_DAY_MIN && w->from_min != w->to_min;
@@ -34,7 +34,7 @@ enum err window_check(const struct windows *ws, char why[WINDOW_WHY_MAX])
     return ERR_NONE;
 }
 
-unsigned window_minutes(const struct window *w)
+unsigned window_minutes(const struct week_window *w)
 {
     REQUIRE(good(w));
     return w->to_min > w->from_min ? (unsigned)w->to_min - w->from_min
@@ -42,8 +42,8 @@ unsigned window_minutes(const struct window *w)
 }
 
 /* The window of this day, if there is one: [from, to). */
-static bool on_day(const struct windows *ws, const struct window *w, int64_t day, int64_t *from,
-                   int64_t *to)
+static bool on_day(const struct windows *ws, const struct week_window *w, int64_t day,
+                   int64_t *from, int64_t *to)
 {
     if (!(w->days >> civil_weekday(day) & 1))
         return false;

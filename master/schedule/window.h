@@ -17,20 +17,20 @@
 #define WINDOW_DAYS_ALL 0x7f
 #define WINDOW_DAY_MIN  (24 * 60)
 
-struct window {
+struct week_window {
     uint8_t days;              /* bit 0 = Sunday */
     uint16_t from_min, to_min; /* of the day, from < 24:00, to ≤ 24:00 */
 };
 struct windows {
     const struct zone *zone;
     size_t n; /* 0: always open */
-    struct window w[WINDOWS_MAX];
+    struct week_window w[WINDOWS_MAX];
 };
 
 /* ERR_INVALID: why names the window and the fix. */
 #define WINDOW_WHY_MAX 160
 MUST_USE enum err window_check(const struct windows *ws, char why[WINDOW_WHY_MAX]);
-unsigned window_minutes(const struct window *w);
+unsigned window_minutes(const struct week_window *w);
 
 /* Whether one is open, and the first second from which on that may be otherwise (> utc). */
 bool window_open(const struct windows *ws, int64_t utc, int64_t *until);

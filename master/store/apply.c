@@ -3,10 +3,11 @@
 
 #include <stdio.h>
 
+#include "master/store/apply_lane.h"
+#include "master/store/apply_timetable.h"
 #include "master/store/selection.h"
 
-/* The answer of a request that cannot be done, whatever the disk says. */
-static enum err refuse(struct store_req *r, enum err e, const char *why)
+enum err apply_refuse(struct store_req *r, enum err e, const char *why)
 {
     r->err = e;
     snprintf(r->why, sizeof(r->why), "%s", why);
@@ -18,7 +19,7 @@ static struct ledger_batch *find_upload(struct apply *a, struct store_req *r)
     struct ledger_batch *b = ledger_find(a->ledger, r->upload.info.num);
     if (b && b->receiving)
         return b;
-    (void)refuse(r, ERR_NOT_FOUND, "no upload of this number is being received");
+    (void)apply_refuse(r, ERR_NOT_FOUND, "no upload of this number is being received");
     return NULL;
 }
 
@@ -32,9 +33,9 @@ static enum err fix_slots(struct apply *a, struct store_req *r)
     else if (info->slots == 0)
         info->slots = 1;
     if (!e && info->slots == 0)
-        return refuse(r, ERR_INVALID, "no agent that matches was seen within a day");
+        return apply_refuse(r, ERR_INVALID, "no agent that matches was seen within a day");
     if (!e && info->slots > AGENTS_COUNT_MAX)
-        return refuse(r, ERR_INVALID, "more agents match than a target can be probed from");
+        return apply_refuse(r, ERR_INVALID, "more agents match than a target can be probed from");
     return e;
 }
 
@@ -49,13 +50,13 @@ static enum err upload_begin(struct apply *a, struct store_req *r)
     if (e)
         return e;
     if (!kept)
-        return refuse(r, ERR_NOT_FOUND, "the batch that is to be retried was purged");
+        return apply_refuse(r, ERR_NOT_FOUND, "the batch that is to be retried was purged");
     e = fix_slots(a, r);
     if (e || r->err)
         return e;
     e = sqlite_batch_insert(a->db, info);
     if (e == ERR_EXISTS)
-        return refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
+        return apply_refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
     if (!e)
         ledger_began(a->ledger, ledger_add(a->ledger, info, true));
     return e;
@@ -95,7 +96,18 @@ static enum err keep_answer(struct apply *a, struct store_req *r)
     enum err e =
         first ? sqlite_idempotency_add(a->db, r->upload.info.num, first, a->now, a->patient, &added)
               : ERR_NONE;
-    return e || added ? e : refuse(r, ERR_EXISTS, "this Idempotency-Key has an answer already");
+    return e || added ? e
+                      : apply_refuse(r, ERR_EXISTS, "this Idempotency-Key has an answer already");
+}
+
+void apply_opens_now(const struct apply *a, struct batch_info *info)
+{
+    struct boot boot;
+    boot_read(&boot);
+    info->opened_at = a->now;
+    info->deadline_at = (struct wall){a->now.us + info->deadline_s * 1000000};
+    snprintf(info->boot, sizeof(info->boot), "%s", boot.id);
+    info->deadline_boot_us = boot.us + info->deadline_s * 1000000;
 }
 
 static enum err upload_commit(struct apply *a, struct store_req *r)
@@ -108,13 +120,9 @@ static enum err upload_commit(struct apply *a, struct store_req *r)
         return e;
     struct batch_info *info = &r->upload.info;
     info->total = b->rows;
-    info->opened_at = a->now;
-    info->deadline_at = (struct wall){a->now.us + b->info.deadline_s * 1000000};
+    info->deadline_s = b->info.deadline_s;
+    apply_opens_now(a, info);
     info->ended_at = info->total == 0 ? a->now : (struct wall){0};
-    struct boot boot;
-    boot_read(&boot);
-    snprintf(info->boot, sizeof(info->boot), "%s", boot.id);
-    info->deadline_boot_us = boot.us + b->info.deadline_s * 1000000;
     e = sqlite_batch_open(a->db, info);
     if (!e)
         ledger_opened(a->ledger, b, info);
@@ -171,6 +179,7 @@ enum err apply_result(struct apply *a, struct store_result *x)
     if (e)
         return e;
     x->verdict = inserted ? ACK_STORED : ACK_DUPLICATE;
+    x->lane = b->info.lane;
     if (inserted)
         ledger_count(a->ledger, b, x->outcome, x->cause);
     return ERR_NONE;
@@ -193,7 +202,7 @@ static enum err mark(struct apply *a, struct store_req *r)
     REQUIRE(r->mark.mark != MARK_NONE && r->mark.cause != CAUSE_NONE);
     struct ledger_batch *b = ledger_find(a->ledger, r->mark.batch);
     if (b && b->receiving)
-        return refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
+        return apply_refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
     if (!b || !ledger_mark(a->ledger, b, r->mark.mark, r->mark.cause))
         return ERR_NONE;
     return sqlite_batch_mark(a->db, r->mark.batch, r->mark.mark, r->mark.cause);
@@ -203,7 +212,7 @@ static enum err pause_batch(struct apply *a, struct store_req *r)
 {
     const struct ledger_batch *b = ledger_find(a->ledger, r->pause.batch);
     if (b && b->receiving)
-        return refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
+        return apply_refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
     return b ? sqlite_batch_pause(a->db, r->pause.batch, r->pause.paused) : ERR_NONE;
 }
 
@@ -226,6 +235,10 @@ enum err apply_request(struct apply *a, struct store_req *r)
         return mark(a, r);
     case STORE_PAUSE:
         return pause_batch(a, r);
+    case STORE_LANE_OPEN:
+    case STORE_LANE_CLOSE:
+    case STORE_RUNS_ADD:
+        return apply_lane(a, r);
     case STORE_EVENTS_ADD:
         return sqlite_events_add(a->db, r->events.items, r->events.n);
     case STORE_AGENT_EMPTY:
@@ -234,7 +247,7 @@ enum err apply_request(struct apply *a, struct store_req *r)
         return sqlite_agent_seen(a->db, r->agent.name, r->agent.instance, r->agent.tags_json,
                                  r->agent.at);
     default:
-        UNREACHABLE("a reader's request in the writer");
+        return apply_timetable(a, r);
     }
 }
 
@@ -244,7 +257,9 @@ unsigned apply_rows(const struct store_req *r)
         return r->upload.n_rows * (r->upload.expand ? r->upload.expand : 1);
     if (r->op == STORE_RESULTS)
         return r->results.n;
+    if (r->op == STORE_RUNS_ADD)
+        return apply_lane_rows(r);
     if (r->op == STORE_EVENTS_ADD)
         return r->events.n;
-    return 1;
+    return apply_timetable_rows(r);
 }

@@ -25,7 +25,7 @@ struct entry {
     struct list_node touched; /* linked while this transaction changes it */
     struct batch_info next;   /* info once this transaction is committed */
     uint64_t rows_before;
-    bool began, opened, counted; /* by this transaction */
+    bool began, opened, counted; /* by this transaction; counted: its row's figures change */
     unsigned since_low_water;
     struct cause_delta *causes;
     unsigned n_causes, cap_causes;
@@ -153,8 +153,41 @@ void ledger_count_row(struct ledger *l, struct ledger_batch *b)
 
 void ledger_began(struct ledger *l, struct ledger_batch *b)
 {
-    REQUIRE(b->receiving);
+    REQUIRE(b->receiving || b->info.growing);
     touch(l, b)->began = true;
+}
+
+/* As this transaction leaves it. */
+static const struct batch_info *newest(const struct ledger_batch *b)
+{
+    const struct entry *e = CONTAINER_OF(b, const struct entry, b);
+    return list_linked(&e->touched) ? &e->next : &b->info;
+}
+
+bool ledger_grows(const struct ledger_batch *b)
+{
+    return newest(b)->growing;
+}
+
+uint64_t ledger_total(const struct ledger_batch *b)
+{
+    return newest(b)->total;
+}
+
+void ledger_grow(struct ledger *l, struct ledger_batch *b, uint32_t n)
+{
+    struct entry *e = touch(l, b);
+    REQUIRE(e->next.growing && !b->receiving);
+    e->next.total += n;
+    e->counted = true;
+}
+
+void ledger_close(struct ledger *l, struct ledger_batch *b)
+{
+    struct entry *e = touch(l, b);
+    REQUIRE(e->next.growing && !b->receiving);
+    e->next.growing = false;
+    e->counted = true;
 }
 
 void ledger_opened(struct ledger *l, struct ledger_batch *b, const struct batch_info *info)
@@ -179,6 +212,8 @@ bool ledger_mark(struct ledger *l, struct ledger_batch *b, enum batch_mark mark,
         return false;
     e->next.mark = mark;
     e->next.mark_cause = c;
+    if (e->next.growing)
+        ledger_close(l, b);
     return true;
 }
 
@@ -200,7 +235,7 @@ static enum err write_batch(struct ledger *l, struct entry *e, struct sqlite_db 
     enum err err = move_low_water(e, d);
     if (err)
         return err;
-    if (batch_info_ended(&e->next) == e->next.total)
+    if (batch_info_ended(&e->next) == e->next.total && !e->next.growing)
         e->next.ended_at = now;
     err = sqlite_batch_progress(d, &e->next, l->next_seq);
     for (unsigned i = 0; !err && i < e->n_causes; i++)

@@ -8,6 +8,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/store/sqlite_timetable.h"
 
 /* Requests are small; what they bring back is bounded by STORE_PAGE_BYTES each and one at a time
  * per thread. */
@@ -23,6 +24,36 @@ struct readers {
     struct reader all[STORE_READERS];
 };
 _Static_assert(STORE_READERS == 2, "one for pages, one for the rest");
+
+static enum err dispatch_timetable(struct sqlite_db *d, struct store_req *r)
+{
+    switch (r->op) {
+    case STORE_SCHEDULE_LIST:
+        return sqlite_schedule_list(d, r);
+    case STORE_SCHEDULE_GET:
+        return sqlite_schedule_get(d, r);
+    case STORE_HISTORY:
+        return sqlite_history(d, r);
+    case STORE_OVERVIEW:
+        return sqlite_overview(d, r);
+    case STORE_TRANSITIONS:
+        return sqlite_transitions(d, r);
+    case STORE_MISSES:
+        return sqlite_misses(d, r);
+    case STORE_CHECK_RUNS:
+        return sqlite_check_runs(d, r);
+    case STORE_TASKS_RESULTS:
+        return sqlite_tasks_results(d, r);
+    case STORE_INCIDENTS:
+        return sqlite_incidents(d, r);
+    case STORE_CHANNELS:
+        return sqlite_channels(d, r);
+    case STORE_DELIVERIES:
+        return sqlite_deliveries(d, r);
+    default:
+        UNREACHABLE("a writer's request in a reader");
+    }
+}
 
 static enum err dispatch(struct sqlite_db *d, struct store_req *r)
 {
@@ -46,7 +77,7 @@ static enum err dispatch(struct sqlite_db *d, struct store_req *r)
     case STORE_IDEMPOTENCY_GET:
         return sqlite_idempotency_get(d, r);
     default:
-        UNREACHABLE("a writer's request in a reader");
+        return dispatch_timetable(d, r);
     }
 }
 
@@ -71,7 +102,10 @@ static void answer(struct reader *reader, struct store_req *r)
     sqlite_rollback(d); /* ends the read transaction */
     r->err = e;
     if (e == ERR_NOT_FOUND)
-        snprintf(r->why, sizeof(r->why), "no such batch or task");
+        snprintf(r->why, sizeof(r->why), "no such %s",
+                 r->op == STORE_SCHEDULE_GET ? "schedule"
+                 : r->op == STORE_CHANNELS   ? "channel"
+                                             : "batch or task");
     else if (e) {
         LOG(LOG_ERROR, "store", "read_failed", LERR("err", e), LS("why", sqlite_why(d)));
         snprintf(r->why, sizeof(r->why), "the store cannot be read: %.100s", sqlite_why(d));
@@ -142,7 +176,8 @@ void readers_destroy(struct readers **rp)
 enum err readers_post(struct readers *r, struct store_req *req)
 {
     bool page = req->op == STORE_RESULTS_PAGE || req->op == STORE_ENDED_TASKS ||
-                req->op == STORE_FAILED_HOSTS || req->op == STORE_EVENTS_PAGE;
+                req->op == STORE_FAILED_HOSTS || req->op == STORE_EVENTS_PAGE ||
+                (req->op >= STORE_SCHEDULE_LIST && req->op <= STORE_INCIDENTS);
     return mailbox_post(r->all[page].box, &req->letter);
 }
 

@@ -12,9 +12,10 @@
 /* Records may be large, and so is what their pages cost. */
 #define TASKS_AT_ONCE 250
 #define DAY_US        INT64_C(86400000000)
+#define HOUR_US       INT64_C(3600000000)
 
 struct retention {
-    int64_t days, bytes, grace_us;
+    int64_t days, lane_hours, bytes, grace_us;
     struct mono look_at, looked_at;
     uint32_t victim; /* being purged, as of the last commit; 0 = none */
     uint64_t used;
@@ -28,8 +29,10 @@ struct retention {
 struct retention *retention_create(const struct store_config *c, struct mono now)
 {
     REQUIRE(c->retention_days >= 0 && c->retention_bytes >= 0 && c->retention_grace_s >= 0);
+    REQUIRE(c->schedule_retention_hours >= 0);
     struct retention *r = mem_zalloc(sizeof(*r));
     r->days = c->retention_days;
+    r->lane_hours = c->schedule_retention_hours;
     r->bytes = c->retention_bytes;
     r->grace_us = c->retention_grace_s * 1000000;
     r->look_at = now;
@@ -74,14 +77,27 @@ static struct wall cutoff(const struct retention *r, const struct apply *a)
     return (struct wall){r->days > 0 ? a->patient.us - r->days * DAY_US : 0};
 }
 
+/* Lanes whose hours are not rolled up stay, whatever their size or age: nothing else has them. */
+static struct wall lanes_cutoff(const struct retention *r, const struct apply *a,
+                                struct wall rolled_until)
+{
+    struct wall by = cutoff(r, a);
+    if (!r->by_size)
+        by.us = r->lane_hours > 0 ? a->patient.us - r->lane_hours * HOUR_US : 0;
+    return by.us < rolled_until.us ? by : rolled_until;
+}
+
 /* *num 0: nobody is to go. */
 static enum err pick(struct retention *r, struct apply *a, uint32_t *num)
 {
+    struct wall rolled = {0};
     enum err e = sqlite_used_bytes(a->db, &r->used);
+    if (!e)
+        e = sqlite_rolled_until(a->db, &rolled);
     if (e)
         return e;
     r->by_size = r->bytes > 0 && r->used > (uint64_t)r->bytes;
-    e = sqlite_purge_pick(a->db, cutoff(r, a), num);
+    e = sqlite_purge_pick(a->db, cutoff(r, a), lanes_cutoff(r, a, rolled), num);
     return e || *num == 0 ? e : sqlite_purge_begin(a->db, *num, a->now);
 }
 

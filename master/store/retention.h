@@ -4,7 +4,7 @@
 
 /*
  * retention - purges what has been kept long enough: whole ended batches, the one that ended first
- * before the others. Their rows stay, with counts and causes.
+ * before the others. Their rows stay, with counts and causes; of lanes nothing does.
  *
  * Writer thread only. It works in chunks, when nothing else is to be written; a batch whose purge
  * was begun is gone on with at the next start. It looks at once, then every minute, and soon after

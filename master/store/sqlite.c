@@ -224,6 +224,8 @@ bool sqlite_batch_row(sqlite3_stmt *st, struct batch_info *b)
         .mark = (enum batch_mark)in_range(sqlite3_column_int(st, 23), MARK_EXPIRE + 1, &whole),
         .purged_at = {sqlite3_column_int64(st, 27)},
         .paused = sqlite3_column_int(st, 25) != 0,
+        .growing = sqlite3_column_int(st, 33) != 0,
+        .lane = sqlite3_column_int(st, 34) != 0,
     };
     for (int o = 0; o < OUTCOME_COUNT; o++)
         b->ended[o] = (uint64_t)sqlite3_column_int64(st, 16 + o);
@@ -380,6 +382,24 @@ void sqlite_rollback(struct sqlite_db *d)
     if (!sqlite3_get_autocommit(d->c))
         sqlite3_exec(d->c, "ROLLBACK", NULL, NULL, NULL);
     REQUIRE(sqlite3_get_autocommit(d->c));
+}
+
+enum err sqlite_renew(struct sqlite_db *d)
+{
+    REQUIRE(!d->writer && !sqlite3_get_autocommit(d->c));
+    sqlite_rollback(d);
+    return sqlite_begin(d);
+}
+
+static int is_stopped(void *arg)
+{
+    return atomic_load((const _Atomic bool *)arg);
+}
+
+void sqlite_stop_on(struct sqlite_db *d, const _Atomic bool *stop)
+{
+    enum { STEPS = 10000 }; /* of SQLite's machine: some 100 µs */
+    sqlite3_progress_handler(d->c, STEPS, is_stopped, (void *)stop);
 }
 
 enum err sqlite_checkpoint(struct sqlite_db *d, bool all)

@@ -29,6 +29,10 @@ unsigned sqlite_take_damaged(struct sqlite_db *d);
 MUST_USE enum err sqlite_begin(struct sqlite_db *d); /* writer: takes the write lock at once */
 MUST_USE enum err sqlite_commit(struct sqlite_db *d);
 void sqlite_rollback(struct sqlite_db *d); /* fine without a transaction */
+/* A reader's: ends its transaction and begins another, which sees what was written meanwhile. */
+MUST_USE enum err sqlite_renew(struct sqlite_db *d);
+/* Statements under way end with ERR_IO once *stop is true. */
+void sqlite_stop_on(struct sqlite_db *d, const _Atomic bool *stop);
 /* Moves the WAL into the file when it has grown enough, or, with `all`, in any case. ERR_NO_SPACE
  * leaves the WAL. */
 MUST_USE enum err sqlite_checkpoint(struct sqlite_db *d, bool all);
@@ -79,6 +83,18 @@ MUST_USE enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
                                          const struct store_idempotency *x, struct wall now,
                                          struct wall patient, bool *added);
 
+/* ---- lanes (sqlite_lanes.c) */
+/* Of a batch that was inserted and opened in this transaction. */
+MUST_USE enum err sqlite_lane_open(struct sqlite_db *d, uint32_t num, const char *lane);
+MUST_USE enum err sqlite_run_insert(struct sqlite_db *d, uint64_t task, const struct store_run *run,
+                                    uint32_t slot);
+/* Fills boot->timetable.lanes. */
+MUST_USE enum err sqlite_lanes_boot(struct sqlite_db *d, struct store_boot *boot);
+/* What ended before this is rolled up; unset: nothing is. */
+MUST_USE enum err sqlite_rolled_until(struct sqlite_db *d, struct wall *out);
+/* The row of a lane that was purged, which nobody can ask for: gone. */
+MUST_USE enum err sqlite_lane_purge(struct sqlite_db *d, uint32_t num);
+
 /* sqlite_events.c */
 MUST_USE enum err sqlite_events_add(struct sqlite_db *d, const struct store_event *events,
                                     unsigned n);
@@ -100,9 +116,10 @@ MUST_USE enum err sqlite_task_purged(struct sqlite_db *d, uint64_t task, bool *o
 
 /* ---- retention (sqlite_purge.c) */
 MUST_USE enum err sqlite_used_bytes(struct sqlite_db *d, uint64_t *out);
-/* A batch whose purge has begun, else the one that ended first and by then; 0 = none. Not one that
- * is just being retried. */
-MUST_USE enum err sqlite_purge_pick(struct sqlite_db *d, struct wall ended_by, uint32_t *num);
+/* A batch whose purge has begun, else the one that ended first and by then (lanes: by then); 0 =
+ * none. Not one that is just being retried. */
+MUST_USE enum err sqlite_purge_pick(struct sqlite_db *d, struct wall ended_by,
+                                    struct wall lanes_ended_by, uint32_t *num);
 MUST_USE enum err sqlite_purge_begin(struct sqlite_db *d, uint32_t num, struct wall now);
 /* *n of its tasks and their results, at most `limit`, are gone; fewer: there are no more. */
 MUST_USE enum err sqlite_purge_tasks(struct sqlite_db *d, uint32_t num, unsigned limit,

@@ -8,6 +8,7 @@
 #include "common/ids.h"
 #include "common/mem.h"
 #include "common/random.h"
+#include "master/store/sqlite_timetable.h"
 
 static enum err make_store_id(struct sqlite_db *d)
 {
@@ -166,7 +167,11 @@ enum err sqlite_boot(struct sqlite_db *d, struct store_boot *boot)
     if (!e)
         e = read_holders(d, boot);
     if (!e)
+        e = sqlite_lanes_boot(d, boot);
+    if (!e)
         e = sqlite_events_boot(d, boot);
+    if (!e)
+        e = sqlite_boot_timetable(d, &boot->timetable);
     boot->boot_epoch = (uint64_t)epoch;
     return e;
 }

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "master/store/sqlite_timetable.h"
+
 /* Every rule is a statement that answers one text for each thing that breaks it. */
 #define FIRST "(b.num << 32)"
 #define LAST  "((b.num << 32) | 4294967295)"
@@ -42,7 +44,20 @@ static const char *const RULES[] = {
     "SELECT 'task ' || task || ': its record is damaged' FROM results "
     "WHERE NOT json_valid(record)",
     "SELECT 'task ' || task || ': what the user gave is damaged' FROM tasks "
-    "WHERE NOT json_valid(spec)",
+    "WHERE run_check IS NULL AND NOT json_valid(spec)",
+    "SELECT 'check ' || id || ': its target is damaged' FROM checks WHERE NOT json_valid(spec)",
+    "SELECT 'task ' || t.task || ': is a run of check ' || t.run_check || ', which does not exist' "
+    "FROM tasks t WHERE t.run_check IS NOT NULL AND "
+    "NOT EXISTS (SELECT 1 FROM checks c WHERE c.id = t.run_check)",
+    "SELECT 'task ' || task || ': is a run without a slot, or with a target of its own' FROM tasks "
+    "WHERE run_check IS NOT NULL AND "
+    "(run_seq IS NULL OR run_at IS NULL OR run_at <= 0 OR run_deadline < 1 OR spec <> '')",
+    "SELECT 'task ' || t.task || CASE WHEN b.lane IS NULL THEN ': is a run, but in no lane' "
+    "ELSE ': is in a lane, but no run' END FROM tasks t CROSS JOIN batches b "
+    "ON b.num = t.task >> 32 WHERE (t.run_check IS NOT NULL) <> (b.lane IS NOT NULL)",
+    "SELECT 'batch ' || uuid || ': grows, but ' || CASE WHEN lane IS NULL THEN 'is no lane' "
+    "WHEN mark <> 0 THEN 'is being ended' ELSE 'is not open' END FROM batches "
+    "WHERE growing <> 0 AND (lane IS NULL OR mark <> 0 OR state <> 1)",
     "SELECT 'batch ' || uuid || ': its labels or its selection of agents are damaged' FROM batches "
     "WHERE (labels IS NOT NULL AND NOT json_valid(labels)) OR "
     "(agents IS NOT NULL AND NOT json_valid(agents))",
@@ -57,7 +72,8 @@ static const char *const RULES[] = {
     " AND NOT EXISTS (SELECT 1 FROM results r WHERE r.task = t.task)) AS n "
     "FROM batches b WHERE b.state = 2) b WHERE n > 0",
     "SELECT 'batch ' || uuid || ': is open, but all of its tasks have ended' FROM batches "
-    "WHERE state = 1 AND ok + failed + undetermined + refused + expired + cancelled = total",
+    "WHERE state = 1 AND growing = 0 AND ok + failed + undetermined + refused + expired + "
+    "cancelled = total",
     /* Of a purged batch the row is all there is: its counts must still add up. */
     "SELECT 'batch ' || uuid || ': was purged, but its counts make ' || "
     "(ok + failed + undetermined + refused + expired + cancelled) || ' of total = ' || total "
@@ -105,6 +121,8 @@ enum err sqlite_check(struct sqlite_db *d, sqlite_finding_f *finding, void *arg)
     enum err e = sqlite_begin(d); /* one snapshot for all rules */
     for (unsigned i = 0; !e && i < ARRAY_LEN(RULES); i++)
         e = check_rule(d, RULES[i], finding, arg);
+    if (!e)
+        e = sqlite_check_timetable(d, finding, arg);
     sqlite_rollback(d);
     return e;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "master/store/sqlite.h"
+#include "master/store/sqlite_timetable_db.h"
 #include <sqlite3.h>
 
 /* sqlite_db - the connection behind sqlite.h, shared by the sqlite*.c files and by nothing else. */
@@ -9,7 +10,12 @@
     "num, uuid, trace, cls, deadline_s, per_host, name, labels, agents, created_at, opened_at, "   \
     "deadline_at, ended_at, total, rejected, duplicates, ok, failed, undetermined, refused, "      \
     "expired, cancelled, low_water, mark, mark_cause, paused, retry_of, purged_at, "               \
-    "per_host_rate, slots, log_tasks, boot, deadline_boot"
+    "per_host_rate, slots, log_tasks, boot, deadline_boot, growing, lane IS NOT NULL"
+
+/* What is asked of a task whose target may be its check's. */
+#define TASK_SPEC    "coalesce(c.spec, t.spec)"
+#define TASK_USER_ID "coalesce(t.user_id, c.user_id)"
+#define WITH_CHECK   "LEFT JOIN checks c ON c.id = t.run_check "
 
 /* X(id, who prepares it: W writer, R reader, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
@@ -23,13 +29,17 @@
       "= ?1")                                                                                      \
     X(SQL_BATCH_PROGRESS, W,                                                                       \
       "UPDATE batches SET ok = ?2, failed = ?3, undetermined = ?4, refused = ?5, expired = ?6, "   \
-      "cancelled = ?7, low_water = ?8, last_seq = ?9, ended_at = ?10, state = ?11 "                \
-      "WHERE num = ?1")                                                                            \
+      "cancelled = ?7, low_water = ?8, last_seq = ?9, ended_at = ?10, state = ?11, total = ?12, "  \
+      "growing = ?13 WHERE num = ?1")                                                              \
     X(SQL_BATCH_MARK, W, "UPDATE batches SET mark = ?2, mark_cause = ?3 WHERE num = ?1")           \
     X(SQL_BATCH_PAUSE, W, "UPDATE batches SET paused = ?2 WHERE num = ?1")                         \
     X(SQL_BATCH_DELETE, W, "DELETE FROM batches WHERE num = ?1 AND state = 0")                     \
     X(SQL_TASK_INSERT, W,                                                                          \
       "INSERT INTO tasks(task, host, user_id, spec, slot) VALUES(?1, ?2, ?3, ?4, ?5)")             \
+    X(SQL_LANE_OPEN, W, "UPDATE batches SET growing = 1, lane = ?2 WHERE num = ?1")                \
+    X(SQL_RUN_INSERT, W,                                                                           \
+      "INSERT INTO tasks(task, host, spec, slot, run_check, run_seq, run_at, run_deadline) "       \
+      "VALUES(?1, ?2, '', ?3, ?4, ?5, ?6, ?7)")                                                    \
     X(SQL_TASKS_DELETE, W,                                                                         \
       "DELETE FROM tasks WHERE task IN "                                                           \
       "(SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 LIMIT ?3)")                         \
@@ -41,7 +51,8 @@
     X(SQL_TARGET_ANSWERED, W,                                                                      \
       "SELECT 1 FROM tasks m CROSS JOIN results r ON r.task >= m.task - m.slot "                   \
       "AND r.task < m.task - m.slot + ?2 CROSS JOIN tasks t ON t.task = r.task "                   \
-      "WHERE m.task = ?1 AND r.agent = ?3 AND t.task - t.slot = m.task - m.slot LIMIT 1")          \
+      "WHERE m.task = ?1 AND m.slot < ?2 AND r.agent = ?3 AND t.task - t.slot = m.task - m.slot "  \
+      "LIMIT 1")                                                                                   \
     X(SQL_AGENTS_SEEN, W,                                                                          \
       "SELECT name, tags FROM agents WHERE name > '' AND (holds = 1 OR last_seen >= ?1)")          \
     X(SQL_CAUSE_ADD, W,                                                                            \
@@ -58,13 +69,20 @@
     X(SQL_BATCH_OVER, W, "SELECT 1 FROM batches WHERE num = ?1 AND total > ?2 AND state > 2")      \
     X(SQL_PURGE_BEGUN, W, "SELECT num FROM batches WHERE state = 3 AND num > 0 LIMIT 1")           \
     X(SQL_PURGE_PICK, W,                                                                           \
-      "SELECT num FROM batches b WHERE state = 2 AND ended_at <= ?1 AND NOT EXISTS "               \
-      "(SELECT 1 FROM batches r WHERE r.retry_of = b.uuid AND r.state = 0) "                       \
+      "SELECT num, ended_at FROM batches b WHERE state = 2 AND lane IS NULL AND ended_at <= ?1 "   \
+      "AND NOT EXISTS (SELECT 1 FROM batches r WHERE r.retry_of = b.uuid AND r.state = 0) "        \
       "ORDER BY ended_at, num LIMIT 1")                                                            \
+    X(SQL_PURGE_LANE, W,                                                                           \
+      "SELECT num, ended_at FROM batches WHERE state = 2 AND lane IS NOT NULL AND ended_at <= ?1 " \
+      "ORDER BY ended_at, num LIMIT 1")                                                            \
+    X(SQL_ROLLED_UNTIL, W, "SELECT value FROM meta WHERE key = 'rolled_until'")                    \
     X(SQL_PURGE_BEGIN, W,                                                                          \
       "UPDATE batches SET state = 3, purged_at = ?2 WHERE num = ?1 AND state = 2")                 \
     X(SQL_PURGE_END, W,                                                                            \
-      "UPDATE batches SET state = 4 WHERE num = ?1 AND state = 3 RETURNING uuid")                  \
+      "UPDATE batches SET state = 4 WHERE num = ?1 AND state = 3 RETURNING uuid, lane IS NOT "     \
+      "NULL")                                                                                      \
+    X(SQL_CAUSES_PURGE, W, "DELETE FROM causes WHERE batch = ?1")                                  \
+    X(SQL_LANE_PURGE, W, "DELETE FROM batches WHERE num = ?1 AND state = 4")                       \
     X(SQL_TASK_FIRST, W,                                                                           \
       "SELECT task FROM tasks WHERE task >= ?1 AND task <= ?2 ORDER BY task LIMIT 1")              \
     X(SQL_RESULTS_PURGE, W, "DELETE FROM results WHERE task >= ?1 AND task < ?2")                  \
@@ -90,13 +108,17 @@
       "CROSS JOIN batches b ON b.num = i.batch "                                                   \
       "WHERE i.token = ?1 AND i.key = ?2 AND i.created_at > ?3")                                   \
     X(SQL_REFILL, R,                                                                               \
-      "SELECT t.task, t.host, t.spec, t.slot FROM tasks t WHERE t.task > ?1 AND t.task <= ?2 AND " \
+      "SELECT t.task, t.host, " TASK_SPEC                                                          \
+      ", t.slot, t.run_at, t.run_deadline FROM tasks t " WITH_CHECK                                \
+      "WHERE t.task > ?1 AND t.task <= ?2 AND "                                                    \
       "NOT EXISTS (SELECT 1 FROM results r WHERE r.task = t.task) ORDER BY t.task LIMIT ?3")       \
     X(SQL_REFILL_HOSTS, R,                                                                         \
-      "SELECT task, host, spec, slot FROM tasks WHERE task > ?1 AND task <= ?2 ORDER BY task")     \
+      "SELECT t.task, t.host, " TASK_SPEC                                                          \
+      ", t.slot, t.run_at, t.run_deadline FROM tasks t " WITH_CHECK                                \
+      "WHERE t.task > ?1 AND t.task <= ?2 ORDER BY t.task")                                        \
     X(SQL_HAS_RESULT, R, "SELECT 1 FROM results WHERE task = ?1")                                  \
     X(SQL_TARGET_ANSWERS, R,                                                                       \
-      "SELECT r.task, r.agent FROM results r CROSS JOIN tasks t ON t.task = r.task "               \
+      "SELECT r.task, r.agent, t.slot FROM results r CROSS JOIN tasks t ON t.task = r.task "       \
       "WHERE r.task >= ?1 AND r.task < ?1 + ?2 AND t.task - t.slot = ?1 "                          \
       "AND r.agent IS NOT NULL ORDER BY r.task")                                                   \
     X(SQL_BATCH_TOTAL, R,                                                                          \
@@ -107,8 +129,10 @@
     X(SQL_RETRIES, R,                                                                              \
       "SELECT uuid FROM batches WHERE retry_of = ?1 AND state > 0 ORDER BY num DESC LIMIT ?2")     \
     X(SQL_ENDED_TASKS, R,                                                                          \
-      "SELECT r.task, t.host, t.spec, t.user_id, t.slot FROM results r CROSS JOIN tasks t "        \
-      "ON t.task = r.task WHERE r.task >= ?1 AND r.task < ?2 AND (?3 >> r.outcome) & 1 "           \
+      "SELECT r.task, t.host, " TASK_SPEC ", " TASK_USER_ID                                        \
+      ", t.slot FROM results r CROSS JOIN tasks t "                                                \
+      "ON t.task = r.task " WITH_CHECK                                                             \
+      "WHERE r.task >= ?1 AND r.task < ?2 AND (?3 >> r.outcome) & 1 "                              \
       "ORDER BY r.task LIMIT ?4")                                                                  \
     X(SQL_FAILED_HOSTS, R,                                                                         \
       "SELECT t.host, count(*), min(r.task), r.cause FROM results r CROSS JOIN tasks t "           \
@@ -126,8 +150,10 @@
     X(SQL_RESULT_GET, R,                                                                           \
       "SELECT seq, task, attempt, outcome, agent, cause, record, history, stored_at, leased_at, "  \
       "arrived_at FROM results WHERE task = ?1")                                                   \
-    X(SQL_TASK_GET, R, "SELECT spec, user_id FROM tasks WHERE task = ?1")                          \
-    X(SQL_TASK_HOST, R, "SELECT host FROM tasks WHERE task = ?1")
+    X(SQL_TASK_GET, R,                                                                             \
+      "SELECT " TASK_SPEC ", " TASK_USER_ID " FROM tasks t " WITH_CHECK "WHERE t.task = ?1")       \
+    X(SQL_TASK_HOST, R, "SELECT host FROM tasks WHERE task = ?1")                                  \
+    TIMETABLE_STATEMENTS(X)
 
 enum sqlite_statement {
 #define X(id, who, sql) id,
@@ -194,3 +220,23 @@ const char *sqlite_put_text(struct sqlite_db *d, struct strbuf *arena, sqlite3_s
 const char *sqlite_put_object(struct sqlite_db *d, struct strbuf *arena, sqlite3_stmt *st, int i,
                               const char *instead, uint32_t *len);
 void sqlite_rebase(const struct strbuf *arena, const char **p);
+
+/* ---- rows of schedules */
+/* A row of SCHEDULE_COLUMNS with its own strings. False: something in it was damaged, and has been
+ * replaced. */
+bool sqlite_schedule_row(sqlite3_stmt *st, struct store_schedule *s);
+/* A row of CHECK_COLUMNS; once the arena does not grow any more its strings are rebased. */
+void sqlite_check_row(struct sqlite_db *d, sqlite3_stmt *st, struct strbuf *arena,
+                      struct store_check *c);
+void sqlite_rebase_check(const struct strbuf *arena, struct store_check *c);
+/* A row of MISS_COLUMNS; false: it is damaged. */
+bool sqlite_miss_row(sqlite3_stmt *st, uint64_t *check, struct plan_gap *g);
+/* A row of id, schedule, doc; false: it is damaged. */
+bool sqlite_incident_row(sqlite3_stmt *st, struct incident *i);
+/* Where a column's bytes are; never NULL. */
+const void *sqlite_blob(sqlite3_stmt *st, int i, size_t *len);
+
+/* A result with what the user gave (sqlite_read.c): the strings are rebased later. */
+MUST_USE enum err sqlite_task_row(struct sqlite_db *d, struct strbuf *arena,
+                                  struct store_result_row *row);
+void sqlite_rebase_row(const struct strbuf *arena, struct store_result_row *row);

@@ -26,14 +26,31 @@ static enum err one_number(struct sqlite_db *d, sqlite3_stmt *st, int64_t *out)
     return e;
 }
 
-enum err sqlite_purge_pick(struct sqlite_db *d, struct wall ended_by, uint32_t *num)
+/* Of one kind: the one that ended first, by then and before `ended_at` of another kind's. */
+static enum err pick_older(struct sqlite_db *d, enum sqlite_statement kind, struct wall ended_by,
+                           int64_t *num, int64_t *ended_at)
 {
-    int64_t found = 0;
+    sqlite3_stmt *st = sqlite_use(d, kind);
+    sqlite3_bind_int64(st, 1, ended_by.us);
+    bool row = false;
+    enum err e = sqlite_step(d, st, &row);
+    if (!e && row && (*num == 0 || sqlite3_column_int64(st, 1) < *ended_at)) {
+        *num = sqlite3_column_int64(st, 0);
+        *ended_at = sqlite3_column_int64(st, 1);
+    }
+    sqlite3_reset(st);
+    return e;
+}
+
+enum err sqlite_purge_pick(struct sqlite_db *d, struct wall ended_by, struct wall lanes_ended_by,
+                           uint32_t *num)
+{
+    int64_t found = 0, ended_at = 0;
     enum err e = one_number(d, sqlite_use(d, SQL_PURGE_BEGUN), &found);
     if (!e && found == 0) {
-        sqlite3_stmt *st = sqlite_use(d, SQL_PURGE_PICK);
-        sqlite3_bind_int64(st, 1, ended_by.us);
-        e = one_number(d, st, &found);
+        e = pick_older(d, SQL_PURGE_PICK, ended_by, &found, &ended_at);
+        if (!e)
+            e = pick_older(d, SQL_PURGE_LANE, lanes_ended_by, &found, &ended_at);
     }
     *num = (uint32_t)found;
     return e;
@@ -82,10 +99,12 @@ enum err sqlite_purge_end(struct sqlite_db *d, uint32_t num, char uuid[UUID_TEXT
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_PURGE_END);
     sqlite3_bind_int64(st, 1, num);
-    bool row = false;
+    bool row = false, lane = false;
     enum err e = sqlite_step(d, st, &row);
-    if (!e && row)
+    if (!e && row) {
         snprintf(uuid, UUID_TEXT_MAX, "%s", (const char *)sqlite3_column_text(st, 0));
+        lane = sqlite3_column_int(st, 1) != 0;
+    }
     sqlite3_reset(st);
-    return e;
+    return e || !lane ? e : sqlite_lane_purge(d, num);
 }

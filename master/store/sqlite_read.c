@@ -88,6 +88,8 @@ static enum err refill_rows(struct sqlite_db *d, struct store_req *r, sqlite3_st
             .task = (uint64_t)sqlite3_column_int64(st, 0),
             .host_hash = (uint64_t)sqlite3_column_int64(st, 1),
             .slot = (uint32_t)sqlite3_column_int64(st, 3),
+            .at = {sqlite3_column_int64(st, 4)},
+            .deadline_ms = sqlite3_column_int64(st, 5),
         };
         t->spec = sqlite_put_object(d, &r->arena, st, 2, NO_SPEC, &t->spec_len);
         if (r->refill.n == limit || r->arena.len >= STORE_PAGE_BYTES)
@@ -114,7 +116,8 @@ static enum err target_answers(struct sqlite_db *d, struct store_req *r, uint64_
         }
         const char *agent = (const char *)sqlite3_column_text(st, 1);
         r->refill.answers[r->refill.n_answers++] = (struct store_answer){
-            (uint64_t)sqlite3_column_int64(st, 0), hash64(agent, strlen(agent))};
+            (uint64_t)sqlite3_column_int64(st, 0), hash64(agent, strlen(agent)),
+            (uint32_t)sqlite3_column_int64(st, 2)};
     }
     sqlite3_reset(st);
     return e;
@@ -252,8 +255,9 @@ static void list_row(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st)
     struct batch_info *b = &r->batch_list.infos[r->batch_list.n];
     d->damaged += !sqlite_batch_row(st, b);
     r->batch_list.last = b->num;
+    bool kind = !b->lane || r->batch_list.lanes;
     bool phase = r->batch_list.phases == 0 || (r->batch_list.phases & 1u << batch_info_phase(b));
-    if (phase && has_labels(r, b))
+    if (kind && phase && has_labels(r, b))
         r->batch_list.n++;
     else
         batch_info_fini(b);
@@ -409,7 +413,7 @@ static void result_row(struct sqlite_db *d, sqlite3_stmt *st, struct strbuf *are
     row->record = sqlite_put_object(d, arena, st, 6, instead, &row->record_len);
 }
 
-static void rebase_row(const struct strbuf *arena, struct store_result_row *row)
+void sqlite_rebase_row(const struct strbuf *arena, struct store_result_row *row)
 {
     const char **strings[] = {&row->agent, &row->cause,   &row->record,
                               &row->spec,  &row->user_id, &row->history};
@@ -417,7 +421,7 @@ static void rebase_row(const struct strbuf *arena, struct store_result_row *row)
         sqlite_rebase(arena, strings[i]);
 }
 
-/* What the user gave: of the task's own row. */
+/* What the user gave: of the task's own row, or of its check. */
 static enum err add_task(struct sqlite_db *d, struct strbuf *arena, struct store_result_row *row)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_TASK_GET);
@@ -520,33 +524,37 @@ enum err sqlite_results_page(struct sqlite_db *d, struct store_req *r)
     sqlite3_bind_int64(st, 2, (sqlite3_int64)after);
     e = page_rows(d, r, st, limit);
     for (unsigned i = 0; i < r->results_page.n; i++)
-        rebase_row(&r->arena, &r->results_page.rows[i]);
+        sqlite_rebase_row(&r->arena, &r->results_page.rows[i]);
     return e;
 }
 
-enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
+enum err sqlite_task_row(struct sqlite_db *d, struct strbuf *arena, struct store_result_row *row)
 {
-    struct store_result_row *row = &r->task_get.row;
-    uint64_t total;
-    enum err e = batch_total(d, task_batch(r->task_get.task), &total);
+    uint64_t total, task = row->task;
+    enum err e = batch_total(d, task_batch(task), &total);
     if (e)
         return e;
-    *row = (struct store_result_row){.task = r->task_get.task};
+    *row = (struct store_result_row){.task = task};
     sqlite3_stmt *st = sqlite_use(d, SQL_RESULT_GET);
-    sqlite3_bind_int64(st, 1, (sqlite3_int64)r->task_get.task);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)task);
     bool there = false;
     e = sqlite_step(d, st, &there);
     if (!e && there) {
-        result_row(d, st, &r->arena, row);
-        row->history = sqlite_put_text(d, &r->arena, st, 7);
+        result_row(d, st, arena, row);
+        row->history = sqlite_put_text(d, arena, st, 7);
         row->stored_at.us = sqlite3_column_int64(st, 8);
         row->leased_at.us = sqlite3_column_int64(st, 9);
         row->arrived_at.us = sqlite3_column_int64(st, 10);
     }
     sqlite3_reset(st);
-    if (!e)
-        e = add_task(d, &r->arena, row);
-    rebase_row(&r->arena, row);
+    return e ? e : add_task(d, arena, row);
+}
+
+enum err sqlite_task_get(struct sqlite_db *d, struct store_req *r)
+{
+    r->task_get.row = (struct store_result_row){.task = r->task_get.task};
+    enum err e = sqlite_task_row(d, &r->arena, &r->task_get.row);
+    sqlite_rebase_row(&r->arena, &r->task_get.row);
     return e;
 }
 

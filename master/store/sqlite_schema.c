@@ -72,6 +72,73 @@ static const char *const STEPS[] = {
     "CREATE TABLE events(seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, number INTEGER NOT NULL,"
     " at INTEGER NOT NULL, kind TEXT NOT NULL, agent TEXT, cause TEXT, detail TEXT, evidence TEXT);"
     "CREATE UNIQUE INDEX events_name ON events(epoch, number);",
+    /* Lanes: batches that grow. A task of one is a run of a check: its spec is '', for the check
+       has it. NULLs of other tasks cost a byte each. run_at: of the slot, in microseconds as
+       everywhere; run_deadline: milliseconds from there. Lanes go earlier than batches, so each
+       kind has an index of what has ended. */
+    "CREATE TABLE checks(id INTEGER PRIMARY KEY AUTOINCREMENT, schedule INTEGER NOT NULL,"
+    " key TEXT NOT NULL, spec TEXT NOT NULL, user_id TEXT, host TEXT NOT NULL,"
+    " host_hash INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " removed_at INTEGER NOT NULL DEFAULT 0);"
+    "ALTER TABLE tasks ADD COLUMN run_check INTEGER;"
+    "ALTER TABLE tasks ADD COLUMN run_seq INTEGER;"
+    "ALTER TABLE tasks ADD COLUMN run_at INTEGER;"
+    "ALTER TABLE tasks ADD COLUMN run_deadline INTEGER;"
+    "ALTER TABLE batches ADD COLUMN growing INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE batches ADD COLUMN lane TEXT;"
+    "DROP INDEX batches_kept;"
+    "CREATE INDEX batches_kept ON batches(ended_at, num) WHERE state = 2 AND lane IS NULL;"
+    "CREATE INDEX lanes_kept ON batches(ended_at, num) WHERE state = 2 AND lane IS NOT NULL;",
+    /*
+     * Schedules. What is written often is written in the order of its key: misses by when they
+     * began (all that grow are told again in that order), hours and days by hour and check. What
+     * asks for one check has an index that grows with events, never with runs.
+     */
+    "CREATE TABLE schedules(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+    " version INTEGER NOT NULL, doc TEXT NOT NULL, owner TEXT, paused INTEGER NOT NULL,"
+    " n_checks INTEGER NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL);"
+    "CREATE INDEX checks_of ON checks(schedule, id);"
+    "CREATE INDEX checks_removed ON checks(removed_at) WHERE removed_at > 0;"
+    "CREATE TABLE snapshots(chunk INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
+    " transition INTEGER NOT NULL, marks BLOB NOT NULL, saved BLOB NOT NULL);"
+    "CREATE TABLE transitions(id INTEGER PRIMARY KEY AUTOINCREMENT, check_id INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, was INTEGER NOT NULL, now INTEGER NOT NULL, cause TEXT,"
+    " slot INTEGER NOT NULL, task INTEGER NOT NULL, flapping INTEGER NOT NULL, advice TEXT,"
+    " schedule TEXT, key TEXT);"
+    "CREATE INDEX transitions_of ON transitions(check_id, id);"
+    "CREATE INDEX transitions_at ON transitions(at, id);"
+    "CREATE TABLE misses(first_at INTEGER NOT NULL, check_id INTEGER NOT NULL,"
+    " first_seq INTEGER NOT NULL, why INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " last_seq INTEGER NOT NULL, last_at INTEGER NOT NULL,"
+    " PRIMARY KEY(first_at, check_id, first_seq)) WITHOUT ROWID;"
+    "CREATE INDEX misses_of ON misses(check_id, first_seq);"
+    "CREATE INDEX misses_last ON misses(last_at);"
+    "CREATE TABLE certificates(check_id INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
+    " warned INTEGER NOT NULL, not_after INTEGER NOT NULL);"
+    "CREATE INDEX certificates_at ON certificates(at);"
+    "CREATE TABLE incidents(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, ended_at INTEGER NOT NULL, schedule TEXT, doc TEXT NOT NULL);"
+    "CREATE INDEX incidents_open ON incidents(id) WHERE state < 2;"
+    "CREATE INDEX incidents_state ON incidents(state, id);"
+    "CREATE INDEX incidents_ended ON incidents(ended_at) WHERE ended_at > 0;"
+    "CREATE TABLE hours(hour INTEGER NOT NULL, check_id INTEGER NOT NULL, rollup BLOB NOT NULL,"
+    " PRIMARY KEY(hour, check_id)) WITHOUT ROWID;"
+    "CREATE TABLE days(hour INTEGER NOT NULL, check_id INTEGER NOT NULL, rollup BLOB NOT NULL,"
+    " PRIMARY KEY(hour, check_id)) WITHOUT ROWID;"
+    /* Of hours, apart from them: they go with the tasks that they name. */
+    "CREATE TABLE hour_tasks(hour INTEGER NOT NULL, check_id INTEGER NOT NULL, tasks BLOB NOT NULL,"
+    " PRIMARY KEY(hour, check_id)) WITHOUT ROWID;"
+    "CREATE TABLE channels(name TEXT PRIMARY KEY, doc TEXT NOT NULL, created_at INTEGER NOT NULL,"
+    " changed_at INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE deliveries(id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL,"
+    " incident INTEGER NOT NULL, dedup TEXT, facts TEXT NOT NULL, state INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL, created_at INTEGER NOT NULL, next_at INTEGER NOT NULL,"
+    " ended_at INTEGER NOT NULL, status INTEGER NOT NULL, error TEXT, UNIQUE(channel, dedup));"
+    "CREATE INDEX deliveries_due ON deliveries(next_at, id) WHERE state = 0;"
+    "CREATE INDEX deliveries_of ON deliveries(incident, id) WHERE incident > 0;"
+    "CREATE INDEX deliveries_to ON deliveries(channel, id);"
+    "CREATE INDEX deliveries_state ON deliveries(state, id);"
+    "CREATE INDEX deliveries_ended ON deliveries(ended_at) WHERE ended_at > 0;",
 };
 
 enum err sqlite_schema_check(struct sqlite_db *d)

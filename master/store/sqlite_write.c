@@ -56,6 +56,7 @@ enum err sqlite_batch_open(struct sqlite_db *d, const struct batch_info *b)
 enum err sqlite_batch_progress(struct sqlite_db *d, const struct batch_info *b, uint64_t last_seq)
 {
     REQUIRE(b->num != 0 && batch_info_ended(b) <= b->total);
+    REQUIRE(!b->growing || b->ended_at.us == 0);
     sqlite3_stmt *st = sqlite_use(d, SQL_BATCH_PROGRESS);
     sqlite3_bind_int64(st, 1, b->num);
     for (int o = 0; o < OUTCOME_COUNT; o++)
@@ -64,6 +65,8 @@ enum err sqlite_batch_progress(struct sqlite_db *d, const struct batch_info *b, 
     sqlite3_bind_int64(st, 9, (sqlite3_int64)last_seq);
     sqlite3_bind_int64(st, 10, b->ended_at.us);
     sqlite3_bind_int(st, 11, state_of(b));
+    sqlite3_bind_int64(st, 12, (sqlite3_int64)b->total);
+    sqlite3_bind_int(st, 13, b->growing);
     return sqlite_run(d, st);
 }
 

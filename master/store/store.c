@@ -9,6 +9,7 @@
 #include "master/store/dirlock.h"
 #include "master/store/pace.h"
 #include "master/store/reader.h"
+#include "master/store/roller.h"
 #include "master/store/sqlite.h"
 #include "master/store/writer.h"
 
@@ -16,6 +17,7 @@ struct store {
     int lock_fd;
     struct writer *writer;
     struct readers *readers;
+    struct roller *roller;
     struct store_stats stats;
 };
 
@@ -83,6 +85,7 @@ void store_boot_fini(struct store_boot *b)
     b->n_events = 0;
     b->holders = NULL;
     b->n_holders = 0;
+    store_timetable_fini(&b->timetable);
     explicit_bzero(b->keys, sizeof(b->keys));
     b->open = NULL;
     b->n_open = b->n_keys = 0;
@@ -97,7 +100,7 @@ static bool is_writers(enum store_op op)
 
 struct store_req *store_req_create(enum store_op op, void (*done)(struct store_req *), void *arg)
 {
-    REQUIRE(op <= STORE_IDEMPOTENCY_GET && done != NULL);
+    REQUIRE(op <= STORE_DELIVERIES && done != NULL);
     struct store_req *r = mem_zalloc(sizeof(*r));
     r->op = op;
     r->done = done;
@@ -181,6 +184,8 @@ static void members_free(struct store_req *r)
     case STORE_PAUSE:
     case STORE_TASK_GET:
         break;
+    default:
+        store_timetable_req_free(r);
     }
 }
 
@@ -205,9 +210,11 @@ static size_t weight(const struct store_req *r)
         n += r->upload.n_rows * sizeof(*r->upload.rows);
     if (r->op == STORE_RESULTS)
         n += r->results.n * sizeof(*r->results.items);
+    if (r->op == STORE_RUNS_ADD)
+        n += r->runs.n * sizeof(*r->runs.items);
     if (r->op == STORE_EVENTS_ADD)
         n += r->events.n * (sizeof(*r->events.items) + EVENT_WEIGHT);
-    return n;
+    return n + store_timetable_weight(r);
 }
 
 enum err store_post(struct store *s, struct store_req *r)
@@ -218,6 +225,17 @@ enum err store_post(struct store *s, struct store_req *r)
 }
 
 /* ---- life */
+
+/* The last connection to close is the writer's: only it may take the WAL away. What the writer's
+ * answers still ask of the readers is refused. */
+static void stop(struct store *s)
+{
+    roller_stop(s->roller);
+    readers_stop(s->readers);
+    writer_stop(&s->writer);
+    readers_destroy(&s->readers);
+    roller_destroy(&s->roller);
+}
 
 static enum err start(struct store *s, const struct store_config *c, struct sqlite_db **db,
                       const struct store_boot *boot, char *why, size_t why_max)
@@ -235,7 +253,10 @@ static enum err start(struct store *s, const struct store_config *c, struct sqli
     if (!e) {
         s->writer = writer_start(c, &s->stats, *db, boot, last_seq, receiving, n_receiving);
         *db = NULL;
+        e = roller_start(c, &s->stats, s->writer, &s->roller, why, why_max);
     }
+    if (e && s->writer)
+        stop(s);
     free(receiving);
     return e;
 }
@@ -306,11 +327,7 @@ void store_close(struct store **sp)
     if (!s)
         return;
     *sp = NULL;
-    /* The last connection to close is the writer's: only it may take the WAL away. What the
-     * writer's answers still ask of the readers is refused. */
-    readers_stop(s->readers);
-    writer_stop(&s->writer);
-    readers_destroy(&s->readers);
+    stop(s);
     close(s->lock_fd);
     free(s);
 }

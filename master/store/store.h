@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/mailbox.h"
 #include "common/metrics.h"
+#include "master/store/timetable.h"
 #include "proto/cause.h"
 #include "proto/end.h"
 #include "proto/message.h"
@@ -32,6 +33,7 @@
 #define STORE_PAGE_BYTES     (4u << 20) /* and bytes: a page may be shorter than asked */
 #define STORE_HOSTS_MAX      4          /* hashes of hosts in the filter of a page */
 #define STORE_REFILL_HOSTS   16         /* and in that of a refill */
+#define STORE_CURRENT_ROWS   250000     /* read for what is not rolled up yet: some 100 ms */
 #define STORE_ARENA_BYTES                                                                          \
     (64u << 20) /* ceiling of a request's arena; an overflown one must not be posted */
 
@@ -66,6 +68,8 @@ struct batch_info {
     enum cause mark_cause;
     bool paused;                  /* nothing of it is dispatched */
     bool log_tasks;               /* each step of its tasks is logged, here and at the agents */
+    bool lane;                    /* the runs of schedules, opened by LANE_OPEN … */
+    bool growing;                 /* … and not closed: it does not end, whatever its counts say */
     char retry_of[UUID_TEXT_MAX]; /* the batch whose tasks these are once more; "" = none */
 };
 void batch_info_fini(struct batch_info *b);
@@ -136,18 +140,46 @@ enum store_op {
     STORE_PAUSE, /* pause: committed; nothing changes when the batch has ended */
     STORE_AGENT_EMPTY, /* agent.name, at: it is gone and holds no task any more */
     STORE_EVENTS_ADD,  /* events: what is there already is left as it is */
-    STORE_AGENT_SEEN,  /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
+    STORE_LANE_OPEN,   /* lane.info in (num and the times are given back): an open-ended batch, open
+                          at once. ERR_EXISTS: its uuid is taken */
+    STORE_LANE_CLOSE,  /* lane.info.num: nothing is added to it any more; it ends when all has.
+                          ERR_NOT_FOUND: it does not grow (any more) */
+    STORE_RUNS_ADD,    /* runs: rows of their tasks; first of each is given back. All of them or
+                          none. ERR_NOT_FOUND: a lane of them does not grow; ERR_FULL: it has no
+                          ordinals left. Either way: open another */
+    STORE_SCHEDULE_PUT, /* put; ERR_EXISTS: another version is there; ERR_FULL: too many checks */
+    STORE_SCHEDULE_REMOVE, /* name → name.id; its checks are no more. ERR_NOT_FOUND */
+    STORE_SCHEDULE_PAUSE,  /* name, paused → name.id; ERR_NOT_FOUND */
+    STORE_JOURNAL,         /* journal */
+    STORE_SNAPSHOT,        /* snapshot: of all checks of a chunk by id */
+    STORE_HOURS_PUT,       /* hours: replaces what is there of the same check and hour */
+    STORE_CHANNEL_PUT,     /* channel */
+    STORE_CHANNEL_REMOVE,  /* channel.name; ERR_NOT_FOUND */
+    STORE_DELIVERY_ADD,    /* delivery: by hand, as a test; id is given back */
+    STORE_DELIVERY_TELL,   /* delivery: id with its new state */
+    STORE_HISTORY_PURGE,   /* history_purge: some of what is old enough */
+    STORE_AGENT_SEEN,      /* agent: upsert name, tags, last_seen; from now on it may hold tasks */
     /* readers */
-    STORE_REFILL,         /* refill */
-    STORE_BATCH_GET,      /* by uuid: batch_get */
-    STORE_ENDED_TASKS,    /* what the user gave, of tasks that ended so: ended_tasks */
-    STORE_FAILED_HOSTS,   /* how many failed of each host, in a stretch of tasks: failed_hosts */
-    STORE_BATCH_LIST,     /* newest first: batch_list */
-    STORE_RESULTS_PAGE,   /* results_page */
-    STORE_EVENTS_PAGE,    /* events_page: oldest first */
-    STORE_TASK_GET,       /* task_get: spec, user_id and the result if there is one */
-    STORE_IDEMPOTENCY_GET /* idempotency: what was answered; ERR_NOT_FOUND: nothing, or too long ago
-                           */
+    STORE_REFILL,          /* refill */
+    STORE_BATCH_GET,       /* by uuid: batch_get */
+    STORE_ENDED_TASKS,     /* what the user gave, of tasks that ended so: ended_tasks */
+    STORE_FAILED_HOSTS,    /* how many failed of each host, in a stretch of tasks: failed_hosts */
+    STORE_BATCH_LIST,      /* newest first: batch_list */
+    STORE_RESULTS_PAGE,    /* results_page */
+    STORE_EVENTS_PAGE,     /* events_page: oldest first */
+    STORE_TASK_GET,        /* task_get: spec, user_id and the result if there is one */
+    STORE_IDEMPOTENCY_GET, /* idempotency: what was answered; ERR_NOT_FOUND: nothing, or long ago */
+    STORE_SCHEDULE_LIST,   /* schedules: by name, behind `after` */
+    STORE_SCHEDULE_GET,    /* schedule_get: ERR_NOT_FOUND */
+    STORE_HISTORY,         /* history: hours or days of one check */
+    STORE_OVERVIEW,        /* overview: days of many checks */
+    STORE_TRANSITIONS,     /* transitions: of one check, or of all, newest first */
+    STORE_MISSES,          /* misses: of one check, newest first */
+    STORE_CHECK_RUNS,      /* check_runs: its tasks in the hours that are rolled up, newest first */
+    STORE_TASKS_RESULTS,   /* results of given tasks: tasks_results */
+    STORE_INCIDENTS,       /* incidents: newest first */
+    STORE_CHANNELS,        /* channels: all, or one by name */
+    STORE_DELIVERIES       /* deliveries: newest first, or those that are due */
 };
 
 struct store_row { /* one accepted target, going in or read; strings in one arena of the request */
@@ -172,14 +204,18 @@ struct store_result { /* in: all but verdict */
         verdict; /* out: STORED or DUPLICATE (there was one already) or REJECTED (no such task) */
     bool again;  /* out, DUPLICATE: this agent has answered another task of the target; this one has
                     no result yet */
+    bool lane;   /* out: of a run */
 };
 struct store_task { /* a refilled task */
     uint64_t task, host_hash;
     const char *spec;
     uint32_t spec_len, slot;
+    struct wall at;      /* of a run: of its slot; unset: an ordinary task */
+    int64_t deadline_ms; /* of it, from `at` on; 0 = the batch's */
 };
 struct store_answer { /* a task with a result of an agent, of a target that has others without */
     uint64_t task, agent; /* hash64 of the agent's name */
+    uint32_t slot;
 };
 struct store_result_row {
     uint64_t seq, task;
@@ -203,8 +239,9 @@ struct cause_count {
     char cause[CAUSE_MAX];
     uint64_t count;
 };
-#define CAUSE_COUNTS_MAX  64
-#define STORE_RETRIES_MAX 16 /* newest retries of a batch that are told with it */
+#define CAUSE_COUNTS_MAX          64
+#define STORE_INCIDENTS_NOT_ENDED (-2) /* instead of one state */
+#define STORE_RETRIES_MAX         16   /* newest retries of a batch that are told with it */
 
 struct store_req {
     struct letter letter; /* weight_bytes is set by store_post */
@@ -308,6 +345,7 @@ struct store_req {
             unsigned phases;                             /* of these; 0 = of any */
             struct store_label labels[STORE_LABELS_MAX]; /* with all of these, borrowed */
             unsigned n_labels;
+            bool lanes;               /* those, too */
             struct batch_info *infos; /* out */
             unsigned n;
             uint32_t last; /* out: the lowest number looked at … */
@@ -332,6 +370,139 @@ struct store_req {
             uint64_t task;
             struct store_result_row row; /* out; record NULL = no result yet */
         } task_get;
+        struct {
+            struct batch_info info;
+            char *lane; /* OPEN: schedule_lane(); heap */
+        } lane;
+        struct {
+            struct store_run *items; /* heap; at most STORE_RUNS_ONCE, of STORE_COMMIT_ROWS tasks */
+            unsigned n;
+        } runs;
+        struct store_put put;
+        struct {
+            char name[SCHEDULE_NAME_MAX + 1];
+            bool paused;
+            uint64_t id;       /* out */
+            uint64_t *removed; /* out, REMOVE: ids of its checks; heap */
+            size_t n_removed;
+        } name;
+        struct {
+            struct store_entry *items; /* heap, with all that they own */
+            unsigned n;
+            unsigned queued; /* out: deliveries that now wait */
+        } journal;
+        struct {
+            struct scheduler_saved *items; /* heap; ids of one SCHEDULER_CHUNK */
+            unsigned n;
+            uint64_t chunk; /* id / SCHEDULER_CHUNK */
+            struct wall at;
+        } snapshot;
+        struct {
+            struct store_hour *items; /* heap, at most STORE_HOURS_ONCE; bytes in the arena */
+            unsigned n;
+            bool days;
+            uint32_t until; /* all hours before this one are there with these; 0 = not yet */
+        } hours;
+        struct {
+            struct wall before;      /* what ended before this goes; 0 = nothing */
+            struct wall runs_before; /* and what names the tasks of hours before this */
+            bool checks;             /* also removed checks: no task of them is left */
+            unsigned limit;          /* rows, about */
+            unsigned rows;           /* out: that are gone; 0: there are no more */
+        } history_purge;
+        struct store_channel channel;
+        struct store_delivery delivery;
+        struct {
+            char after[SCHEDULE_NAME_MAX + 1], *owner; /* owner NULL = any; heap */
+            unsigned limit;
+            struct store_schedule *items; /* out */
+            unsigned n;
+            bool more;
+        } schedules;
+        struct {
+            char name[SCHEDULE_NAME_MAX + 1];
+            bool targets;
+            struct store_schedule schedule; /* out */
+            struct store_check *checks;     /* out, with targets: in the order of their ids */
+            size_t n_checks;
+        } schedule_get;
+        struct {
+            uint64_t check;
+            uint32_t from, to;        /* hours, the second is not in it */
+            bool days;                /* whole days, and the hours at both ends that are none */
+            bool current;             /* also what is not rolled up yet, made of the results */
+            struct store_hour *items; /* out: by hour */
+            unsigned n;
+            bool
+                partial; /* out: of what is not rolled up, runs and latencies are left out: it would
+                            take more than STORE_CURRENT_ROWS rows to find those of one check */
+        } history;
+        struct {
+            uint64_t after, schedule; /* check, exclusive; schedule 0 = any */
+            uint32_t from, to;        /* hours, of whole days */
+            unsigned limit;           /* checks */
+            struct store_hour *items; /* out: by check, then by hour: heads (rollup_decode_head) */
+            unsigned n;
+            uint64_t last;
+            bool more;
+        } overview;
+        struct {
+            uint64_t check, before; /* check 0 = of all; before: id, 0 = from the newest */
+            unsigned limit;
+            struct store_transition *items; /* out */
+            unsigned n;
+            bool more;
+        } transitions;
+        struct {
+            uint64_t check, before; /* first_seq; 0 = from the newest */
+            unsigned limit;
+            struct store_miss *items; /* out */
+            unsigned n;
+            bool more;
+        } misses;
+        struct {
+            uint64_t check;
+            uint32_t before; /* hour; 0 = from the newest */
+            unsigned limit;  /* tasks, about */
+            uint64_t *tasks; /* out, heap: newest first */
+            unsigned n;
+            uint32_t last; /* out: hours before this one follow, when more */
+            bool more;
+        } check_runs;
+        struct {
+            const uint64_t *tasks; /* borrowed; at most STORE_PAGE_ROWS */
+            unsigned n_tasks;
+            struct store_result_row
+                *rows; /* out: in their order, without those that are not there */
+            unsigned n;
+            unsigned looked; /* out: for so many of them; more would be over STORE_PAGE_BYTES */
+        } tasks_results;
+        struct {
+            uint64_t before, only; /* ids; 0 = from the newest, any */
+            int state; /* enum incident_state, −1 = any, or STORE_INCIDENTS_NOT_ENDED */
+            unsigned limit;
+            struct incident *items; /* out, heap */
+            char **schedules;       /* out, heap: of each, that of the check that opened it */
+            unsigned n;
+            bool more;
+        } incidents;
+        struct {
+            char name[65];               /* "" = all */
+            struct store_channel *items; /* out */
+            unsigned n;
+        } channels;
+        struct {
+            uint64_t before;
+            char channel[65];  /* "" = any */
+            int state;         /* −1 = any but skipped */
+            uint64_t incident; /* 0 = any */
+            bool due; /* pending ones by next_at instead, oldest first, but none behind another of
+                         its incident and channel */
+            unsigned limit;
+            struct store_delivery *items; /* out */
+            unsigned n;
+            bool more;
+        } deliveries;
         struct {
             struct store_idempotency *first; /* in: token, key; out: the rest */
             struct wall at;                  /* in: now */
@@ -366,6 +537,13 @@ struct store_config {
      * holds more than so many bytes. 0 = never for that. For its size none goes that ended within
      * the grace: who waited for its end can read it. */
     int64_t retention_days, retention_bytes, retention_grace_s;
+    /* Of lanes, in place of retention_days: raw results of schedules; and of their hours and days.
+     * 0 = never. A lane stays until its hours are rolled up in any case: its end must lie before
+     * meta's `rolled_until` (microseconds of the time of day). */
+    int64_t schedule_retention_hours, history_days;
+    /* How long after its end, and after the start, an hour is rolled up; 0 = ROLLER_GRACE_MS
+     * (roller.h), < 0 = never. */
+    int64_t roll_grace_ms;
 };
 /* What a starting master needs, read synchronously by store_open. */
 struct store_boot {
@@ -378,6 +556,7 @@ struct store_boot {
     unsigned n_open;
     struct store_event *events; /* heap: the newest STORE_EVENTS_BOOT, oldest first */
     unsigned n_events;
+    struct store_timetable timetable;
     char **holders; /* heap: names of agents that may still hold tasks */
     unsigned n_holders;
 };
@@ -400,7 +579,10 @@ struct store_stats {
     struct gauge used_bytes; /* as of the last look of the retention; free pages do not count */
     struct gauge commit_p99_ms, commit_p99_at_ns; /* of the last seconds, and when it was so */
     struct gauge commit_since_ns; /* of the one under way, with its checkpoint; 0 = none is */
-    struct gauge disk_full;       /* 1 while the disk is full; it clears by itself */
+    struct counter hours_rolled, history_purged; /* rows of hours and days; of all history */
+    struct counter rolls_failed;
+    struct gauge rolled_until_s, roll_ms; /* hours before this are rolled up; what the last took */
+    struct gauge disk_full;               /* 1 while the disk is full; it clears by itself */
 };
 struct store_stats *store_stats(struct store *s); /* atomics: any thread */
 void store_mailbox_stats(struct store *s, struct mailbox_stats *writer,

@@ -51,7 +51,7 @@ struct writer {
     struct mono retry_at;
 };
 
-struct plan { /* what is left of the transaction under way */
+struct commit_plan { /* what is left of the transaction under way */
     unsigned rows;
     unsigned held; /* of those, kept for bulk */
     size_t bytes;
@@ -186,7 +186,7 @@ static bool others_wait(const struct writer *w)
 }
 
 /* The first of a transaction may be as large as the transaction, unless bulk's turn has come. */
-static bool fits(const struct writer *w, const struct plan *p, const struct store_req *r)
+static bool fits(const struct writer *w, const struct commit_plan *p, const struct store_req *r)
 {
     unsigned rows = apply_rows(r);
     if (list_empty(&w->taken))
@@ -194,7 +194,8 @@ static bool fits(const struct writer *w, const struct plan *p, const struct stor
     return rows <= p->rows - p->held && r->letter.weight_bytes <= p->bytes;
 }
 
-static enum err take_one(struct writer *w, struct apply *a, struct plan *p, struct list *from)
+static enum err take_one(struct writer *w, struct apply *a, struct commit_plan *p,
+                         struct list *from)
 {
     struct store_req *r = req_of(list_pop_front(from));
     list_push_back(&w->taken, &r->letter.node);
@@ -206,7 +207,8 @@ static enum err take_one(struct writer *w, struct apply *a, struct plan *p, stru
     return apply_request(a, r);
 }
 
-static enum err take_queue(struct writer *w, struct apply *a, struct plan *p, struct list *from)
+static enum err take_queue(struct writer *w, struct apply *a, struct commit_plan *p,
+                           struct list *from)
 {
     enum err e = ERR_NONE;
     while (!e && !list_empty(from) && fits(w, p, req_of(list_first(from))))
@@ -232,13 +234,13 @@ static unsigned bulk_hold(struct writer *w)
     return rows;
 }
 
-static enum err take_bulk(struct writer *w, struct apply *a, struct plan *p, bool others)
+static enum err take_bulk(struct writer *w, struct apply *a, struct commit_plan *p, bool others)
 {
     p->held = 0;
     if (!others)
         return take_queue(w, a, p, &w->bulk);
     unsigned left = w->bulk_allowed < p->rows ? w->bulk_allowed : p->rows;
-    struct plan share = {.rows = left, .bytes = p->bytes};
+    struct commit_plan share = {.rows = left, .bytes = p->bytes};
     enum err e = take_queue(w, a, &share, &w->bulk);
     unsigned used = left - share.rows;
     w->bulk_allowed -= used;
@@ -270,7 +272,7 @@ static enum err take_sweep(struct writer *w, struct apply *a, unsigned rows, boo
 static enum err fill(struct writer *w, struct apply *a)
 {
     unsigned kept = w->sweep_passed >= SWEEP_PATIENCE ? SWEEP_MIN : 0;
-    struct plan p = {.rows = STORE_COMMIT_ROWS - kept, .bytes = COMMIT_BYTES};
+    struct commit_plan p = {.rows = STORE_COMMIT_ROWS - kept, .bytes = COMMIT_BYTES};
     bool others = others_wait(w);
     unsigned held = bulk_hold(w);
     p.held = held < p.rows ? held : p.rows;
@@ -361,10 +363,17 @@ static void committed(struct writer *w, double took_ms)
     checkpoint(w, false);
 }
 
+/* Somebody waits for it and can be told that the disk is full. */
+static bool is_users(const struct store_req *r)
+{
+    return (r->op >= STORE_SCHEDULE_PUT && r->op <= STORE_SCHEDULE_PAUSE) ||
+           (r->op >= STORE_CHANNEL_PUT && r->op <= STORE_DELIVERY_ADD);
+}
+
 static struct list *queue_of(struct writer *w, const struct store_req *r)
 {
     if (!is_upload(r))
-        return &w->urgent;
+        return is_users(r) ? &w->interactive : &w->urgent;
     enum task_class cls = r->upload.info.cls;
     const struct ledger_batch *b = NULL;
     if (r->op != STORE_UPLOAD_BEGIN)

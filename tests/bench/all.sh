@@ -66,6 +66,7 @@ else
     bench store.sh
     bench plan.sh
     bench rollup.sh
+    bench history.sh
     bench master.sh --tasks 100000
     bench idle.sh --agents 1000
 fi

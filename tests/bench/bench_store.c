@@ -5,9 +5,9 @@
  *     bench_store [TASKS] [DIR]
  *
  * One line: rows a second and CPU seconds per 100,000 rows, for tasks (200-byte specs, 500 a
- * request), and for results (400-byte records, 64 a request as an agent's frame brings them) with
- * requests always waiting. CPU is that of the whole process, the posting side with its copies
- * included.
+ * request), for results (400-byte records, 64 a request as an agent's frame brings them), and for
+ * as many runs of checks added to a lane (500 a request) with requests always waiting. CPU is that
+ * of the whole process, the posting side with its copies included.
  */
 #include "common/clock.h"
 #include "common/ids.h"
@@ -63,6 +63,8 @@ static void on_done(struct store_req *r)
         gate.refused += r->results.items[i].verdict != ACK_STORED;
     if (r->op == STORE_UPLOAD_BEGIN)
         batch = r->upload.info.num;
+    if (r->op == STORE_LANE_OPEN)
+        batch = r->lane.info.num;
     store_req_destroy(&r);
     leave();
 }
@@ -153,6 +155,36 @@ static void post_results(unsigned from, unsigned n)
     post(r);
 }
 
+static void open_lane(void)
+{
+    struct store_req *r = store_req_create(STORE_LANE_OPEN, on_done, NULL);
+    uint8_t bytes[16];
+    random_bytes(bytes, sizeof(bytes));
+    uuid7_format(wall_now(), bytes, r->lane.info.uuid);
+    trace_format(bytes, r->lane.info.trace);
+    r->lane.info.cls = CLASS_SCHEDULE;
+    r->lane.lane = mem_strdup("bench");
+    post(r);
+    wait_below(1);
+}
+
+static void post_runs(unsigned from, unsigned n)
+{
+    struct store_req *r = store_req_create(STORE_RUNS_ADD, on_done, NULL);
+    struct wall now = wall_now();
+    r->runs.items = mem_array(n, sizeof(*r->runs.items));
+    r->runs.n = n;
+    for (unsigned i = 0; i < n; i++)
+        r->runs.items[i] = (struct store_run){.batch = batch,
+                                              .check = 1 + from + i,
+                                              .seq = 1,
+                                              .at = now,
+                                              .deadline_at = {now.us + 60000000},
+                                              .host_hash = from + i,
+                                              .n = 1};
+    post(r);
+}
+
 struct figures {
     double rows_per_s, cpu_s; /* CPU per 100,000 rows */
 };
@@ -184,15 +216,17 @@ static void bench(unsigned tasks)
     struct figures out = run(post_results, tasks, RESULT_ROWS);
     if (gate.refused)
         stop("results", "not all were stored");
+    open_lane();
+    struct figures runs = run(post_runs, tasks, UPLOAD_ROWS);
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
     struct store_stats *st = store_stats(store);
-    printf(
-        "store tasks=%u insert_rows_s=%.0f insert_cpu_s_100k=%.3f result_rows_s=%.0f "
-        "result_cpu_s_100k=%.3f commits=%llu commit_p50_ms=%.1f commit_p99_ms=%.1f rss_mib=%ld\n",
-        tasks, in.rows_per_s, in.cpu_s, out.rows_per_s, out.cpu_s,
-        (unsigned long long)counter_get(&st->commits), histogram_quantile(&st->commit_ms, 0.5),
-        histogram_quantile(&st->commit_ms, 0.99), u.ru_maxrss / 1024);
+    printf("store tasks=%u insert_rows_s=%.0f insert_cpu_s_100k=%.3f result_rows_s=%.0f "
+           "result_cpu_s_100k=%.3f run_rows_s=%.0f run_cpu_s_100k=%.3f commits=%llu "
+           "commit_p50_ms=%.1f commit_p99_ms=%.1f rss_mib=%ld\n",
+           tasks, in.rows_per_s, in.cpu_s, out.rows_per_s, out.cpu_s, runs.rows_per_s, runs.cpu_s,
+           (unsigned long long)counter_get(&st->commits), histogram_quantile(&st->commit_ms, 0.5),
+           histogram_quantile(&st->commit_ms, 0.99), u.ru_maxrss / 1024);
 }
 
 int main(int argc, char **argv)

@@ -109,7 +109,8 @@ def main():
     )
 
 
-try:
-    main()
-except KeyboardInterrupt:
-    sys.exit(130)
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -64,13 +64,43 @@ START_TEST(test_durations_are_read)
     ck_assert_int_eq(s, 300);
     ck_assert_int_eq(human_parse_duration("7d", &s), ERR_NONE);
     ck_assert_int_eq(s, 7 * 86400);
+    ck_assert_int_eq(human_parse_duration("1h30m", &s), ERR_NONE);
+    ck_assert_int_eq(s, 5400);
+    ck_assert_int_eq(human_parse_duration("2d3h4m5s", &s), ERR_NONE);
+    ck_assert_int_eq(s, 2 * 86400 + 3 * 3600 + 4 * 60 + 5);
+}
+END_TEST
+
+START_TEST(test_spans_read_back)
+{
+    static const int64_t all[] = {1, 30, 59, 60, 61, 90, 3600, 5400, 86399, 86400, 90061};
+    int64_t s;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        ck_assert_int_eq(human_parse_duration(human_span(all[i], buf), &s), ERR_NONE);
+        ck_assert_int_eq(s, all[i]);
+    }
+    ck_assert_str_eq(human_span(0, buf), "0s");
+    ck_assert_str_eq(human_span(5400, buf), "1h30m");
+    ck_assert_str_eq(human_span(30 * 86400, buf), "30d");
 }
 END_TEST
 
 START_TEST(test_bad_durations_are_refused)
 {
-    static const char *const bad[] = {
-        "", "0", "s", "-5", "5x", "5 m", "1.5h", "99999999999999999d", "99999999999999999999"};
+    static const char *const bad[] = {"",
+                                      "0",
+                                      "s",
+                                      "-5",
+                                      "5x",
+                                      "5 m",
+                                      "1.5h",
+                                      "99999999999999999d",
+                                      "99999999999999999999",
+                                      "5m1h",
+                                      "1h1h",
+                                      "1h5",
+                                      "0s",
+                                      "h5m"};
     int64_t s = 77;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         ck_assert_int_eq(human_parse_duration(bad[i], &s), ERR_INVALID);
@@ -80,5 +110,5 @@ END_TEST
 
 TESTS(human, test_counts_have_separators, test_milliseconds_have_three_digits_or_so,
       test_durations_show_two_units, test_what_took_short_shows_fractions, test_bytes_have_units,
-      test_rates, test_durations_are_read, test_bad_durations_are_refused)
+      test_rates, test_durations_are_read, test_bad_durations_are_refused, test_spans_read_back)
 CHECK_MAIN("human", human)

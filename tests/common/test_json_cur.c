@@ -108,6 +108,10 @@ START_TEST(test_cursor_refuses_unknown_fields)
     struct json_cur c = cursor("{\"a\":1,\"tmeout_ms\":2}");
     json_need_int(&c, "a", 0, 9);
     problem_is(&c, "unknown field 'tmeout_ms'");
+    c = cursor("{\"a\":1,\"tmeout_ms\":2}");
+    json_need_int(&c, "a", 0, 9);
+    json_get_int(&c, "timeout_ms", 0, 9, 5);
+    problem_is(&c, "unknown field 'tmeout_ms'; did you mean 'timeout_ms'?");
 }
 END_TEST
 

@@ -5,10 +5,10 @@
 /*
  * A seeded adversary against one master's core and played agents: connections break in mid-stream,
  * processes and the master die at every kind of step, the store stalls, fails and keeps silent,
- * results come twice and late, users pause, cancel and retry. After each run: every task has ended
- * exactly once; at each step the counts added up, inside (core_audit) and outside, nothing was sent
- * beyond a credit, a budget or a deadline, and what is acknowledged is in the store (core_watch).
- * How to run and replay seeds: sim_run.h.
+ * results come twice and late, users pause, cancel and retry, and a lane grows. After each run:
+ * every task has ended exactly once; at each step the counts added up, inside (core_audit) and
+ * outside, nothing was sent beyond a credit, a budget or a deadline, and what is acknowledged is in
+ * the store (core_watch). How to run and replay seeds: sim_run.h.
  */
 #if defined(__SANITIZE_THREAD__) /* one thread, and twenty times slower */
 #define SEEDS_DEFAULT 100
@@ -19,9 +19,10 @@
 #endif
 #define AGENTS      5
 #define SECOND      AGENTS /* slots of second connections of the same names: take-overs */
-#define BATCHES     9
-#define SORTED      6 /* the batch that is sorted by host */
-#define SORTED_OF   7 /* so many of them */
+#define BATCHES     10
+#define LANE        10 /* the one that grows */
+#define SORTED      6  /* the batch that is sorted by host */
+#define SORTED_OF   7  /* so many of them */
 #define AUDIT_EVERY 4
 #define IDLE_ROUNDS 100 /* of a second: longer than any grace */
 
@@ -191,6 +192,27 @@ static void credit_again(struct storm *st, unsigned i)
     w_say(st->w, a, &b);
 }
 
+/* ---- a lane */
+
+/* A run or a few: with deadlines that pass and such that do not, and agents that have spoken. */
+static void lane_step(struct storm *st)
+{
+    static const char *const names[AGENTS] = {"a0", "a1", "a2", "a3", "a4"};
+    unsigned from = (unsigned)below(st, AGENTS);
+    struct w_batch *b = &st->w->batches[LANE];
+    if (st->users.opened < LANE)
+        return;
+    if (below(st, 64) == 0) {
+        SEEN_IF(b->growing && b->n_ended < b->total, lane_closed);
+        world_lane_close(st->w, LANE);
+    }
+    world_shun(st->w, (unsigned)below(st, AGENTS + 1 - from), names + from);
+    int64_t deadline_ms =
+        below(st, 4) ? 20000 + (int64_t)below(st, 60000) : 1 + (int64_t)below(st, 20000);
+    w_commit_runs(st->w, LANE, 1 + (unsigned)below(st, 8),
+                  1 + (uint32_t)below(st, b->def.slots + 1), below(st, 6), deadline_ms);
+}
+
 /* ---- processes */
 
 static void die(struct storm *st, unsigned i)
@@ -297,6 +319,10 @@ static void step(struct storm *st)
     case 8:
         users_step(&st->users);
         break;
+    case 11:
+    case 12:
+        lane_step(st);
+        break;
     case 9:
     case 10:
         answer_some(st, i);
@@ -373,6 +399,8 @@ static void finish(struct storm *st)
     store_calm(w);
     w->kill_at = 0;
     w->booted = NULL;
+    world_lane_close(w, LANE);
+    world_settle(w);
     users_resume_all(&st->users);
     for (unsigned i = 0; i < 2 * AGENTS; i++)
         w->agents[i].overdue_ms = 0;
@@ -442,6 +470,9 @@ static void define_batch(struct storm *st, uint32_t num)
     case 8: /* three agents for each target */
         world_batch(w, num, 3 * (1 + 120 / st->part), 2, 11);
         def->slots = 3;
+        break;
+    case LANE:
+        world_lane(w, num, (int64_t)below(st, 4), 1 + (uint32_t)below(st, AGENTS + 1));
         break;
     default: /* more than there are */
         world_batch(w, num, (AGENTS + 1) * (1 + 20 / st->part), 0, 0);

@@ -10,7 +10,7 @@
 #define AUDIT_HOSTS 64 /* that are busy at once, in any test that calls this */
 
 struct audit {
-    size_t tasks, bytes, ready, leased, grouped;
+    size_t tasks, bytes, ready, leased, grouped, due;
 };
 
 static void audit_task(const struct task *t)
@@ -31,11 +31,18 @@ static void audit_task(const struct task *t)
     bool queued = t->state == TASK_READY || t->state == TASK_WAITING;
     REQUIRE(!queued || (t->attempts < ATTEMPTS_MAX && t->deaths <= DEATHS_ALONE));
     REQUIRE(!t->history || t->history->n <= CORE_HISTORY_MAX);
+    REQUIRE(!t->aside || (t->state == TASK_READY && t->batch->lane));
+    REQUIRE(!t->run || t->run->task == t);
+    REQUIRE(!t->run || !queued ||
+            (heap_linked(&t->run->due) && t->run->due.key == t->run->deadline_at.ns));
+    REQUIRE(!t->run || t->state != TASK_LEASED || heap_linked(&t->run->due));
+    SEEN_IF(t->run && t->run->n_shun > 0 && t->state == TASK_READY, shunned);
+    SEEN_IF(t->aside, aside);
 }
 
 static void audit_batch(const struct batch *b, struct audit *sum)
 {
-    uint64_t running = 0, leased = 0, unproved = 0, waiting = 0;
+    uint64_t running = 0, leased = 0, unproved = 0, waiting = 0, aside = 0;
     LIST_EACH (&b->tasks, n) {
         const struct task *t = CONTAINER_OF(n, struct task, batch_node);
         REQUIRE(t->batch == b);
@@ -43,14 +50,18 @@ static void audit_batch(const struct batch *b, struct audit *sum)
         running += t->running;
         unproved += t->state == TASK_LEASED && !t->spec;
         waiting += t->state == TASK_WAITING;
-        sum->ready += t->state == TASK_READY && !b->paused;
+        sum->ready += task_counts_as_ready(t);
+        aside += t->aside;
+        sum->due += t->run && heap_linked(&t->run->due);
         leased += t->state == TASK_LEASED;
         sum->bytes += t->spec_len;
         sum->grouped += t->group != NULL;
     }
     sum->tasks += b->tasks.count;
     sum->leased += leased;
-    REQUIRE(leased == b->leased);
+    REQUIRE(leased == b->leased && aside == b->aside.count);
+    REQUIRE(!b->growing || b->lane);
+    REQUIRE(!b->lane || (!b->skips && b->left_out == 0));
     REQUIRE(running == b->running && unproved == b->unproved && waiting == b->waiting);
     REQUIRE(batch_ended(b) + running <= b->total);
     bool turns = !b->paused && (!list_empty(&b->ready) || !list_empty(&b->retry));
@@ -150,7 +161,8 @@ static void audit_window(const struct core *c)
     HASH_ITER(hh, c->batches, b, tmp)
     {
         size_t ready = b->ready.count + b->retry.count;
-        fresh += b->ready.count + b->waiting;
+        if (!b->lane) /* that is bounded by who adds to it */
+            fresh += b->ready.count + b->waiting;
         REQUIRE(b->twins_made <= (b->total >= 40 ? b->total / 20 : 1));
         SEEN_IF(!b->exhausted && ready + rows > c->window_batch_max, window_batch);
         SEEN_IF(!b->exhausted && skip_is_full(c, b), skips_full);
@@ -193,6 +205,7 @@ static void core_audit(const struct core *c)
         asked += b->asked;
     }
     REQUIRE(sum.ready == c->ready && sum.bytes == c->window_bytes && asked == c->asked);
+    REQUIRE(sum.due == c->due.count);
     REQUIRE(sum.tasks == c->window_tasks && sum.tasks == c->tasks.count);
     REQUIRE((sum.grouped > 0) == (c->groups != NULL));
     audit_hosts(c);

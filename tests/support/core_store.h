@@ -35,7 +35,13 @@ static bool w_passed_over(struct w_refill *r, uint64_t host)
 }
 static uint32_t w_slot(const struct w_batch *b, uint64_t ordinal)
 {
+    if (b->def.lane)
+        return b->tasks[ordinal].slot;
     return b->def.slots > 1 ? (uint32_t)(ordinal % b->def.slots) : 0;
+}
+static bool w_same_target(const struct w_batch *b, uint64_t k, uint64_t target)
+{
+    return k < b->total && k < target + b->def.slots && k - w_slot(b, k) == target;
 }
 /* Of the target that this task is of, unless the one before is of it, too. */
 static void w_read_answers(struct w_refill *r, const struct w_batch *b, uint64_t first, uint64_t i)
@@ -43,11 +49,12 @@ static void w_read_answers(struct w_refill *r, const struct w_batch *b, uint64_t
     uint64_t target = i - w_slot(b, i);
     if (r->n > 1 && r->found[r->n - 2] >= first + target)
         return;
-    for (uint64_t k = target; b->def.slots > 1 && k < target + b->def.slots; k++) {
+    for (uint64_t k = target; b->def.slots > 1 && w_same_target(b, k, target); k++) {
         if (!b->tasks[k].has_result || b->tasks[k].agent == 0)
             continue;
         REQUIRE(r->n_answers < W_ANSWERS);
-        r->answers[r->n_answers++] = (struct core_answer){first + k, b->tasks[k].agent};
+        r->answers[r->n_answers++] =
+            (struct core_answer){first + k, b->tasks[k].agent, w_slot(b, k)};
     }
 }
 /* Anew: large arrays are not cleared, but what is in them does not count. */
@@ -96,6 +103,11 @@ static void w_see_stale(const struct w_batch *b, const struct w_refill *r)
             return;
         }
 }
+static int64_t w_deadline_ms(const struct world *w, const struct w_task *t)
+{
+    int64_t left = mono_diff_ms(t->deadline_at, w->now);
+    return !mono_is_set(t->deadline_at) ? 0 : left < 1 ? -1 : left;
+}
 static void w_answer_refill(struct world *w, struct w_refill *r)
 {
     struct w_batch *b = &w->batches[r->q.batch];
@@ -112,9 +124,14 @@ static void w_answer_refill(struct world *w, struct w_refill *r)
         w_see_stale(b, r);
     else
         w_read_refill(w, r);
+    SEEN_IF(b->def.lane && r->n > 0, lane_refilled);
     for (unsigned i = 0; i < r->n; i++)
-        rows[i] = (struct core_task){r->found[i], b->tasks[(uint32_t)r->found[i]].host, spec.data,
-                                     spec.len, w_slot(b, (uint32_t)r->found[i])};
+        rows[i] = (struct core_task){r->found[i],
+                                     b->tasks[(uint32_t)r->found[i]].host,
+                                     spec.data,
+                                     spec.len,
+                                     w_slot(b, (uint32_t)r->found[i]),
+                                     w_deadline_ms(w, &b->tasks[(uint32_t)r->found[i]])};
     struct core_refilled answer = {.batch = r->q.batch,
                                    .tasks = rows,
                                    .n = r->n,
@@ -163,9 +180,14 @@ static void w_store(void *arg, const struct core_result *r)
         .task = r->task, .session = r->session, .outcome = r->outcome, .len = r->record_len};
     snprintf(p->cause, sizeof(p->cause), "%s", r->cause ? r->cause : "");
     snprintf(p->agent, sizeof(p->agent), "%s", r->agent ? r->agent : "");
+    const struct w_task *row = &w->batches[r->task >> 32].tasks[(uint32_t)r->task];
+    bool expired = !r->agent && r->outcome == OUTCOME_EXPIRED;
+    REQUIRE(!expired || (mono_is_set(row->deadline_at) && !mono_before(w->now, row->deadline_at)));
+    SEEN_IF(expired && strcmp(p->cause, "no_agent") == 0, run_no_agent);
+    SEEN_IF(expired && strcmp(p->cause, "deadline") == 0, run_expired);
     bool poison = !r->agent && strcmp(p->cause, cause_word(CAUSE_poison)) == 0;
     SEEN_IF(poison, poison);
-    SEEN_IF(!r->agent && !poison, used_up);
+    SEEN_IF(!r->agent && !poison && !expired, used_up);
 }
 static uint64_t w_count_results(const struct w_batch *b, uint64_t ended[OUTCOME_COUNT])
 {
@@ -192,7 +214,9 @@ static void w_end_row(struct w_batch *b, struct w_task *t, enum outcome o, const
 static bool w_answered(const struct w_batch *b, uint64_t ordinal, uint64_t agent)
 {
     uint64_t target = ordinal - w_slot(b, ordinal);
-    for (uint64_t k = target; agent && b->def.slots > 1 && k < target + b->def.slots; k++)
+    if (b->def.lane && w_slot(b, ordinal) >= b->def.slots)
+        return false;
+    for (uint64_t k = target; agent && b->def.slots > 1 && w_same_target(b, k, target); k++)
         if (k != ordinal && b->tasks[k].has_result && b->tasks[k].agent == agent)
             return true;
     return false;
@@ -242,6 +266,30 @@ static bool w_commit(struct world *w)
     w_dies_at(w, SAW_kill_m_commit);
     return true;
 }
+/* What was added to lanes, and that nothing more will be. */
+static bool w_tell_lane(struct world *w, uint32_t num)
+{
+    struct w_batch *b = &w->batches[num];
+    static const char spec[] = "{\"url\":\"http://x/\"}";
+    if (w->silent || (b->runs_untold == 0 && !b->closed_untold))
+        return false;
+    for (; b->runs_untold > 0; b->runs_untold--) {
+        uint64_t i = b->total - b->runs_untold;
+        struct core_added add = {.task = ((uint64_t)num << 32) + i,
+                                 .host_hash = b->tasks[i].host,
+                                 .spec = spec,
+                                 .spec_len = sizeof(spec) - 1,
+                                 .slot = b->tasks[i].slot,
+                                 .shun = w->shun,
+                                 .n_shun = w->n_shun,
+                                 .deadline_in_ms = mono_diff_ms(b->tasks[i].deadline_at, w->now)};
+        core_batch_add(w->core, num, &add, 1, w->now);
+    }
+    if (b->closed_untold)
+        core_batch_close(w->core, num, w->now);
+    b->closed_untold = false;
+    return true;
+}
 /* What the core asks meanwhile is added behind. */
 static bool w_tell(struct world *w)
 {
@@ -274,6 +322,7 @@ static void w_mark(void *arg, uint32_t batch, bool cancel, enum cause cause, voi
     if (b->marked || b->marking || b->swept_over)
         return; /* cancelled once more */
     b->marking = true;
+    b->growing = b->closed_untold = false; /* nothing that comes later is taken */
     b->mark_cause = cause;
 }
 static void w_pause(void *arg, uint32_t batch, bool paused, void *waiter)
@@ -303,7 +352,7 @@ static bool w_tell_swept(struct world *w, uint32_t num)
 {
     struct w_batch *b = &w->batches[num];
     enum outcome o = cause_outcome(b->mark_cause);
-    if (w->sweeps_silent || (b->swept[o] == 0 && !b->swept_over))
+    if (w->sweeps_silent || b->runs_untold > 0 || (b->swept[o] == 0 && !b->swept_over))
         return false;
     uint64_t n = b->swept[o];
     bool over = b->swept_over;
@@ -349,7 +398,7 @@ static bool w_store_turn(struct world *w)
     if (!w->killed)
         any |= w_tell(w);
     for (uint32_t b = 1; b <= w->n_batches && !w->killed; b++)
-        any |= w_tell_swept(w, b);
+        any |= w_tell_lane(w, b) || w_tell_swept(w, b);
     return any;
 }
 
@@ -375,9 +424,13 @@ static void w_lose(struct world *w)
             b->marked = true;
         else
             SEEN_IF(b->marking, lost_mark);
+        if (b->marking && !b->marked)
+            b->growing = b->def.growing && !b->closed;
         b->marking = b->swept_over = false;
         b->pausing = 0;
         b->held_back = b->paused;
+        b->closed_untold = false;
+        b->runs_untold = 0;
         memset(b->swept, 0, sizeof(b->swept));
     }
 }

@@ -103,6 +103,7 @@ static void w_check_sent(struct world *w, const char *agent, uint64_t id)
     REQUIRE(!row->told); /* what is known to have ended does not run again */
     REQUIRE(w_leased_to(t, a) && !agent_stalled(a));
     REQUIRE(mono_before(w->now, t->batch->deadline_at));
+    REQUIRE(!mono_is_set(row->deadline_at) || mono_before(w->now, row->deadline_at));
     if (!w->one_line) /* those behind it in the frame may have larger budgets */
         return;
     if (t->batch->per_host == 0 || t->deaths >= DEATHS_ALONE || w_placeless(w, row->host))

@@ -93,7 +93,7 @@ static void w_step(void *arg, const struct core_told *t)
 static void w_ended(void *arg, uint32_t batch, void *waiter)
 {
     struct world *w = arg;
-    REQUIRE(w->batches[batch].n_ended == w->batches[batch].total);
+    REQUIRE(w->batches[batch].n_ended == w->batches[batch].total && !w->batches[batch].growing);
     REQUIRE(!waiter || ++*(unsigned *)waiter == 1);
     SEEN_IF(waiter != NULL, ended_told);
     w->ended_calls++;
@@ -238,6 +238,57 @@ static void world_batch(struct world *w, uint32_t num, uint64_t total, int64_t p
                                  .total = total,
                                  .deadline_in_ms = 3600 * 1000};
 }
+/* A lane: world_runs() adds to it until world_lane_close(). */
+static void world_lane(struct world *w, uint32_t num, int64_t per_host, uint32_t slots)
+{
+    world_batch(w, num, 0, per_host, 0);
+    struct w_batch *b = &w->batches[num];
+    b->growing = b->def.lane = b->def.growing = true;
+    b->def.cls = CLASS_SCHEDULE;
+    b->def.slots = slots;
+}
+/* n runs of so many tasks each: committed now; the core is told by the store's next turn. False: it
+ * takes nothing any more. */
+static bool w_commit_runs(struct world *w, uint32_t num, unsigned n, uint32_t tasks, uint64_t host,
+                          int64_t deadline_ms)
+{
+    struct w_batch *b = &w->batches[num];
+    uint64_t more = (uint64_t)n * tasks;
+    if (!b->growing)
+        return false;
+    if (b->total + more > b->cap) {
+        b->cap = 2 * (b->total + more);
+        b->tasks = mem_realloc(b->tasks, b->cap * sizeof(*b->tasks));
+    }
+    for (uint64_t i = 0; i < more; i++)
+        b->tasks[b->total + i] = (struct w_task){.host = host + i / tasks,
+                                                 .slot = (uint32_t)(i % tasks),
+                                                 .deadline_at = mono_add_ms(w->now, deadline_ms)};
+    b->total += more;
+    b->runs_untold += more;
+    SEEN(run_added);
+    w_dies_at(w, SAW_kill_m_runs);
+    return true;
+}
+static void world_runs(struct world *w, uint32_t num, unsigned n, uint32_t tasks, uint64_t host,
+                       int64_t deadline_ms)
+{
+    REQUIRE(w_commit_runs(w, num, n, tasks, host, deadline_ms));
+    world_settle(w);
+}
+/* The agents of these names are to be passed over in what is added from now on. */
+static void world_shun(struct world *w, unsigned n, const char *const *names)
+{
+    for (w->n_shun = 0; w->n_shun < n; w->n_shun++)
+        w->shun[w->n_shun] = slots_agent_hash(names[w->n_shun]);
+}
+static void world_lane_close(struct world *w, uint32_t num)
+{
+    struct w_batch *b = &w->batches[num];
+    b->closed_untold |= b->growing;
+    b->growing = false;
+    b->closed = true;
+}
 /* Accepted: it is in the store. */
 static void w_accept(struct world *w, uint32_t num)
 {
@@ -261,8 +312,10 @@ static void w_reopen(struct world *w, uint32_t num)
     uint64_t counted[OUTCOME_COUNT];
     REQUIRE(w_count_results(b, counted) == b->n_ended);
     REQUIRE(memcmp(counted, b->ended, sizeof(counted)) == 0);
-    if (!b->open || b->n_ended == b->total)
+    if (!b->open || (b->n_ended == b->total && !b->growing))
         return;
+    def.total = b->total;
+    def.growing = b->growing;
     memcpy(def.ended, b->ended, sizeof(def.ended));
     def.resumed = true;
     def.marked = b->marked;

@@ -27,6 +27,8 @@ struct w_task {
     int stored;     /* how many results were tried to be stored */
     uint64_t agent; /* hash of who answered; 0 = the master */
     uint64_t host;
+    uint32_t slot;           /* of a run: its place among those of its target … */
+    struct mono deadline_at; /* … and its own; unset: no run */
 };
 struct w_batch {
     bool open, marked, paused, held_back; /* held_back: paused in the core */
@@ -37,7 +39,10 @@ struct w_batch {
     uint64_t swept[OUTCOME_COUNT];          /* of them, those that the core is not told of */
     bool swept_over;                        /* nor that these were the last */
     enum cause mark_cause;
-    uint64_t total;
+    bool growing, closed; /* in the store; closed: nobody adds any more */
+    bool closed_untold;   /* the core does not know that it does not … */
+    uint64_t runs_untold; /* … nor of so many of its last tasks */
+    uint64_t total, cap;
     unsigned pad; /* bytes by which each spec is longer than it need be */
     int64_t per_host;
     const char *more; /* members of each spec; NULL = none */
@@ -114,9 +119,11 @@ struct world {
     bool refill_early;    /* read when asked: what is committed before the answer is not seen */
     uint64_t refill_rows; /* asked for, all together */
     unsigned refill_scan, sweep_rows, commit_rows; /* at most so many at once; 0 = all */
-    struct rng *rng;                 /* NULL: what a master leaves half done when it dies is lost */
-    enum sim_kind kill_at;           /* a SAW_kill_m_…, 0 = none: there it dies … */
-    unsigned kill_after;             /* … when it comes by for the so manyeth time */
+    struct rng *rng;           /* NULL: what a master leaves half done when it dies is lost */
+    enum sim_kind kill_at;     /* a SAW_kill_m_…, 0 = none: there it dies … */
+    unsigned kill_after;       /* … when it comes by for the so manyeth time */
+    uint64_t shun[W_SESSIONS]; /* of what is added to lanes */
+    unsigned n_shun;
     bool killed, acked;              /* acked: the last frame held acks */
     void (*booted)(struct world *w); /* NULL = nobody is told of a new core */
     bool one_line; /* a frame holds one line: between any two of them anything can happen */

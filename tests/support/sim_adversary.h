@@ -47,7 +47,7 @@ static void users_check_counts(const struct sim_users *u)
 static void users_check_slots(const struct w_batch *b)
 {
     for (uint64_t i = 0; b->def.slots > 1 && i < b->total; i++)
-        for (uint64_t k = i - i % b->def.slots; k < i; k++)
+        for (uint64_t k = i - w_slot(b, i); k < i && w_slot(b, i) < b->def.slots; k++)
             REQUIRE(!b->tasks[i].agent || b->tasks[i].agent != b->tasks[k].agent);
 }
 
@@ -77,8 +77,8 @@ static void users_retry(struct sim_users *u)
     struct world *w = u->w;
     const struct w_batch *old = &w->batches[users_some_batch(u)];
     uint64_t bad = old->n_ended - old->ended[OUTCOME_OK];
-    if (u->opened < u->batches || u->retries == SIM_RETRIES_MAX || old->n_ended < old->total ||
-        bad == 0)
+    if (old->def.lane || u->opened < u->batches || u->retries == SIM_RETRIES_MAX ||
+        old->n_ended < old->total || bad == 0)
         return;
     uint32_t num = u->batches + ++u->retries;
     world_batch(w, num, bad, 4, 0);
@@ -194,7 +194,7 @@ static void arm_kill(struct sim_users *u)
     } else if (w->kill_at == SAW_kill_m_pause) {
         w->kill_after = 1;
         core_pause(w->core, users_some_batch(u), rng_below(u->rng, 2), NULL, w->now);
-    } else if (w->kill_at == SAW_kill_m_accepted) {
+    } else if (w->kill_at == SAW_kill_m_accepted || w->kill_at == SAW_kill_m_runs) {
         w->kill_after = 1;
     }
 }

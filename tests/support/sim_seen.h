@@ -8,8 +8,10 @@
  * (sim_run.h), so that a kind which never comes any more is a failure and not a weaker storm.
  *
  * SEEN(kind) counts; outside of a simulation (unit tests of the core use the same world) it does
- * nothing. C: the core's storm must see it; S: that of sessions; CS: both.
+ * nothing. C: the core's storm must see it; S: that of sessions; CS: both. The storm of another
+ * machine defines SIM_KINDS of its own before it includes this, all with C.
  */
+#ifndef SIM_KINDS
 /* clang-format off */
 #define SIM_KINDS(X)                                                                        \
     /* the path */                                                                          \
@@ -79,6 +81,7 @@
     X(kill_m_refilled,  CS, "a refill answered")                                            \
     X(kill_m_commit,    CS, "results committed, untold")                                    \
     X(kill_m_told,      CS, "results told, not acknowledged")                               \
+    X(kill_m_runs,      C,  "runs committed, untold")                                       \
     X(kill_m_mark,      CS, "a mark committed")                                             \
     X(kill_m_sweep,     CS, "a part of a sweep")                                            \
     X(kill_m_pause,     CS, "a pause committed")                                            \
@@ -102,6 +105,8 @@
     X(retry,            CS, "what failed is a batch of its own")                            \
     X(deadline,         CS, "a deadline passes")                                            \
     X(ended_told,       CS, "a waiter is told of the end")                                  \
+    X(run_added,        C,  "a run joins a lane")                                           \
+    X(lane_closed,      C,  "a lane takes no more, before all has")                         \
     /* what the core did about it */                                                        \
     X(requeued,         CS, "a task is queued again")                                       \
     X(orphans_ended,    CS, "a grace runs out")                                             \
@@ -109,6 +114,11 @@
     X(alone,            CS, "a task runs alone")                                            \
     X(poison,           C,  "a task is poison")                                             \
     X(used_up,          CS, "a task has used up its attempts")                              \
+    X(run_expired,      C,  "a run's own deadline passes")                                  \
+    X(run_no_agent,     C,  "and nobody was there for it")                                  \
+    X(lane_refilled,    C,  "a new master finds what was open of a lane")                   \
+    X(shunned,          C,  "agents are passed over for others")                            \
+    X(aside,            C,  "a run waits for more agents than there are")                   \
     X(other_slot,       C,  "a target's second answer of one agent is dropped")             \
     X(suspect,          CS, "an agent is silent")                                           \
     X(dead,             CS, "and is given up")                                              \
@@ -131,6 +141,7 @@
     X(skips_full,       C,  "as many hosts are passed over as may be")                      \
     X(rate_waits,       C,  "a host waits for its rate")
 /* clang-format on */
+#endif
 
 enum sim_kind {
 #define SIM_KIND_ENUM(id, storms, text) SAW_##id,

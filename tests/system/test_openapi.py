@@ -82,16 +82,19 @@ class Shapes:
         r = op["responses"][status]
         if "$ref" in r:
             r = self.closed["components"]["responses"][r["$ref"].rsplit("/", 1)[1]]
+        self.seen.add((method, pattern))
+        if "content" not in r:
+            equal(reply.text, "", f"body of {method} {pattern} {status}")
+            return reply
         type = reply.headers["Content-Type"].split(";")[0]
         expect(type in r["content"], f"{method} {pattern} answers {status} with {type}")
         if type.endswith("json") and type != "application/x-ndjson":
             self.check(r["content"][type]["schema"], reply.json, f"{method} {pattern} {status}")
-        self.seen.add((method, pattern))
         return reply
 
-    def request(self, pattern, body):
+    def request(self, pattern, body, method="POST"):
         """What is sent is as the document says."""
-        op = operations(self.closed)["POST", pattern]
+        op = operations(self.closed)[method, pattern]
         self.check(op["requestBody"]["content"]["application/json"]["schema"], body, f"the body of POST {pattern}")
 
 
@@ -129,6 +132,48 @@ def test_the_document_and_the_sources_agree(w):
         for (_, path), op in operations(doc).items():
             declared = {p["name"] for p in op.get("parameters", []) if p["in"] == "path"}
             equal(declared, set(re.findall(r"\{(\w+)\}", path)), f"path parameters of {path}")
+
+
+def schedules(w, shapes):
+    """Every call about schedules and alerts, answered or refused as the document says."""
+    api, v1 = w.api, "/api/v1"
+
+    def ask(method, pattern, path=None, body=None, **more):
+        return shapes.answer(method, v1 + pattern, api.call(method, v1 + (path or pattern), body, **more))
+
+    definition = {"every": "1s", "confirm": 0, "targets": [w.url("/ok"), {"url": f"http://127.0.0.1:{free_port()}/", "headers": {"X-A": "b"}}],
+                  "goal": {"availability": 99.5, "period": "7d"}, "labels": {"team": "a"}, "agents": {"names": ["a1"], "count": 1}, "owner": "web"}
+    shapes.request(v1 + "/schedules/{name}", definition, "PUT")
+    ask("PUT", "/schedules/{name}", "/schedules/shop", {"every": "1s", "targets": ["nonsense"]})
+    ask("PUT", "/schedules/{name}", "/schedules/shop?dry_run=1", definition)
+    there = ask("PUT", "/schedules/{name}", "/schedules/shop", definition).status == 201
+    ask("PUT", "/schedules/{name}", "/schedules/shop", definition, headers={"If-Match": '"99"'})
+
+    def checks():
+        return {c["state"]: c for c in ask("GET", "/checks").json.get("checks", ())}
+
+    if there:
+        w.wait_for(lambda: {"up", "down"} <= set(checks()), 30, "checks that are up and down")
+        w.wait_for(lambda: ask("GET", "/incidents").json["incidents"], 30, "an incident")
+    check = checks().get("down", {"id": "1"})["id"]
+    incident = (ask("GET", "/incidents").json.get("incidents") or [{"id": "1"}])[0]["id"]
+    for pattern, path in (("/schedules", None), ("/schedules/{name}", "/schedules/shop?targets=1"), ("/schedules/{name}", "/schedules/none"), ("/checks/{id}", f"/checks/{check}"),
+                          ("/checks/{id}/history", f"/checks/{check}/history"), ("/checks/{id}/history", f"/checks/{check}/history?by=hour"), ("/checks/{id}/runs", f"/checks/{check}/runs"),
+                          ("/overview", None), ("/overview", "/overview?schedule=none"), ("/incidents/{id}", f"/incidents/{incident}"), ("/incidents/{id}", "/incidents/99"),
+                          ("/alerts", None), ("/deliveries", None), ("/checks/{id}", "/checks/999")):
+        ask("GET", pattern, path)
+    ask("POST", "/incidents/{id}/ack", f"/incidents/{incident}/ack", {"note": "on it"})
+    ask("POST", "/incidents/{id}/ack", "/incidents/99/ack")
+    hook = {"kind": "webhook", "url": f"http://127.0.0.1:{free_port()}/hook", "secret": "x"}
+    for body in ({"kind": "pigeon"}, hook, {**hook, "secret": "(set)"}):
+        ask("PUT", "/alerts/{name}", "/alerts/ops", body)
+    ask("GET", "/alerts")
+    ask("GET", "/alerts/{name}", "/alerts/ops")
+    ask("POST", "/alerts/{name}/test", "/alerts/ops/test")
+    ask("GET", "/deliveries")
+    ask("DELETE", "/alerts/{name}", "/alerts/ops")
+    for method, tail in (("POST", "/pause"), ("POST", "/resume"), ("DELETE", ""), ("DELETE", "")):
+        ask(method, "/schedules/{name}" + tail, "/schedules/shop" + tail)
 
 
 @short
@@ -189,6 +234,8 @@ def test_answers_are_as_documented(w):
             shapes.answer("GET", v1 + pattern, api.get(v1 + (path or pattern)))
         for pattern in ("/healthz", "/readyz", "/metrics"):
             shapes.answer("GET", pattern, api.get(pattern))
+    with w.case("schedules, checks, incidents and alerts"):
+        schedules(w, shapes)
     with w.case("refusals"):
         nobody = Api(api.port, None)
         shapes.answer("GET", v1 + "/batches", nobody.get("batches"))

@@ -75,6 +75,7 @@ def test_thirty_days_keep_what_is_young(w):
     w.one_result_each(batch, 11)
     with w.case("the default is told"):
         r = w.run([w.program("sonde-master"), "--print-config"])
+        expect("schedule-retention: 168" in r.stdout, r.stdout)
         expect("retention-days: 30" in r.stdout and "retention-bytes: 0" in r.stdout, r.stdout)
     with w.case("a bound that is none"):
         r = w.run([w.program("sonde-master"), "--check-config", "--retention-days", "-1"])

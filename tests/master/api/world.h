@@ -30,6 +30,7 @@ struct world {
     bool hub_hangs; /* its last tick was long ago */
     bool overloaded;
     int64_t retention_bytes; /* set before world_start() */
+    struct api_config more;  /* likewise: of its members, those about schedules and alerts */
     unsigned n_open;
     struct {
         uint32_t num;
@@ -181,6 +182,12 @@ static void world_start_with(int64_t body_max, const char *proxies)
                            .ask_arg = w.box,
                            .hub_last_tick = last_tick,
                            .overloaded = overloaded,
+                           .ask_schedule = w.more.ask_schedule,
+                           .schedule_arg = w.more.schedule_arg,
+                           .schedule_stats = w.more.schedule_stats,
+                           .test_alert = w.more.test_alert,
+                           .alert_arg = w.more.alert_arg,
+                           .check_metrics = w.more.check_metrics,
                            .body_max_bytes = body_max,
                            .trusted_proxies = proxies};
     ck_assert_msg(api_create(&c, &w.api, why, sizeof(why)) == 0, "%s", why);

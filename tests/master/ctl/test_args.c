@@ -160,18 +160,65 @@ START_TEST(test_environment_does_not_set_flags_of_verbs)
 }
 END_TEST
 
+START_TEST(test_verbs_of_two_words)
+{
+    ck_assert_int_eq(PARSE("-o", "json", "schedule", "--yes", "remove", "web"), ERR_NONE);
+    ck_assert_str_eq(c.verb->word, "schedule remove");
+    ck_assert(c.o.yes);
+    ck_assert_uint_eq(c.n_words, 1);
+    ck_assert_str_eq(c.words[0], "web");
+    args_fini(&c);
+    ck_assert_int_eq(PARSE("alert", "set", "ops", "-"), ERR_NONE);
+    ck_assert_str_eq(c.verb->word, "alert set");
+    ck_assert_str_eq(c.words[1], "-");
+    args_fini(&c);
+    ck_assert_int_eq(PARSE("ack", "3", "on it"), ERR_NONE);
+    ck_assert_str_eq(c.words[1], "on it");
+    args_fini(&c);
+}
+END_TEST
+
+START_TEST(test_a_group_alone_names_its_verbs)
+{
+    ck_assert_int_eq(PARSE("alert"), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(why, "list, show, set, test, remove"));
+    args_fini(&c);
+    ck_assert_int_eq(PARSE("schedule", "lst"), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(why, "unknown verb 'schedule lst'; there are: apply, list"));
+    args_fini(&c);
+    ck_assert_int_eq(PARSE("schedule", "--help"), ERR_NONE);
+    ck_assert(c.verb == NULL && c.o.help);
+    ck_assert_str_eq(c.group, "schedule");
+    args_fini(&c);
+    ck_assert_int_eq(PARSE("", "list"), ERR_INVALID);
+    args_fini(&c);
+}
+END_TEST
+
+START_TEST(test_days_differ_by_verb)
+{
+    ck_assert_int_eq(PARSE("check", "7"), ERR_NONE);
+    ck_assert_int_eq(c.o.days, 30);
+    args_fini(&c);
+    ck_assert_int_eq(PARSE("overview"), ERR_NONE);
+    ck_assert_int_eq(c.o.days, 7);
+    args_fini(&c);
+    ck_assert_int_eq(PARSE("overview", "--days", "91"), ERR_INVALID);
+    args_fini(&c);
+}
+END_TEST
+
 /* What the help of a verb says, in a temporary file read back. */
 START_TEST(test_every_verb_has_help)
 {
-    static const char *const words[] = {"submit", "probe",  "batches", "status",   "results",
-                                        "cancel", "agents", "events",  "diagnose", "help"};
+    static const char *const words[] = {
+        "submit", "probe",    "batches", "status",   "results",        "cancel",     "agents",
+        "events", "diagnose", "help",    "schedule", "schedule apply", "alert test", "check"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         char line[256] = "";
         FILE *f = tmpfile();
-        const struct verb *v = args_find(words[i]);
         ck_assert_ptr_nonnull(f);
-        ck_assert_ptr_nonnull(v);
-        args_help(v, f);
+        ck_assert(args_help(words[i], f));
         rewind(f);
         ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
         ck_assert_ptr_nonnull(strstr(line, words[i]));
@@ -186,5 +233,6 @@ TESTS(args, test_verb_and_operand, test_flags_before_the_verb, test_dash_is_stan
       test_probe_takes_the_flags_of_a_target, test_unknown_form_is_refused,
       test_number_out_of_range_is_refused, test_no_verb, test_version_needs_no_verb,
       test_url_comes_from_the_environment, test_environment_does_not_set_flags_of_verbs,
+      test_verbs_of_two_words, test_a_group_alone_names_its_verbs, test_days_differ_by_verb,
       test_every_verb_has_help)
 CHECK_MAIN("ctl args", args)

@@ -356,6 +356,103 @@ START_TEST(test_after_any_night_the_books_are_even)
 }
 END_TEST
 
+/* ---- another process */
+
+static struct incident known(uint64_t id)
+{
+    ck_assert_ptr_nonnull(incidents_find(x, id));
+    return *incidents_find(x, id);
+}
+
+static void reborn(const struct incident *i)
+{
+    incidents_destroy(&x);
+    now.mono = (struct mono){5 * NS_PER_SEC};
+    x = incidents_create(0);
+    memset(did, 0, sizeof(did));
+    incidents_restore(x, i, now);
+}
+
+static bool taken_up(uint64_t id, uint64_t check, enum verdict_state state)
+{
+    struct incident_change c = base;
+    c.check = check;
+    c.host = "a.example";
+    c.state = state;
+    return incidents_restore_check(x, id, &c, now);
+}
+
+START_TEST(test_after_a_start_it_goes_on_under_its_number_and_is_told_no_more)
+{
+    base.host_checks = 3;
+    for (uint64_t check = 1; check <= 3; check++)
+        says(check, "a.example", VERDICT_DOWN);
+    pass(30);
+    struct incident i = known(1);
+    ck_assert_int_eq(i.state, INCIDENT_CONFIRMED);
+    reborn(&i);
+    ck_assert(taken_up(1, 1, VERDICT_DOWN) && taken_up(1, 2, VERDICT_UP));
+    ck_assert(!taken_up(1, 1, VERDICT_DOWN) && !taken_up(7, 3, VERDICT_DOWN));
+    says(3, "a.example", VERDICT_DOWN); /* what was lost joins */
+    ck_assert_uint_eq(incidents_of(x, 3), 1);
+    ck_assert_uint_eq(incidents_of(x, 4), 0);
+    pass(300);
+    ck_assert_uint_eq(known(1).checks, 3);
+    ck_assert_uint_eq(known(1).not_up, 2);
+    for (unsigned k = 0; k < INCIDENT_ACTIONS; k++)
+        ck_assert_uint_eq(did[k], 0);
+    says(1, "a.example", VERDICT_UP);
+    says(3, "a.example", VERDICT_UP);
+    pass(INCIDENT_CALM_MS / SEC);
+    ck_assert_uint_eq(did[INCIDENT_DID_RESOLVE], 1);
+    says(9, "b.example", VERDICT_DOWN);
+    ck_assert_uint_eq(incidents_of(x, 9), 2); /* numbers go on, too */
+}
+END_TEST
+
+START_TEST(test_after_a_start_an_open_one_is_confirmed_in_its_time)
+{
+    says(1, "a.example", VERDICT_DOWN);
+    pass(20);
+    struct incident i = known(1);
+    reborn(&i);
+    ck_assert(taken_up(1, 1, VERDICT_DOWN));
+    pass(9);
+    ck_assert_uint_eq(did[INCIDENT_DID_CONFIRM], 0);
+    pass(1);
+    ck_assert_uint_eq(did[INCIDENT_DID_CONFIRM], 1);
+}
+END_TEST
+
+START_TEST(test_after_a_start_one_without_checks_ends)
+{
+    says(1, "a.example", VERDICT_DOWN);
+    pass(30);
+    struct incident i = known(1);
+    reborn(&i);
+    pass(1 + INCIDENT_CALM_MS / SEC);
+    ck_assert_uint_eq(did[INCIDENT_DID_RESOLVE], 1);
+}
+END_TEST
+
+START_TEST(test_after_a_start_what_was_muted_stays_so)
+{
+    struct windows night = {.zone = zone_of("UTC"), .n = 1, .w = {{WINDOW_DAYS_ALL, 0, 120}}};
+    base.maintenance = &night;
+    says(1, "a.example", VERDICT_DOWN);
+    pass(30);
+    struct incident i = known(1);
+    ck_assert(i.muted);
+    reborn(&i);
+    ck_assert(taken_up(1, 1, VERDICT_DOWN));
+    pass(60);
+    ck_assert_uint_eq(did[INCIDENT_UNMUTED], 0);
+    pass(3600);
+    ck_assert_uint_eq(did[INCIDENT_UNMUTED], 1);
+    zone_close((struct zone **)&night.zone);
+}
+END_TEST
+
 static TCase *stories(void)
 {
     const TTest *const tests[] = {
@@ -376,6 +473,10 @@ static TCase *stories(void)
         test_more_incidents_than_anybody_reads_are_a_system_event,
         test_checks_over_the_bound_are_counted,
         test_after_any_night_the_books_are_even,
+        test_after_a_start_it_goes_on_under_its_number_and_is_told_no_more,
+        test_after_a_start_an_open_one_is_confirmed_in_its_time,
+        test_after_a_start_one_without_checks_ends,
+        test_after_a_start_what_was_muted_stays_so,
     };
     TCase *tc = tcase_create("stories");
     tcase_add_checked_fixture(tc, setup, teardown);

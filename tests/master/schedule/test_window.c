@@ -21,7 +21,7 @@ static void teardown(void)
 static void window(uint8_t days, unsigned from, unsigned to)
 {
     char why[WINDOW_WHY_MAX] = "";
-    ws.w[ws.n++] = (struct window){days, (uint16_t)from, (uint16_t)to};
+    ws.w[ws.n++] = (struct week_window){days, (uint16_t)from, (uint16_t)to};
     ck_assert_msg(window_check(&ws, why) == ERR_NONE, "%s", why);
 }
 
@@ -102,7 +102,7 @@ START_TEST(test_windows_that_overlap_are_one)
 }
 END_TEST
 
-static void refused(struct window w, const char *says)
+static void refused(struct week_window w, const char *says)
 {
     char why[WINDOW_WHY_MAX] = "";
     ws.n = 1;
@@ -114,11 +114,11 @@ static void refused(struct window w, const char *says)
 START_TEST(test_what_is_no_window_is_named)
 {
     char why[WINDOW_WHY_MAX];
-    refused((struct window){0, 0, 60}, "window 1: it needs days");
-    refused((struct window){1, 60, 60}, "window 1");
-    refused((struct window){1, 1440, 60}, "window 1");
-    refused((struct window){1, 0, 1441}, "window 1");
-    refused((struct window){0x80, 0, 60}, "window 1");
+    refused((struct week_window){0, 0, 60}, "window 1: it needs days");
+    refused((struct week_window){1, 60, 60}, "window 1");
+    refused((struct week_window){1, 1440, 60}, "window 1");
+    refused((struct week_window){1, 0, 1441}, "window 1");
+    refused((struct week_window){0x80, 0, 60}, "window 1");
     ws.n = WINDOWS_MAX + 1;
     ck_assert(window_check(&ws, why) == ERR_TOO_BIG);
     ck_assert(strstr(why, "17 windows: at most 16") != NULL);

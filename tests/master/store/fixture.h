@@ -30,7 +30,8 @@ static char fx_dir[64];
 static struct store *fx;
 static struct store_boot fx_boot;
 static char fx_why[512];
-static int64_t fx_days, fx_bytes, fx_grace_s; /* retention of the next fx_open() */
+static int64_t fx_days, fx_lane_hours, fx_bytes, fx_grace_s; /* retention of the next fx_open() */
+static int64_t fx_roll_grace_ms, fx_history_days;            /* likewise */
 static _Atomic unsigned fx_rooms;
 
 static pthread_mutex_t fx_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -91,8 +92,11 @@ static FIXTURE_UNUSED enum err fx_try_open(const char *dir, struct store **out,
                              .on_swept = fx_on_swept,
                              .on_room = fx_on_room,
                              .retention_days = fx_days,
+                             .schedule_retention_hours = fx_lane_hours,
                              .retention_bytes = fx_bytes,
-                             .retention_grace_s = fx_grace_s};
+                             .retention_grace_s = fx_grace_s,
+                             .roll_grace_ms = fx_roll_grace_ms,
+                             .history_days = fx_history_days};
     return store_open(&c, out, boot, fx_why, sizeof(fx_why));
 }
 
@@ -282,6 +286,7 @@ static FIXTURE_UNUSED struct batch_info fx_info(uint32_t num)
     struct store_req *r = fx_req(STORE_BATCH_LIST);
     r->batch_list.before = num + 1;
     r->batch_list.limit = 1;
+    r->batch_list.lanes = true;
     ck_assert_int_eq(fx_run(r), ERR_NONE);
     ck_assert_uint_eq(r->batch_list.n, 1);
     struct batch_info info = r->batch_list.infos[0];
@@ -319,4 +324,86 @@ static FIXTURE_UNUSED void fx_sql(const char *sql)
     int rc = sqlite3_exec(c, sql, NULL, NULL, &problem);
     ck_assert_msg(rc == SQLITE_OK, "%s: %s", sql, problem);
     sqlite3_close(c);
+}
+
+/* ---- lanes */
+
+/* Checks 1 … n of http://check-ID.example/, and the schedule that they are of. */
+static FIXTURE_UNUSED void fx_checks(unsigned n)
+{
+    char sql[768];
+    snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO schedules(id, name, version, doc, paused, n_checks, created_at, changed_at) "
+        "VALUES(1, 'fixture', 1, '{\"every\":\"60s\"}', 0, %u, 1, 1); "
+        "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < %u) "
+        "INSERT INTO checks(id, schedule, key, spec, user_id, host, host_hash, created_at) "
+        "SELECT n, 1, 'http://check-' || n || '.example/', "
+        "'{\"url\":\"http://check-' || n || '.example/\"}', 'user-' || n, "
+        "'check-' || n || '.example', n * 1000, 1 FROM i",
+        n, n);
+    fx_sql(sql);
+}
+
+static FIXTURE_UNUSED struct store_req *fx_lane_req(uint32_t slots)
+{
+    struct store_req *r = fx_req(STORE_LANE_OPEN);
+    uint8_t bytes[16];
+    random_bytes(bytes, sizeof(bytes));
+    uuid7_format(wall_now(), bytes, r->lane.info.uuid);
+    trace_format(bytes, r->lane.info.trace);
+    r->lane.info.cls = CLASS_SCHEDULE;
+    r->lane.info.per_host = 8;
+    r->lane.info.slots = slots;
+    r->lane.lane = mem_strdup("{\"count\":1}");
+    return r;
+}
+
+static FIXTURE_UNUSED uint32_t fx_lane(uint32_t slots)
+{
+    struct store_req *r = fx_lane_req(slots);
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    uint32_t num = r->lane.info.num;
+    store_req_destroy(&r);
+    return num;
+}
+
+static FIXTURE_UNUSED enum err fx_lane_close(uint32_t num)
+{
+    struct store_req *r = fx_req(STORE_LANE_CLOSE);
+    r->lane.info.num = num;
+    return fx_run_free(r);
+}
+
+#define FX_SLOT_US INT64_C(1790000000000000) /* of slot 0; one a second */
+
+/* A run of each of n checks from `check` on, of so many tasks. */
+static FIXTURE_UNUSED struct store_req *fx_runs_req(uint32_t num, uint64_t check, unsigned n,
+                                                    uint32_t tasks)
+{
+    struct store_req *r = fx_req(STORE_RUNS_ADD);
+    r->runs.items = mem_array(n, sizeof(*r->runs.items));
+    r->runs.n = n;
+    for (unsigned i = 0; i < n; i++)
+        r->runs.items[i] = (struct store_run){
+            .batch = num,
+            .check = check + i,
+            .seq = i,
+            .at = {FX_SLOT_US + i * INT64_C(1000000)},
+            .host_hash = (check + i) * 1000,
+            .n = tasks,
+        };
+    return r;
+}
+
+/* The id of the first task. */
+static FIXTURE_UNUSED uint64_t fx_runs(uint32_t num, uint64_t check, unsigned n, uint32_t tasks)
+{
+    struct store_req *r = fx_runs_req(num, check, n, tasks);
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    uint64_t first = r->runs.items[0].first;
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_uint_eq(r->runs.items[i].first, first + (uint64_t)i * tasks);
+    store_req_destroy(&r);
+    return first;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fixture.h"
+#include "tests/master/store/timetable.h"
 
 #include <limits.h>
 #include <sys/syscall.h>
@@ -125,6 +125,39 @@ START_TEST(full_disk_in_mid_sweep_loses_nothing)
 }
 END_TEST
 
+/* What is rolled back gave ids and counts away: they are given again. */
+START_TEST(full_disk_keeps_lanes_and_runs_until_there_is_room)
+{
+    uint32_t num = fx_lane(1);
+    fx_checks(100);
+    fx_runs(num, 1, 50, 1);
+    write_errno = ENOSPC;
+    unsigned answered = 0;
+    struct store_req *opened = fx_lane_req(1), *more = fx_runs_req(num, 51, 50, 1),
+                     *closed = fx_req(STORE_LANE_CLOSE);
+    closed->lane.info.num = num;
+    opened->arg = more->arg = closed->arg = &answered;
+    ck_assert_int_eq(store_post(fx, opened), ERR_NONE);
+    ck_assert_int_eq(store_post(fx, more), ERR_NONE);
+    ck_assert_int_eq(store_post(fx, closed), ERR_NONE);
+    wait_disk_full(1);
+    ck_assert_uint_eq(answered, 0);
+    write_errno = 0;
+    fx_wait(&answered, 3);
+    ck_assert(!opened->err && !more->err && !closed->err);
+    ck_assert_uint_eq(more->runs.items[0].first, task_id(num, 50));
+    ck_assert_uint_eq(fx_runs(opened->lane.info.num, 1, 10, 1), task_id(opened->lane.info.num, 0));
+    ck_assert_uint_eq(fx_info(num).total, 100);
+    ck_assert(!fx_info(num).growing);
+    store_req_destroy(&opened);
+    store_req_destroy(&more);
+    store_req_destroy(&closed);
+    ck_assert_uint_eq(fx_results(num, 0, 100, CAUSE_NONE, ACK_STORED), 100);
+    ck_assert(fx_info(num).ended_at.us != 0);
+    fx_check_green();
+}
+END_TEST
+
 START_TEST(full_disk_lets_readers_read)
 {
     uint32_t num = fx_batch(10);
@@ -133,6 +166,37 @@ START_TEST(full_disk_lets_readers_read)
     ck_assert_uint_eq(fx_info(num).total, 10);
     write_errno = 0;
     wait_disk_full(0);
+}
+END_TEST
+
+/* People are told at once; what happened is kept, and stands there once. */
+START_TEST(full_disk_refuses_definitions_and_keeps_the_journal)
+{
+    uint64_t check = tt_schedule("s", 3);
+    unsigned answered = 0;
+    write_errno = ENOSPC;
+    struct store_req *j = fx_req(STORE_JOURNAL), *p = fx_req(STORE_SCHEDULE_PAUSE);
+    j->journal.items = mem_array(1, sizeof(*j->journal.items));
+    j->journal.items[j->journal.n++] = tt_transition(check, 5000000, VERDICT_UP, VERDICT_DOWN);
+    j->arg = &answered;
+    snprintf(p->name.name, sizeof(p->name.name), "s");
+    p->name.paused = true;
+    ck_assert_int_eq(store_post(fx, j), ERR_NONE);
+    wait_disk_full(1);
+    ck_assert_int_eq(fx_run_free(p), ERR_NO_SPACE);
+    ck_assert_uint_eq(answered, 0);
+    write_errno = 0;
+    fx_wait(&answered, 1);
+    ck_assert_int_eq(j->err, ERR_NONE);
+    store_req_destroy(&j);
+    struct store_req *r = fx_req(STORE_TRANSITIONS);
+    r->transitions.limit = 10;
+    ck_assert_int_eq(fx_run(r), ERR_NONE);
+    ck_assert_uint_eq(r->transitions.n, 1);
+    store_req_destroy(&r);
+    fx_reopen();
+    ck_assert(!fx_boot.timetable.schedules[0].paused);
+    fx_check_green();
 }
 END_TEST
 
@@ -276,8 +340,25 @@ static void load_for_ever(int fd)
     }
 }
 
+/* A lane that grows and is answered, each time a part of it behind; then another one. */
+static void grow_for_ever(int fd)
+{
+    fx_open();
+    for (;;) {
+        uint32_t num = fx_lane(1);
+        for (unsigned from = 0; from < LOAD_TASKS; from += LOAD_CHUNK) {
+            fx_runs(num, 1, LOAD_CHUNK, 1);
+            if (from == 0)
+                continue;
+            fx_results(num, from - LOAD_CHUNK, LOAD_CHUNK, CAUSE_NONE, ACK_STORED);
+            tell(fd, num, from - LOAD_CHUNK, LOAD_CHUNK);
+        }
+        (void)fx_lane_close(num);
+    }
+}
+
 /* Kills the loader once it was told of so many commits; the last ones it told of go to acks. */
-static unsigned kill_loader(unsigned after, struct ack *acks)
+static unsigned kill_loader(void (*load)(int fd), unsigned after, struct ack *acks)
 {
     int fds[2];
     ck_assert_int_eq(pipe(fds), 0);
@@ -285,7 +366,7 @@ static unsigned kill_loader(unsigned after, struct ack *acks)
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         close(fds[0]);
-        load_for_ever(fds[1]);
+        load(fds[1]);
     }
     close(fds[1]);
     unsigned n = 0;
@@ -303,7 +384,7 @@ START_TEST(kill_9_loses_nothing_acknowledged)
     static struct ack acks[256];
     unsigned after = 7 + 41 * (unsigned)_i;
     fx_close();
-    unsigned n = kill_loader(after, acks);
+    unsigned n = kill_loader(load_for_ever, after, acks);
     fx_open();
     for (unsigned i = 0; i < n; i++) {
         ck_assert_uint_eq(fx_info(acks[i].num).total, LOAD_TASKS);
@@ -316,6 +397,26 @@ START_TEST(kill_9_loses_nothing_acknowledged)
 }
 END_TEST
 
+START_TEST(kill_9_loses_no_run_of_a_lane)
+{
+    static struct ack acks[256];
+    fx_checks(LOAD_CHUNK);
+    fx_close();
+    unsigned n = kill_loader(grow_for_ever, 5 + 37 * (unsigned)_i, acks);
+    fx_open();
+    fx_check_green();
+    uint32_t last = acks[n - 1].num;
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_uint_eq(
+            fx_results(acks[i].num, acks[i].from, acks[i].n, CAUSE_NONE, ACK_DUPLICATE), acks[i].n);
+    struct batch_info b = fx_info(last);
+    ck_assert_uint_ge(b.total, acks[n - 1].from + 2 * LOAD_CHUNK);
+    if (b.growing) /* it goes on where the rows end */
+        ck_assert_uint_eq(fx_runs(last, 1, 1, 1), task_id(last, (uint32_t)b.total));
+    fx_check_green();
+}
+END_TEST
+
 static void teardown(void)
 {
     write_errno = 0;
@@ -323,8 +424,10 @@ static void teardown(void)
 }
 
 TESTS(disk_tests, full_disk_refuses_rows_and_takes_them_again_later, quota_counts_as_full,
-      full_disk_keeps_results_and_marks_until_there_is_room, full_disk_in_mid_sweep_loses_nothing,
-      full_disk_lets_readers_read, upload_can_be_given_up_on_a_full_disk,
+      full_disk_keeps_results_and_marks_until_there_is_room,
+      full_disk_keeps_lanes_and_runs_until_there_is_room, full_disk_in_mid_sweep_loses_nothing,
+      full_disk_lets_readers_read, full_disk_refuses_definitions_and_keeps_the_journal,
+      upload_can_be_given_up_on_a_full_disk,
       close_on_a_full_disk_answers_and_loses_nothing_committed,
       failed_fsync_ends_the_process_unacknowledged, failed_write_ends_the_process_unacknowledged,
       what_a_dead_process_left_in_the_log_is_settled_by_the_next_start)
@@ -334,6 +437,7 @@ static TCase *disk(void)
     TCase *tc = disk_tests();
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, kill_9_loses_nothing_acknowledged, 0, 6);
+    tcase_add_loop_test(tc, kill_9_loses_no_run_of_a_lane, 0, 6);
     return tc;
 }
 CHECK_MAIN("store disk", disk)

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/master/core/lane_rig.h"
+
+/* Batches that grow: tasks come while they run. */
+
+/* ---- growing */
+
+START_TEST(what_is_added_runs_and_the_lane_goes_on)
+{
+    setup();
+    open_lane(1, 0, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    for (unsigned i = 1; i <= 5; i++) {
+        world_runs(w, 1, 20, 1, i * 20, MINUTE);
+        ck_assert_uint_eq(counts(1).total, i * 20);
+        ck_assert_uint_eq(counts(1).queued + counts(1).running, 20);
+        ck_assert_uint_eq(a->n_held, i == 1 ? 0 : 20); /* it has credit by then */
+        go_on(1, 1000);
+        ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], i * 20);
+        ck_assert_int_eq(counts(1).waits, WAITS_NONE);
+    }
+    ck_assert_uint_eq(gauge_get(&core_stats(w->core)->open_tasks), 0);
+    ck_assert_uint_eq(w->refill_rows, 0); /* it was all here */
+    world_lane_close(w, 1);
+    world_settle(w);
+    ck_assert(!is_open(1) && world_all_ended(w, 1));
+    ck_assert_str_eq(w->last_event, "batch_ended");
+    done();
+}
+END_TEST
+
+START_TEST(a_closed_lane_ends_with_its_last_task)
+{
+    setup();
+    open_lane(1, 0, 1);
+    world_runs(w, 1, 3, 1, 0, MINUTE);
+    world_lane_close(w, 1);
+    world_settle(w);
+    ck_assert(is_open(1));
+    world_connect(w, 0, "a", "1");
+    go_on(1, 1000);
+    ck_assert(!is_open(1) && world_all_ended(w, 1));
+    done();
+}
+END_TEST
+
+START_TEST(an_idle_lane_is_not_stuck_and_one_with_work_is)
+{
+    setup();
+    struct core_stuck told[CORE_STUCK_MAX];
+    unsigned more;
+    open_lane(1, 0, 1);
+    world_tick(w, 2 * CORE_STUCK_MS, false);
+    ck_assert_uint_eq(core_stuck(w->core, w->now, told, &more), 0);
+    ck_assert_str_eq(counts(1).waits_for, "");
+    world_runs(w, 1, 1, 1, 0, MINUTE);
+    ck_assert_uint_eq(core_stuck(w->core, w->now, told, &more), 0); /* it has just come */
+    world_tick(w, CORE_STUCK_SURE_MS, false);
+    ck_assert_uint_eq(core_stuck(w->core, w->now, told, &more), 1);
+    ck_assert_int_eq(told[0].counts.waits, WAITS_NO_AGENT);
+    done();
+}
+END_TEST
+
+START_TEST(room_says_who_could_take_it_and_what_waits)
+{
+    setup();
+    open_lane(1, 0, 1);
+    ck_assert(room(1).matching == 0 && room(1).able == 0 && room(1).ready == 0);
+    world_connect(w, 0, "a", "1");
+    struct w_agent *b = world_connect(w, 1, "b", "1");
+    world_runs(w, 1, 7, 1, 0, MINUTE);
+    ck_assert(room(1).matching == 2 && room(1).able == 2 && room(1).ready == 7);
+    b->overdue_ms = STALLED_OVERDUE_MS;
+    world_heartbeat(w, b);
+    world_tick(w, 1000, true);
+    ck_assert(room(1).matching == 2 && room(1).able == 1);
+    struct core_room r;
+    ck_assert(!core_batch_room(w->core, 2, &r));
+    core_cancel(w->core, 1, NULL, w->now);
+    ck_assert(!core_batch_room(w->core, 1, &r));
+    done();
+}
+END_TEST
+
+START_TEST(selections_and_turns_hold_for_lanes)
+{
+    setup();
+    static const char *const only[] = {"b"};
+    world_lane(w, 1, 0, 1);
+    w->batches[1].def.agent_names = only;
+    w->batches[1].def.n_agent_names = 1;
+    world_open(w, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1"), *b = world_connect(w, 1, "b", "1");
+    world_credit(w, a, 10);
+    world_credit(w, b, 10);
+    world_runs(w, 1, 3, 1, 0, MINUTE); /* both are hungry: only one is asked */
+    ck_assert_uint_eq(a->n_held, 0);
+    ck_assert_uint_eq(b->n_held, 3);
+    ck_assert_int_eq(b->held[0].cls, CLASS_SCHEDULE);
+    ck_assert_uint_eq(room(1).matching, 1);
+    done();
+}
+END_TEST
+
+/* However many wait for one host: none of them leaves memory, and none holds up another host. */
+START_TEST(a_busy_host_keeps_its_runs_in_memory)
+{
+    setup();
+    open_lane(1, 2, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    for (int i = 0; i < 2000; i++)
+        world_runs(w, 1, 1, 1, 7, 10 * MINUTE);
+    world_runs(w, 1, 5, 1, 100, 10 * MINUTE);
+    world_credit(w, a, 4000);
+    core_audit(w->core);
+    ck_assert_uint_eq(a->n_held, 7); /* two of the host, and the five others */
+    ck_assert_uint_eq(w->core->tasks.count, 2005);
+    ck_assert_uint_eq(w->refill_rows, 0);
+    for (int i = 0; i < 1100; i++) {
+        world_credit(w, a, 4000);
+        world_answer_all(w, a);
+    }
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 2005);
+    done();
+}
+END_TEST
+
+START_TEST(a_paused_lane_keeps_what_it_has_and_takes_more)
+{
+    setup();
+    open_lane(1, 0, 2);
+    world_connect(w, 0, "a", "1");
+    world_connect(w, 1, "b", "1");
+    world_runs(w, 1, 5, 2, 0, MINUTE);
+    ck_assert(core_pause(w->core, 1, true, NULL, w->now));
+    world_settle(w);
+    world_runs(w, 1, 5, 2, 10, 2000);
+    core_audit(w->core);
+    go_on(2, 3000);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 10); /* deadlines go on */
+    ck_assert(ended_so(1, 10, OUTCOME_EXPIRED, "deadline"));
+    ck_assert_uint_eq(counts(1).queued, 10);
+    ck_assert(core_pause(w->core, 1, false, NULL, w->now));
+    world_settle(w);
+    go_on(2, 2000);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 10);
+    ck_assert_uint_eq(w->refill_rows, 0);
+    done();
+}
+END_TEST
+
+/* What was committed before the mark comes after it: it counts, and is swept. */
+START_TEST(what_comes_to_a_cancelled_lane_is_swept)
+{
+    setup();
+    open_lane(1, 0, 1);
+    world_runs(w, 1, 5, 1, 0, MINUTE);
+    ck_assert(w_commit_runs(w, 1, 5, 1, 10, MINUTE));
+    ck_assert(core_cancel(w->core, 1, NULL, w->now));
+    ck_assert(!w_commit_runs(w, 1, 5, 1, 20, MINUTE));
+    w->sweeps_silent = true;
+    world_settle(w);
+    ck_assert_uint_eq(counts(1).total, 10);
+    w->sweeps_silent = false;
+    world_settle(w);
+    ck_assert(!is_open(1) && world_all_ended(w, 1));
+    ck_assert_uint_eq(w->batches[1].ended[OUTCOME_CANCELLED], 10);
+    core_audit(w->core);
+    done();
+}
+END_TEST
+
+/* Its last task ends before what was committed meanwhile is known here: it is not over. */
+START_TEST(a_cancelled_lane_waits_for_its_sweep)
+{
+    setup();
+    open_lane(1, 0, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_credit(w, a, 10);
+    world_runs(w, 1, 1, 1, 0, MINUTE);
+    w->silent = true;
+    world_answer_all(w, a);
+    ck_assert(w_commit_runs(w, 1, 5, 1, 10, MINUTE));
+    ck_assert(core_cancel(w->core, 1, NULL, w->now));
+    world_settle(w);
+    w->silent = false;
+    world_settle(w);
+    ck_assert(!is_open(1) && world_all_ended(w, 1));
+    ck_assert_uint_eq(w->batches[1].ended[OUTCOME_CANCELLED], 5);
+    done();
+}
+END_TEST
+
+/* ---- restart */
+
+START_TEST(a_new_master_finds_what_was_open_and_goes_on_behind_it)
+{
+    setup();
+    open_lane(1, 0, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_runs(w, 1, 50, 1, 0, 2 * MINUTE);
+    world_credit(w, a, 10);
+    world_answer_all(w, a);
+    world_restart(w);
+    core_audit(w->core);
+    ck_assert_uint_eq(counts(1).total, 50);
+    ck_assert_uint_eq(counts(1).queued, 40);
+    uint64_t read = w->refill_rows;
+    world_runs(w, 1, 30, 1, 100, 2 * MINUTE);
+    world_connect(w, 0, "a", "1");
+    go_on(1, 20000);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 80);
+    ck_assert_uint_eq(w->refill_rows, read);
+    for (unsigned i = 0; i < 80; i++)
+        ck_assert_int_eq(w->batches[1].tasks[i].stored, 1);
+    core_audit(w->core);
+    done();
+}
+END_TEST
+
+/* Committed, and the core was not told: they are found as what was open. */
+START_TEST(runs_that_only_the_store_knows_are_found)
+{
+    setup();
+    open_lane(1, 0, 2);
+    world_runs(w, 1, 5, 2, 0, MINUTE);
+    ck_assert(w_commit_runs(w, 1, 5, 2, 10, MINUTE));
+    world_restart(w);
+    ck_assert_uint_eq(counts(1).total, 20);
+    world_connect(w, 0, "a", "1");
+    world_connect(w, 1, "b", "1");
+    world_runs(w, 1, 5, 2, 20, MINUTE);
+    go_on(2, 20000);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 30);
+    done();
+}
+END_TEST
+
+START_TEST(deadlines_hold_over_a_restart)
+{
+    setup();
+    open_lane(1, 0, 1);
+    world_runs(w, 1, 5, 1, 0, 10000);
+    world_tick(w, 6000, false);
+    world_restart(w);
+    world_runs(w, 1, 1, 1, 9, MINUTE);
+    world_tick(w, 3750, false);
+    ck_assert_uint_eq(counts(1).queued, 6);
+    world_tick(w, 250, false);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 5);
+    world_restart(w);
+    ck_assert_uint_eq(counts(1).queued, 1);
+    core_audit(w->core);
+    done();
+}
+END_TEST
+
+START_TEST(what_an_agent_kept_running_is_taken_up_with_its_deadline)
+{
+    setup();
+    open_lane(1, 0, 1);
+    struct w_agent *a = world_connect(w, 0, "a", "1");
+    world_runs(w, 1, 2, 1, 0, 20000);
+    world_credit(w, a, 10);
+    world_restart(w);
+    world_connect(w, 0, "a", "1");
+    ck_assert_uint_eq(a->n_held, 2);
+    ck_assert_uint_eq(counts(1).running, 2);
+    struct w_held h = a->held[0];
+    w_forget(a, h.task);
+    world_result(w, a, &h, CAUSE_NONE);
+    world_tick(w, 20000 + DEADLINE_GRACE_MS, true);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 1);
+    ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 1);
+    ck_assert_uint_eq(a->cancels, 1);
+    core_audit(w->core);
+    done();
+}
+END_TEST
+
+START_TEST(an_idle_lane_is_resumed_and_asks_nothing)
+{
+    setup();
+    open_lane(1, 0, 1);
+    world_connect(w, 0, "a", "1");
+    world_runs(w, 1, 3, 1, 0, MINUTE);
+    go_on(1, 1000);
+    w->batches[1].def.low_water = 3;
+    world_restart(w);
+    ck_assert(is_open(1));
+    ck_assert_uint_eq(w->refill_rows, 0);
+    world_lane_close(w, 1);
+    world_settle(w);
+    ck_assert(!is_open(1));
+    done();
+}
+END_TEST
+
+TESTS(growing, what_is_added_runs_and_the_lane_goes_on, a_closed_lane_ends_with_its_last_task,
+      an_idle_lane_is_not_stuck_and_one_with_work_is, room_says_who_could_take_it_and_what_waits,
+      selections_and_turns_hold_for_lanes, a_busy_host_keeps_its_runs_in_memory,
+      a_paused_lane_keeps_what_it_has_and_takes_more, what_comes_to_a_cancelled_lane_is_swept,
+      a_cancelled_lane_waits_for_its_sweep)
+TESTS(restarts, a_new_master_finds_what_was_open_and_goes_on_behind_it,
+      runs_that_only_the_store_knows_are_found, deadlines_hold_over_a_restart,
+      what_an_agent_kept_running_is_taken_up_with_its_deadline,
+      an_idle_lane_is_resumed_and_asks_nothing)
+CHECK_MAIN("lane", growing, restarts)
