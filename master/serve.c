@@ -207,6 +207,7 @@ static bool build_api(struct master *m, char *why)
                            .schedule_stats = hub_schedule_stats(m->hub),
                            .test_alert = sender_test,
                            .alert_arg = m->sender,
+                           .alert_stats = sender_stats(m->sender),
                            .check_metrics = m->o->check_metrics,
                            .hub_lag_ms = lag_of_hub,
                            .hub_last_tick = tick_of_hub,

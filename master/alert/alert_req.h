@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "common/mailbox.h"
+#include "common/metrics.h"
 #include "master/alert/alert.h"
 
 /*
@@ -12,6 +13,12 @@
  */
 #define ALERT_TESTS_MAX    16    /* letters in the sender's mailbox; more are ERR_FULL */
 #define ALERT_TEST_WAIT_MS 30000 /* done() comes within this */
+
+struct sender_stats { /* atomics: any thread may read */
+    struct counter delivered, failed, retried, skipped;
+    struct gauge active, waiting; /* waiting: as of the last look at the queue, 256 at most */
+    struct histogram took_ms;
+};
 
 /* One message to a channel now, through the way that real ones take; it is tried once. */
 struct alert_test {

@@ -63,6 +63,7 @@ static void look(struct sender *s, struct mono now)
 {
     s->look_at = mono_add_ms(now, SENDER_LOOK_MS);
     s->again = false;
+    s->seen_before = s->seen;
     sender_trials_look(s);
     s->looking = sender_ask(s, sender_request(s, STORE_CHANNELS));
 }
@@ -137,6 +138,12 @@ static void consider(struct sender *s, const struct store_delivery *d, struct mo
         struct mono at = mono_add_ms(now, (d->next_at.us - wall.us) / 1000 + 1);
         if (mono_before(at, s->look_at))
             s->look_at = at;
+        return;
+    }
+    if (d->id > s->seen)
+        s->seen = d->id;
+    if (sender_channel(s, d->channel) == NULL && d->id > s->seen_before) {
+        s->again = true;
         return;
     }
     if (!sender_job_may_start(s, d))

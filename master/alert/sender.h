@@ -23,12 +23,6 @@
 #define SENDER_LOOK        256  /* deliveries looked at */
 
 struct sender;
-struct sender_stats { /* atomics: any thread may read */
-    struct counter delivered, failed, retried, skipped;
-    struct gauge active, waiting; /* waiting: as of the last look, SENDER_LOOK at most */
-    struct histogram took_ms;
-};
-
 /* Starts the thread. */
 struct sender *sender_create(struct store *s);
 /* Ends the thread, before the store closes: what is under way is given SENDER_STOP_MS, the rest

@@ -41,6 +41,9 @@ struct sender {
     bool looking, again; /* again: poked during a look */
     unsigned next;       /* of a look: the next channel to be asked for by name */
     struct mono look_at;
+    /* The newest delivery that was seen; and that was seen before the channels were read: of a
+     * newer one the channel may be there by now. */
+    uint64_t seen, seen_before;
     struct alert_channel *channels[ALERT_CHANNELS_MAX];
     unsigned n_channels;
     struct list jobs; /* all that are not in the store as they are now */

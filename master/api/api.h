@@ -41,7 +41,8 @@ struct api_config {
     struct scheduler_stats *schedule_stats;                  /* NULL = none */
     enum err (*test_alert)(void *arg, struct alert_test *t); /* NULL: tests answer 503 */
     void *alert_arg;
-    int64_t check_metrics; /* of so many checks /metrics tells each alone; 0 = of none */
+    struct sender_stats *alert_stats; /* NULL = none */
+    int64_t check_metrics;            /* of so many checks /metrics tells each alone; 0 = of none */
     double (*hub_lag_ms)(void *arg);
     struct mono (*hub_last_tick)(void *arg);
     bool (*overloaded)(void *arg); /* by the hub: no new work is taken; NULL = never */

@@ -187,6 +187,8 @@ static enum step page(struct http_req *r)
     put_hub(b, &a->conf);
     if (a->conf.schedule_stats)
         metrics_put_schedules(b, a->conf.schedule_stats);
+    if (a->conf.alert_stats)
+        metrics_put_alerts(b, a->conf.alert_stats);
     metrics_put_checks(r);
     return STEP_DONE;
 }

@@ -59,6 +59,20 @@ void metrics_put_schedules(struct strbuf *b, struct scheduler_stats *s)
                       "From the time of a slot to the commit of its run", &s->start_lag_ms);
 }
 
+void metrics_put_alerts(struct strbuf *b, struct sender_stats *s)
+{
+    const struct metrics_row rows[] = {
+        COUNTER("alerts_delivered_total", "Messages that a channel has taken", s->delivered),
+        COUNTER("alerts_failed_total", "Messages given up", s->failed),
+        COUNTER("alerts_retried_total", "Tries that failed and are repeated", s->retried),
+        COUNTER("alerts_skipped_total", "Messages that their channel did not ask for", s->skipped),
+        GAUGE("alerts_active", "Messages on their way", s->active),
+        GAUGE("alerts_waiting", "Messages that wait, 256 at most", s->waiting),
+    };
+    metrics_put_rows(b, rows, ARRAY_LEN(rows));
+    metrics_histogram(b, "sonde_alert_delivery_ms", "How long tries to deliver took", &s->took_ms);
+}
+
 /* ---- series of checks */
 
 /* A family's samples stand together in the page, so each is gathered apart. */

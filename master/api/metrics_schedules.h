@@ -10,6 +10,7 @@
  * targets are labels: who asks for that knows how many he has.
  */
 void metrics_put_schedules(struct strbuf *b, struct scheduler_stats *s);
+void metrics_put_alerts(struct strbuf *b, struct sender_stats *s);
 
 /* STEP_WAIT: a page of checks is asked for; STEP_MORE: all that are wanted are there, or none. */
 enum step metrics_ask_checks(struct http_req *r);

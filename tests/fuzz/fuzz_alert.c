@@ -153,10 +153,12 @@ static void check(const struct alert_channel *c, const struct json_node *root)
 static void check_template(const uint8_t *data, size_t size)
 {
     static const char facts_text[] = "{\"title\":\"a \\\"b\\\" \\\\\",\"event\":\"test\"}";
-    char why[ALERT_WHY_MAX] = "", *text = strndup((const char *)data, size);
+    char why[ALERT_WHY_MAX] = "", *text = malloc(size + 1);
     struct json_doc *facts = NULL;
     struct strbuf b;
     REQUIRE(text != NULL);
+    memcpy(text, data, size);
+    text[size] = '\0';
     REQUIRE(json_parse(facts_text, strlen(facts_text), &facts, NULL, 0) == ERR_NONE);
     strbuf_init(&b, OUT_MAX);
     if (!utf8_valid(text, strlen(text))) {
