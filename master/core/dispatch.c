@@ -286,47 +286,57 @@ bool dispatch_fill(struct core *c, struct session *s, struct strbuf *frame, size
     return true;
 }
 
-static bool selective(const struct core *c)
+static void wake(struct core *c, struct session *s)
 {
-    for (int cls = 0; cls < TASK_CLASSES; cls++) {
-        LIST_EACH (&c->active[cls], n) {
-            const struct batch *b = CONTAINER_OF(n, struct batch, active);
-            if (b->n_agent_names || b->n_tags || !list_empty(&b->retry))
-                return true;
-        }
-    }
-    return false;
+    set_hungry(c, s, false);
+    fleet_want_write(c, s);
 }
 
-static bool something_for(const struct core *c, const struct agent *a)
+static void wake_some(struct core *c, size_t n)
 {
-    if (!list_empty(&c->alone))
-        return true;
-    for (int cls = 0; cls < TASK_CLASSES; cls++) {
-        LIST_EACH (&c->active[cls], n) {
-            if (batch_matches(CONTAINER_OF(n, struct batch, active), a))
-                return true;
-        }
-    }
-    return false;
+    struct list_node *first;
+    while (n-- > 0 && (first = list_first(&c->hungry)) != NULL)
+        wake(c, CONTAINER_OF(first, struct session, hungry_node));
 }
 
-/* As many as there are tasks; where batches choose their agents, all that one could choose. */
+/* Agents that may take a task of it now, as many as there are tasks: were all that match asked each
+ * time, a great idle fleet would be kept busy by one schedule that chooses its agents. */
+static void wake_for(struct core *c, struct batch *b)
+{
+    size_t n = b->ready.count + b->retry.count;
+    REQUIRE(n > 0);
+    if (!b->n_agent_names && !b->n_tags && list_empty(&b->retry)) {
+        wake_some(c, n);
+        return;
+    }
+    LIST_EACH_SAFE (&c->hungry, node, tmp) {
+        struct session *s = CONTAINER_OF(node, struct session, hungry_node);
+        if (!batch_open_for(c, b, s->agent, c->last_tick) ||
+            !first_for(c, b, s->agent, c->last_tick))
+            continue;
+        wake(c, s);
+        if (--n == 0)
+            return;
+    }
+}
+
+/* A task that is to run alone may want any of them. */
 void dispatch_wake(struct core *c)
 {
     if (list_empty(&c->hungry) || c->ready + c->stragglers.count == 0)
         return;
-    bool choose = c->ready > 0 && selective(c);
-    size_t wake = choose ? c->hungry.count : c->ready + c->stragglers.count;
-    LIST_EACH_SAFE (&c->hungry, n, tmp) {
-        struct session *s = CONTAINER_OF(n, struct session, hungry_node);
-        if (choose && !something_for(c, s->agent))
-            continue;
-        set_hungry(c, s, false);
-        fleet_want_write(c, s);
-        if (--wake == 0)
-            return;
+    if (!list_empty(&c->alone)) {
+        wake_some(c, c->hungry.count);
+        return;
     }
+    for (int cls = 0; cls < TASK_CLASSES; cls++) {
+        LIST_EACH (&c->active[cls], n) {
+            if (list_empty(&c->hungry))
+                return;
+            wake_for(c, CONTAINER_OF(n, struct batch, active));
+        }
+    }
+    wake_some(c, c->stragglers.count);
 }
 
 void dispatch_hungry(struct core *c, struct session *s)
