@@ -20,6 +20,7 @@ static void w_want_write(void *arg, session_id id)
 {
     struct w_agent *a = w_find(arg, id);
     REQUIRE(!a || !a->wants); /* said once, until core_produce() comes */
+    ((struct world *)arg)->asked_to_write++;
     if (a)
         a->wants = true;
 }

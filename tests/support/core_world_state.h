@@ -99,6 +99,7 @@ struct w_rate {
 };
 struct world {
     struct w_rate rated[W_RATED];
+    uint64_t asked_to_write; /* sessions, in all */
     struct core *core;
     struct core_ops ops;
     struct mono now;

@@ -297,11 +297,38 @@ START_TEST(an_idle_lane_is_resumed_and_asks_nothing)
 }
 END_TEST
 
-TESTS(growing, what_is_added_runs_and_the_lane_goes_on, a_closed_lane_ends_with_its_last_task,
-      an_idle_lane_is_not_stuck_and_one_with_work_is, room_says_who_could_take_it_and_what_waits,
-      selections_and_turns_hold_for_lanes, a_busy_host_keeps_its_runs_in_memory,
-      a_paused_lane_keeps_what_it_has_and_takes_more, what_comes_to_a_cancelled_lane_is_swept,
-      a_cancelled_lane_waits_for_its_sweep)
+/* Forty agents that match sit idle, and one run comes: it is one of them that is asked to write,
+ * not all of them each time. */
+START_TEST(one_run_asks_one_idle_agent)
+{
+    enum { AGENTS = 40 };
+    static const char *names[AGENTS];
+    static char text[AGENTS][8];
+    setup();
+    for (unsigned i = 0; i < AGENTS; i++) {
+        snprintf(text[i], sizeof(text[i]), "a%u", i);
+        names[i] = text[i];
+    }
+    world_lane(w, 1, 0, 1);
+    w->batches[1].def.agent_names = names;
+    w->batches[1].def.n_agent_names = AGENTS;
+    world_open(w, 1);
+    for (unsigned i = 0; i < AGENTS; i++)
+        world_credit(w, world_connect(w, i, names[i], "1"), 200);
+    world_settle(w);
+    uint64_t before = w->asked_to_write;
+    world_runs(w, 1, 1, 1, 0, MINUTE);
+    ck_assert_uint_eq(counts(1).running, 1);
+    ck_assert_uint_le(w->asked_to_write - before, 2);
+    done();
+}
+END_TEST
+
+TESTS(growing, what_is_added_runs_and_the_lane_goes_on, one_run_asks_one_idle_agent,
+      a_closed_lane_ends_with_its_last_task, an_idle_lane_is_not_stuck_and_one_with_work_is,
+      room_says_who_could_take_it_and_what_waits, selections_and_turns_hold_for_lanes,
+      a_busy_host_keeps_its_runs_in_memory, a_paused_lane_keeps_what_it_has_and_takes_more,
+      what_comes_to_a_cancelled_lane_is_swept, a_cancelled_lane_waits_for_its_sweep)
 TESTS(restarts, a_new_master_finds_what_was_open_and_goes_on_behind_it,
       runs_that_only_the_store_knows_are_found, deadlines_hold_over_a_restart,
       what_an_agent_kept_running_is_taken_up_with_its_deadline,
