@@ -77,7 +77,8 @@ def test_every_reason(w):
     with w.case("time-outs are kept"):
         for case in ("silence behind the ServerHello", "silence in the middle of a record"):
             total = results[case]["timings"]["total_ms"]
-            expect(999 <= total <= 1000 + 300 * w.slower, case, total)
+            # The time-out's clock begins a moment before that of the phases, and the process may be preempted between.
+            expect(950 <= total <= 1000 + 300 * w.slower, case, total)
     with w.case("renegotiation without end costs little"):
         total = results["renegotiation without end"]["timings"]["total_ms"]
         expect(total < 1000 * w.slower, total)
