@@ -43,6 +43,8 @@ struct incidents {
     struct list nodes, actions;
     struct member *members; /* by check */
     struct node *system;
+    struct zone **zones; /* of maintenance: incidents outlive the definitions that they are from */
+    size_t n_zones;
 };
 
 #define OWNER(type, n) ((type *)((char *)(n)-offsetof(type, link)))
@@ -98,6 +100,9 @@ void incidents_destroy(struct incidents **xp)
         node_free(x, OWNER(struct node, l));
     LIST_EACH_SAFE (&x->actions, a, next)
         free(OWNER(struct action, a));
+    for (size_t i = 0; i < x->n_zones; i++)
+        zone_close(&x->zones[i]);
+    free(x->zones);
     free(x);
     *xp = NULL;
 }
@@ -200,6 +205,25 @@ static void calm_down(struct node *n, struct check_now now)
 }
 
 /* ---- maintenance */
+
+static const struct zone *keep_zone(struct incidents *x, const struct zone *z)
+{
+    for (size_t i = 0; i < x->n_zones; i++)
+        if (strcmp(zone_name(x->zones[i]), zone_name(z)) == 0)
+            return x->zones[i];
+    x->zones = mem_realloc(x->zones, (x->n_zones + 1) * sizeof(*x->zones));
+    x->zones[x->n_zones] = zone_copy(z);
+    return x->zones[x->n_zones++];
+}
+
+static struct windows keep_windows(struct incidents *x, const struct windows *ws)
+{
+    if (!ws || ws->n == 0)
+        return (struct windows){0};
+    struct windows kept = *ws;
+    kept.zone = keep_zone(x, ws->zone);
+    return kept;
+}
 
 static bool in_maintenance(const struct windows *ws, struct check_now now)
 {
@@ -352,8 +376,7 @@ static struct member *member_create(struct incidents *x, const struct incident_c
     m->check = c->check;
     m->seen = *e;
     m->host_checks = c->host_checks;
-    if (c->maintenance)
-        m->maintenance = *c->maintenance;
+    m->maintenance = keep_windows(x, c->maintenance);
     snprintf(m->host, sizeof(m->host), "%s", c->host);
     HASH_ADD(hh, x->members, check, sizeof(m->check), m);
     return m;

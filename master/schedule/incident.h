@@ -40,7 +40,8 @@
  * joined. When it ends before the incident does, INCIDENT_UNMUTED says so: it is time to alert.
  *
  * Pure; owned by one thread; time comes in with each call. Memory: INCIDENTS_MAX incidents,
- * INCIDENT_CHECKS_MAX checks in all of them together, and actions until they are taken.
+ * INCIDENT_CHECKS_MAX checks in all of them together, each zone of a maintenance once, and actions
+ * until they are taken.
  */
 #define INCIDENT_SETTLE_MS     30000  /* at 60 s half of what is lost has shown by then */
 #define INCIDENT_JOIN_MS       60000  /* a dying host changes its cause within an interval or two */
@@ -119,7 +120,7 @@ struct incident_change {
     unsigned host_checks;  /* the host's, this one included */
     unsigned hosts_judged; /* hosts with a verdict within INCIDENT_SETTLE_MS */
     unsigned agent_hosts;  /* of them: measured by `agent` alone */
-    const struct windows *maintenance; /* checked; NULL or no window: none. The zone stays */
+    const struct windows *maintenance; /* checked; NULL or no window: none. Copied */
 };
 
 struct incidents;

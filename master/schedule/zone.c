@@ -60,6 +60,14 @@ enum err zone_open(const char *name, struct zone **out, char why[ZONE_WHY_MAX])
     return ERR_NONE;
 }
 
+struct zone *zone_copy(const struct zone *z)
+{
+    struct zone *copy = mem_alloc(sizeof(*copy));
+    *copy = *z;
+    g_time_zone_ref(copy->tz);
+    return copy;
+}
+
 void zone_close(struct zone **zp)
 {
     if (*zp == NULL)

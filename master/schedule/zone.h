@@ -29,6 +29,8 @@ struct zone;
 
 /* "Europe/Berlin", "UTC". ERR_INVALID, ERR_NOT_FOUND: why names what was given, and the fix. */
 MUST_USE enum err zone_open(const char *name, struct zone **out, char why[ZONE_WHY_MAX]);
+/* The same zone for another owner, who closes it, too. */
+struct zone *zone_copy(const struct zone *z);
 void zone_close(struct zone **zp);
 const char *zone_name(const struct zone *z);
 

@@ -253,7 +253,6 @@ START_TEST(test_maintenance_mutes_and_says_when_it_is_over)
     pass(1);
     ck_assert_uint_eq(did[INCIDENT_UNMUTED], 1);
     ck_assert_int_eq(last[INCIDENT_UNMUTED].state, INCIDENT_CONFIRMED);
-    incidents_destroy(&x);
     zone_close(&z);
 }
 END_TEST
@@ -269,7 +268,6 @@ START_TEST(test_maintenance_that_begins_in_the_middle_mutes)
     ck_assert_uint_eq(did[INCIDENT_DID_MUTE], 0);
     pass(1);
     ck_assert_uint_eq(did[INCIDENT_DID_MUTE], 1);
-    incidents_destroy(&x);
     zone_close(&z);
 }
 END_TEST
@@ -284,7 +282,6 @@ START_TEST(test_maintenance_of_one_check_does_not_mute_the_others)
     says(2, "a.example", VERDICT_DOWN);
     ck_assert_uint_eq(did[INCIDENT_UNMUTED], 1);
     ck_assert(!incidents_find(x, 1)->muted);
-    incidents_destroy(&x);
     zone_close(&z);
 }
 END_TEST

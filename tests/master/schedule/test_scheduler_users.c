@@ -60,6 +60,25 @@ START_TEST(test_a_schedule_is_deleted_while_it_runs)
 }
 END_TEST
 
+/* The incident outlives the schedule, and its maintenance that mutes it. */
+START_TEST(test_what_was_muted_ends_muted_when_its_schedule_is_gone)
+{
+    rig.sees = all_down;
+    struct schedule *s = schedule_every("s", 30000, 1);
+    s->zone = zone_of("UTC");
+    s->maintenance =
+        (struct windows){.zone = s->zone, .n = 1, .w = {{WINDOW_DAYS_ALL, 0, WINDOW_DAY_MIN}}};
+    rig_put_since(1, s, 1, 1, NULL);
+    rig_pass(2 * MINUTE);
+    ck_assert_uint_eq(rig.did[INCIDENT_DID_CONFIRM], 1);
+    ck_assert(scheduler_remove(rig.x, 1, rig.now));
+    rig_pass(5 * MINUTE);
+    ck_assert_uint_eq(rig.did[INCIDENT_DID_RESOLVE], 1);
+    ck_assert_uint_eq(rig.did[INCIDENT_UNMUTED], 0);
+    ck_assert(rig.log[rig.n_log - 1].incident.muted);
+}
+END_TEST
+
 START_TEST(test_a_pause_is_unknown_and_no_slot_of_it_is_missed)
 {
     rig_put_since(1, schedule_every("s", 30000, 1), 1, 1, NULL);
@@ -204,6 +223,7 @@ START_TEST(test_each_threshold_of_a_certificate_is_told_once)
 END_TEST
 
 TESTS(users_, test_a_schedule_is_deleted_while_it_runs,
+      test_what_was_muted_ends_muted_when_its_schedule_is_gone,
       test_a_pause_is_unknown_and_no_slot_of_it_is_missed,
       test_another_rule_keeps_numbers_and_state, test_a_put_without_another_rule_moves_nothing,
       test_checks_are_found_by_what_they_are, test_somebody_takes_an_incident,
