@@ -166,8 +166,20 @@ static bool has_cause(const struct node *n, enum cause cause)
     return false;
 }
 
+/* An agent's own event stays its own, whoever sees the same later. */
+static void note_agent(struct node *n, const struct incident_evidence *e)
+{
+    if (n->pub.kind == INCIDENT_AGENT)
+        return;
+    if (n->pub.first.check == 0)
+        memcpy(n->pub.agent, e->agent, sizeof(n->pub.agent));
+    else if (strcmp(n->pub.agent, e->agent) != 0)
+        n->pub.agent[0] = '\0';
+}
+
 static void note(struct node *n, const struct incident_evidence *e)
 {
+    note_agent(n, e);
     n->pub.last = *e;
     if (n->pub.first.check == 0)
         n->pub.first = *e;
@@ -177,10 +189,6 @@ static void note(struct node *n, const struct incident_evidence *e)
 
 static void enlist(struct node *n, struct member *m)
 {
-    if (n->pub.checks == 0)
-        memcpy(n->pub.agent, m->seen.agent, sizeof(n->pub.agent));
-    else if (strcmp(n->pub.agent, m->seen.agent) != 0)
-        n->pub.agent[0] = '\0';
     m->in = n;
     list_push_back(&n->members, &m->link);
     n->pub.checks++;

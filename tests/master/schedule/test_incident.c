@@ -188,6 +188,26 @@ START_TEST(test_the_night_of_the_sick_prober_is_one_system_event)
 }
 END_TEST
 
+START_TEST(test_what_others_see_too_is_no_matter_of_one_agent)
+{
+    base.agent = AGENTS_BJ;
+    base.agent_hosts = 6;
+    hosts(0, 4, VERDICT_DOWN);
+    base.agent = NULL;
+    hosts(0, 1, VERDICT_DEGRADED);
+    base.agent = AGENTS_BJ;
+    hosts(4, 1, VERDICT_DOWN);
+    ck_assert_uint_eq(did[INCIDENT_SYSTEM_EVENT], 0); /* four by its word, and one that is not */
+    hosts(5, 1, VERDICT_DOWN);
+    ck_assert_uint_eq(did[INCIDENT_SYSTEM_EVENT], 1);
+    ck_assert_uint_eq(did[INCIDENT_DID_WITHDRAW], 5);
+    ck_assert_uint_eq(incidents_of(x, 1), 1);
+    base.agent = NULL; /* what it was of is its own, whoever sees it later */
+    hosts(1, 1, VERDICT_DEGRADED);
+    ck_assert_str_eq(incidents_find(x, incidents_of(x, 2))->agent, AGENTS_BJ);
+}
+END_TEST
+
 START_TEST(test_a_third_of_the_fleet_by_one_word_is_that_agents_event)
 {
     base.agent = AGENTS_BJ;
@@ -459,6 +479,7 @@ static TCase *stories(void)
         test_a_blip_is_recorded_and_wakes_nobody,
         test_degraded_and_silence_neither_open_nor_resolve,
         test_the_night_of_the_sick_prober_is_one_system_event,
+        test_what_others_see_too_is_no_matter_of_one_agent,
         test_a_third_of_the_fleet_by_one_word_is_that_agents_event,
         test_our_network_is_cut_and_what_stays_down_is_told_after,
         test_four_hosts_or_a_few_of_many_are_incidents_of_their_own,
