@@ -5,25 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* schedule_fixture - for tests and benches: definitions made by hand, and what the machine that
- * takes them needs to be rid of them. */
-
-/* The definition's own, which is linked where the whole layer is. */
-__attribute__((weak)) void schedule_free(struct schedule **sp)
-{
-    struct schedule *s = *sp;
-    if (s == NULL)
-        return;
-    zone_close(&s->zone);
-    for (unsigned i = 0; i < s->n_alerts; i++)
-        free(s->alerts[i]);
-    free(s->agents);
-    free(s->labels);
-    free(s->owner);
-    free(s->doc);
-    free(s);
-    *sp = NULL;
-}
+/* schedule_fixture - for tests and benches: definitions made by hand. */
 
 static inline struct schedule *schedule_every(const char *name, int64_t every_ms, uint32_t count)
 {
