@@ -102,13 +102,7 @@ MUST_USE enum err schedule_load(const char *name, const char *doc, bool paused,
 void schedule_free(struct schedule **sp);
 void schedule_targets_free(struct schedule_targets *t);
 
-/* The definition as a user would write it (without targets): the inverse of schedule_parse. It is
- * doc, with paused. */
-void schedule_put_json(const struct schedule *s, struct strbuf *out);
 /* The same place in the fleet: schedules of one lane share a batch of runs. Text of agents, count,
  * per_host and rate; equal for equal ones. At most SCHEDULE_LANE_MAX. */
 #define SCHEDULE_LANE_MAX 8192 /* definitions whose agents would take more are refused */
 void schedule_lane(const struct schedule *s, struct strbuf *out);
-/* Milliseconds from one slot to the next, about: of cron and of what has windows, from now on, so
- * that a closed window is a long interval. For staleness. */
-int64_t schedule_interval_ms(struct schedule *s, int64_t now_ms);
