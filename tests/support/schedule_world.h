@@ -394,6 +394,9 @@ static inline struct schedule *w_definition(struct world *w, unsigned id)
     snprintf(name, sizeof(name), "s%u", id);
     struct schedule *s = rule->cron != NULL ? schedule_cron(name, rule->cron, "UTC", d->count)
                                             : schedule_every(name, rule->every_ms, d->count);
+    if (s->zone != NULL)
+        s->maintenance =
+            (struct windows){.zone = s->zone, .n = 1, .w = {{WINDOW_DAYS_ALL, 0, 12 * 60}}};
     s->paused = d->paused;
     s->confirm = d->confirm;
     s->cert_days[0] = 30;
