@@ -7,8 +7,6 @@
 #include "common/digest.h"
 #include "common/mem.h"
 
-#define HOST_OF(l) ((struct census_host *)((char *)(l)-offsetof(struct census_host, link)))
-
 void census_init(struct census *c, int64_t window_ms)
 {
     *c = (struct census){.window_ms = window_ms};
@@ -168,9 +166,10 @@ static bool is_old(const struct census *c, const struct census_host *h, struct m
 static void expire(struct census *c, struct mono now)
 {
     for (struct list_node *l; (l = list_first(&c->judged)) != NULL;) {
-        if (!is_old(c, HOST_OF(l), now))
+        struct census_host *h = CONTAINER_OF(l, struct census_host, link);
+        if (!is_old(c, h, now))
             return;
-        fall_silent(c, HOST_OF(l));
+        fall_silent(c, h);
     }
 }
 

@@ -47,8 +47,6 @@ struct incidents {
     size_t n_zones;
 };
 
-#define OWNER(type, n) ((type *)((char *)(n)-offsetof(type, link)))
-
 const char *incident_state_word(enum incident_state s)
 {
     static const char *const words[] = {"open", "confirmed", "resolved", "withdrawn"};
@@ -84,7 +82,7 @@ static void member_free(struct incidents *x, struct member *m)
 static void node_free(struct incidents *x, struct node *n)
 {
     LIST_EACH_SAFE (&n->members, l, tmp)
-        member_free(x, OWNER(struct member, l));
+        member_free(x, CONTAINER_OF(l, struct member, link));
     list_remove(&x->nodes, &n->link);
     if (x->system == n)
         x->system = NULL;
@@ -97,9 +95,9 @@ void incidents_destroy(struct incidents **xp)
     if (!x)
         return;
     LIST_EACH_SAFE (&x->nodes, l, tmp)
-        node_free(x, OWNER(struct node, l));
+        node_free(x, CONTAINER_OF(l, struct node, link));
     LIST_EACH_SAFE (&x->actions, a, next)
-        free(OWNER(struct action, a));
+        free(CONTAINER_OF(a, struct action, link));
     for (size_t i = 0; i < x->n_zones; i++)
         zone_close(&x->zones[i]);
     free(x->zones);
@@ -143,8 +141,8 @@ static struct node *begin(struct incidents *x, enum incident_kind kind, const ch
 static struct node *node_find(const struct incidents *x, uint64_t id)
 {
     LIST_EACH (&x->nodes, l) {
-        if (OWNER(struct node, l)->pub.id == id)
-            return OWNER(struct node, l);
+        if (CONTAINER_OF(l, struct node, link)->pub.id == id)
+            return CONTAINER_OF(l, struct node, link);
     }
     return NULL;
 }
@@ -202,7 +200,7 @@ static void move_all(struct node *from, struct node *to)
 {
     LIST_EACH_SAFE (&from->members, l, tmp) {
         list_remove(&from->members, l);
-        enlist(to, OWNER(struct member, l));
+        enlist(to, CONTAINER_OF(l, struct member, link));
     }
 }
 
@@ -264,7 +262,7 @@ static unsigned count_fallen(const struct incidents *x, const char *agent)
 {
     unsigned sum = 0;
     LIST_EACH (&x->nodes, l) {
-        const struct node *n = OWNER(struct node, l);
+        const struct node *n = CONTAINER_OF(l, struct node, link);
         sum += fallen(n) && (!agent || strcmp(n->pub.agent, agent) == 0);
     }
     return sum;
@@ -274,7 +272,7 @@ static unsigned count_fallen(const struct incidents *x, const char *agent)
 static void withdraw_open(struct incidents *x, struct node *s, struct check_now now)
 {
     LIST_EACH_SAFE (&x->nodes, l, tmp) {
-        struct node *n = OWNER(struct node, l);
+        struct node *n = CONTAINER_OF(l, struct node, link);
         if (n->pub.state != INCIDENT_OPEN || n == s ||
             (s->pub.kind == INCIDENT_AGENT && strcmp(n->pub.agent, s->pub.agent) != 0))
             continue;
@@ -331,7 +329,7 @@ static struct node *node_for(struct incidents *x, const char *host,
 {
     struct node *near = NULL;
     LIST_EACH (&x->nodes, l) {
-        struct node *n = OWNER(struct node, l);
+        struct node *n = CONTAINER_OF(l, struct node, link);
         if (n->pub.kind != INCIDENT_TARGET || strcmp(n->pub.host, host) != 0)
             continue;
         if (has_cause(n, e->cause))
@@ -482,7 +480,7 @@ bool incidents_restore_check(struct incidents *x, uint64_t id, const struct inci
 static void release_rest(struct incidents *x, struct node *s, struct check_now now)
 {
     LIST_EACH_SAFE (&s->members, l, tmp) {
-        struct member *m = OWNER(struct member, l);
+        struct member *m = CONTAINER_OF(l, struct member, link);
         if (m->up)
             continue;
         struct node *n = node_for(x, m->host, &m->seen, now);
@@ -550,7 +548,7 @@ void incidents_tick(struct incidents *x, struct check_now now)
     if (x->system)
         judge_rest(x, x->system, now);
     LIST_EACH_SAFE (&x->nodes, l, tmp) {
-        struct node *n = OWNER(struct node, l);
+        struct node *n = CONTAINER_OF(l, struct node, link);
         calm_down(n, now); /* all its failures were untracked */
         judge_mute(x, n, now);
         if (n->pub.state == INCIDENT_OPEN && n->pub.not_up > 0 &&
@@ -583,8 +581,8 @@ bool incidents_take(struct incidents *x, struct incident_action *out)
     struct list_node *l = list_pop_front(&x->actions);
     if (!l)
         return false;
-    *out = OWNER(struct action, l)->what;
-    free(OWNER(struct action, l));
+    *out = CONTAINER_OF(l, struct action, link)->what;
+    free(CONTAINER_OF(l, struct action, link));
     return true;
 }
 
