@@ -41,20 +41,12 @@ void scheduler_destroy(struct scheduler **xp)
     for (size_t i = 0; i < x->n_checks; i++)
         drop_check(x, x->checks[i]);
     sched_bury(x);
-    for (size_t at = 0;;) {
-        struct sched_schedule *s = idmap_next(&x->schedules, &at);
-        if (s == NULL)
-            break;
-        sched_drop_schedule(x, s);
-        at = 0;
-    }
-    for (size_t at = 0;;) {
-        struct sched_audience *a = idmap_next(&x->audiences, &at);
-        if (a == NULL)
-            break;
-        sched_forget_audience(x, a->incident);
-        at = 0;
-    }
+    struct sched_schedule *s;
+    for (size_t at = 0; (s = idmap_next(&x->schedules, &at)) != NULL;)
+        sched_schedule_free(s);
+    struct sched_audience *a;
+    for (size_t at = 0; (a = idmap_next(&x->audiences, &at)) != NULL;)
+        sched_audience_free(a);
     incidents_destroy(&x->incidents);
     census_fini(&x->census);
     plan_fini(&x->plan);

@@ -30,10 +30,9 @@ struct sched_schedule *sched_hold_schedule(struct scheduler *x, uint64_t id, str
     return s;
 }
 
-void sched_drop_schedule(struct scheduler *x, struct sched_schedule *s)
+void sched_schedule_free(struct sched_schedule *s)
 {
     REQUIRE(s->n == 0);
-    idmap_remove(&x->schedules, s->id);
     schedule_free(&s->def);
     free(s->checks);
     free(s);

@@ -75,7 +75,6 @@ struct sched_schedule {
 
 /* Whom an incident was told, for when the check that opened it is gone. */
 struct sched_audience {
-    uint64_t incident;
     char *schedule, *key;
     char *alerts[SCHEDULE_ALERTS_MAX];
     unsigned n_alerts;
@@ -104,7 +103,7 @@ struct sched_schedule *sched_find_schedule(const struct scheduler *x, uint64_t i
 /* Takes def, instead of an older one of this id. */
 struct sched_schedule *sched_hold_schedule(struct scheduler *x, uint64_t id, struct schedule *def,
                                            struct wall since);
-void sched_drop_schedule(struct scheduler *x, struct sched_schedule *s); /* without checks */
+void sched_schedule_free(struct sched_schedule *s);         /* without checks, and in no map */
 size_t sched_place(const struct scheduler *x, uint64_t id); /* of the first check ≥ id */
 struct sched_check *sched_find_check(const struct scheduler *x, uint64_t id);
 /* Not in the plan yet. */
@@ -161,4 +160,4 @@ void sched_tell_transition(struct scheduler *x, const struct sched_check *c,
 void sched_tell_certificate(struct scheduler *x, const struct sched_check *c, int days_left,
                             int threshold);
 void sched_tell_incidents(struct scheduler *x);
-void sched_forget_audience(struct scheduler *x, uint64_t incident);
+void sched_audience_free(struct sched_audience *a); /* in no map */

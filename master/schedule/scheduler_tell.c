@@ -102,15 +102,11 @@ static void audience_clear(struct sched_audience *a)
         free(a->alerts[i]);
     free(a->schedule);
     free(a->key);
-    *a = (struct sched_audience){.incident = a->incident};
+    *a = (struct sched_audience){0};
 }
 
-void sched_forget_audience(struct scheduler *x, uint64_t incident)
+void sched_audience_free(struct sched_audience *a)
 {
-    struct sched_audience *a = idmap_find(&x->audiences, incident);
-    if (a == NULL)
-        return;
-    idmap_remove(&x->audiences, incident);
     audience_clear(a);
     free(a);
 }
@@ -128,13 +124,12 @@ static bool is_as_before(const struct sched_audience *a, const struct sched_chec
 }
 
 /* As the schedule of the check that opened it has them now; once that is gone, as it had them. */
-static const struct sched_audience *audience_of(struct scheduler *x, const struct incident *i)
+static struct sched_audience *audience_of(struct scheduler *x, const struct incident *i)
 {
     struct sched_audience *a = idmap_find(&x->audiences, i->id);
     const struct sched_check *c = sched_find_check(x, i->first.check);
     if (a == NULL) {
         a = mem_zalloc(sizeof(*a));
-        a->incident = i->id;
         idmap_add(&x->audiences, i->id, a);
     }
     if (c == NULL || is_as_before(a, c))
@@ -162,7 +157,7 @@ void sched_tell_incidents(struct scheduler *x)
 {
     struct incident_action did;
     while (incidents_take(x->incidents, &did)) {
-        const struct sched_audience *a = audience_of(x, &did.incident);
+        struct sched_audience *a = audience_of(x, &did.incident);
         struct scheduler_entry e = {
             .kind = ENTRY_INCIDENT,
             .schedule = a->schedule,
@@ -171,7 +166,9 @@ void sched_tell_incidents(struct scheduler *x)
         };
         counter_add(&x->stats.incidents_opened, opens(did.kind));
         tell(x, &e, NULL);
-        if (ends(did.kind))
-            sched_forget_audience(x, did.incident.id);
+        if (ends(did.kind)) {
+            idmap_remove(&x->audiences, did.incident.id);
+            sched_audience_free(a);
+        }
     }
 }

@@ -147,7 +147,8 @@ bool scheduler_remove(struct scheduler *x, uint64_t id, struct check_now now)
     while (s->n > 0)
         sched_doom_check(x, s->checks[s->n - 1]);
     sched_bury(x);
-    sched_drop_schedule(x, s);
+    idmap_remove(&x->schedules, id);
+    sched_schedule_free(s);
     sched_tell_incidents(x);
     sched_publish(x);
     return true;
