@@ -10,16 +10,12 @@
 void census_init(struct census *c, int64_t window_ms)
 {
     *c = (struct census){.window_ms = window_ms};
-    idmap_init(&c->agents);
-    idmap_init(&c->hosts);
     list_init(&c->judged);
 }
 
 void census_fini(struct census *c)
 {
-    REQUIRE(c->agents.count == 0 && c->hosts.count == 0 && list_empty(&c->judged));
-    idmap_fini(&c->agents);
-    idmap_fini(&c->hosts);
+    REQUIRE(c->agents == NULL && c->hosts == NULL && list_empty(&c->judged));
 }
 
 static uint64_t name_hash(const char *name)
@@ -30,28 +26,21 @@ static uint64_t name_hash(const char *name)
 
 /* ---- agents */
 
-static struct census_agent *agent_create(struct census *c, const char *name, uint64_t hash)
+static struct census_agent *agent_create(struct census *c, const char *name)
 {
-    struct census_agent *a = mem_zalloc(sizeof(*a)), *first = idmap_find(&c->agents, hash);
+    struct census_agent *a = mem_zalloc(sizeof(*a));
     a->name = mem_strdup(name);
-    a->hash = hash;
-    if (first == NULL) {
-        idmap_add(&c->agents, hash, a);
-    } else {
-        a->next = first->next;
-        first->next = a;
-    }
+    a->hash = name_hash(name);
+    HASH_ADD_KEYPTR(hh, c->agents, a->name, strlen(a->name), a);
     return a;
 }
 
 struct census_agent *census_agent_get(struct census *c, const char *name)
 {
-    uint64_t hash = name_hash(name);
-    struct census_agent *a = idmap_find(&c->agents, hash);
-    while (a != NULL && strcmp(a->name, name) != 0)
-        a = a->next;
+    struct census_agent *a;
+    HASH_FIND_STR(c->agents, name, a);
     if (a == NULL)
-        a = agent_create(c, name, hash);
+        a = agent_create(c, name);
     a->refs++;
     return a;
 }
@@ -62,17 +51,7 @@ void census_agent_put(struct census *c, struct census_agent *a)
     if (--a->refs > 0)
         return;
     REQUIRE(a->hosts == 0);
-    struct census_agent *first = idmap_find(&c->agents, a->hash);
-    REQUIRE(first != NULL);
-    if (first == a) {
-        idmap_remove(&c->agents, a->hash);
-        if (a->next != NULL)
-            idmap_add(&c->agents, a->hash, a->next);
-    } else {
-        while (first->next != a)
-            first = first->next;
-        first->next = a->next;
-    }
+    HASH_DEL(c->agents, a);
     free(a->name);
     free(a);
 }
@@ -92,19 +71,12 @@ static void set_agent(struct census *c, struct census_agent **where, struct cens
 
 struct census_host *census_host_get(struct census *c, const char *name)
 {
-    uint64_t hash = name_hash(name);
-    struct census_host *first = idmap_find(&c->hosts, hash), *h = first;
-    while (h != NULL && strcmp(h->name, name) != 0)
-        h = h->next;
+    struct census_host *h;
+    HASH_FIND_STR(c->hosts, name, h);
     if (h == NULL) {
         h = mem_zalloc(sizeof(*h));
         h->name = mem_strdup(name);
-        if (first == NULL) {
-            idmap_add(&c->hosts, hash, h);
-        } else {
-            h->next = first->next;
-            first->next = h;
-        }
+        HASH_ADD_KEYPTR(hh, c->hosts, h->name, strlen(h->name), h);
     }
     h->checks++;
     return h;
@@ -129,29 +101,13 @@ static void fall_silent(struct census *c, struct census_host *h)
         list_remove(&c->judged, &h->link);
 }
 
-static void unhash(struct census *c, struct census_host *h)
-{
-    uint64_t hash = name_hash(h->name);
-    struct census_host *first = idmap_find(&c->hosts, hash);
-    REQUIRE(first != NULL);
-    if (first == h) {
-        idmap_remove(&c->hosts, hash);
-        if (h->next != NULL)
-            idmap_add(&c->hosts, hash, h->next);
-        return;
-    }
-    while (first->next != h)
-        first = first->next;
-    first->next = h->next;
-}
-
 void census_host_put(struct census *c, struct census_host *h)
 {
     REQUIRE(h->checks > 0);
     if (--h->checks > 0)
         return;
     fall_silent(c, h);
-    unhash(c, h);
+    HASH_DEL(c->hosts, h);
     free(h->name);
     free(h);
 }

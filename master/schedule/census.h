@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 #include "common/clock.h"
-#include "common/idmap.h"
 #include "common/list.h"
 #include "proto/limits.h"
+
+#define uthash_fatal(msg) UNREACHABLE("uthash: " msg)
+#include <uthash.h>
 
 /*
  * census - who has measured what lately: the names of agents and hosts, each kept once, and three
@@ -22,8 +24,8 @@ struct census_agent {
     char *name;
     uint64_t hash; /* hash64 of the name; 0 is told as 1 */
     unsigned refs;
-    unsigned hosts;            /* that it alone has measured */
-    struct census_agent *next; /* another name of the same hash */
+    unsigned hosts; /* that it alone has measured */
+    UT_hash_handle hh;
 };
 struct census_host {
     char *name;
@@ -34,11 +36,12 @@ struct census_host {
     struct census_agent *speaker; /* of the last verdict; NULL = several */
     bool guessed;                 /* there was none in this process: nobody has spoken yet */
     struct census_agent *alone;   /* whose counter it stands in; NULL = nobody's */
-    struct census_host *next;     /* another name of the same hash */
+    UT_hash_handle hh;
 };
 struct census {
     int64_t window_ms;
-    struct idmap agents, hosts; /* by hash of the name */
+    struct census_agent *agents; /* by name, and so are hosts */
+    struct census_host *hosts;
     struct list judged;
 };
 

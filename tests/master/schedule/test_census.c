@@ -102,7 +102,7 @@ START_TEST(test_a_host_that_goes_takes_its_figures_along)
     census_agent_put(&c, x);
     census_host_put(&c, h); /* and with it the last who knew x */
     ck_assert_uint_eq(census_judged(&c, now), 0);
-    ck_assert_uint_eq(c.agents.count, 2);
+    ck_assert_uint_eq(HASH_COUNT(c.agents), 2);
 }
 END_TEST
 
