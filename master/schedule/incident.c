@@ -43,8 +43,7 @@ struct incidents {
     struct list nodes, actions;
     struct member *members; /* by check */
     struct node *system;
-    struct zone **zones; /* of maintenance: incidents outlive the definitions that they are from */
-    size_t n_zones;
+    struct zone_set zones; /* of maintenance: an incident outlives the definition that has it */
 };
 
 const char *incident_state_word(enum incident_state s)
@@ -98,9 +97,7 @@ void incidents_destroy(struct incidents **xp)
         node_free(x, CONTAINER_OF(l, struct node, link));
     LIST_EACH_SAFE (&x->actions, a, next)
         free(CONTAINER_OF(a, struct action, link));
-    for (size_t i = 0; i < x->n_zones; i++)
-        zone_close(&x->zones[i]);
-    free(x->zones);
+    zone_set_fini(&x->zones);
     free(x);
     *xp = NULL;
 }
@@ -212,22 +209,12 @@ static void calm_down(struct node *n, struct check_now now)
 
 /* ---- maintenance */
 
-static const struct zone *keep_zone(struct incidents *x, const struct zone *z)
-{
-    for (size_t i = 0; i < x->n_zones; i++)
-        if (strcmp(zone_name(x->zones[i]), zone_name(z)) == 0)
-            return x->zones[i];
-    x->zones = mem_realloc(x->zones, (x->n_zones + 1) * sizeof(*x->zones));
-    x->zones[x->n_zones] = zone_copy(z);
-    return x->zones[x->n_zones++];
-}
-
 static struct windows keep_windows(struct incidents *x, const struct windows *ws)
 {
     if (!ws || ws->n == 0)
         return (struct windows){0};
     struct windows kept = *ws;
-    kept.zone = keep_zone(x, ws->zone);
+    kept.zone = zone_set_keep(&x->zones, ws->zone);
     return kept;
 }
 

@@ -60,14 +60,6 @@ enum err zone_open(const char *name, struct zone **out, char why[ZONE_WHY_MAX])
     return ERR_NONE;
 }
 
-struct zone *zone_copy(const struct zone *z)
-{
-    struct zone *copy = mem_alloc(sizeof(*copy));
-    *copy = *z;
-    g_time_zone_ref(copy->tz);
-    return copy;
-}
-
 void zone_close(struct zone **zp)
 {
     if (*zp == NULL)
@@ -80,6 +72,32 @@ void zone_close(struct zone **zp)
 const char *zone_name(const struct zone *z)
 {
     return z->name;
+}
+
+static struct zone *copy_of(const struct zone *z)
+{
+    struct zone *copy = mem_alloc(sizeof(*copy));
+    *copy = *z;
+    g_time_zone_ref(copy->tz);
+    return copy;
+}
+
+const struct zone *zone_set_keep(struct zone_set *s, const struct zone *z)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->zones[i]->name, z->name) == 0)
+            return s->zones[i];
+    s->zones = mem_realloc(s->zones, (s->n + 1) * sizeof(*s->zones));
+    s->zones[s->n] = copy_of(z);
+    return s->zones[s->n++];
+}
+
+void zone_set_fini(struct zone_set *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        zone_close(&s->zones[i]);
+    free(s->zones);
+    *s = (struct zone_set){0};
 }
 
 static int span_number(const struct zone *z, int64_t utc)

@@ -3,6 +3,7 @@
 #include "common/civil.h"
 #include "common/err.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -29,10 +30,17 @@ struct zone;
 
 /* "Europe/Berlin", "UTC". ERR_INVALID, ERR_NOT_FOUND: why names what was given, and the fix. */
 MUST_USE enum err zone_open(const char *name, struct zone **out, char why[ZONE_WHY_MAX]);
-/* The same zone for another owner, who closes it, too. */
-struct zone *zone_copy(const struct zone *z);
 void zone_close(struct zone **zp);
 const char *zone_name(const struct zone *z);
+
+/* Zones for who outlives the owners of those that are given: of each name one, as it was first
+ * given, until the end of the set. All zeroes is an empty one. */
+struct zone_set {
+    struct zone **zones;
+    size_t n;
+};
+const struct zone *zone_set_keep(struct zone_set *s, const struct zone *z);
+void zone_set_fini(struct zone_set *s);
 
 /* What is on the wall at a second. */
 struct civil zone_civil(const struct zone *z, int64_t utc);

@@ -176,6 +176,25 @@ START_TEST(test_names_with_digits_are_zones)
 }
 END_TEST
 
+START_TEST(test_a_set_keeps_each_name_once_and_outlives_who_gave_it)
+{
+    static const char *const given[] = {"Europe/Berlin", "UTC", "Europe/Berlin"};
+    const struct zone *kept[ARRAY_LEN(given)];
+    struct zone_set set = {0};
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        struct zone *z = zone_of(given[i]);
+        kept[i] = zone_set_keep(&set, z);
+        zone_close(&z);
+    }
+    ck_assert_uint_eq(set.n, 2);
+    ck_assert_ptr_eq(kept[0], kept[2]);
+    ck_assert_str_eq(zone_name(kept[0]), "Europe/Berlin");
+    ck_assert_int_eq(zone_local(kept[0], 0), 3600);
+    ck_assert_int_eq(zone_local(kept[1], 0), 0);
+    zone_set_fini(&set);
+}
+END_TEST
+
 static TCase *by_zone(void)
 {
     TCase *tc = tcase_create("by_zone");
@@ -188,5 +207,6 @@ static TCase *by_zone(void)
 
 TESTS(changes, test_times_that_do_not_exist, test_times_that_exist_twice,
       test_the_edges_of_a_change_exist_once, test_changes_are_found_to_the_second)
-TESTS(names, test_what_is_no_zone_is_named, test_names_with_digits_are_zones)
+TESTS(names, test_what_is_no_zone_is_named, test_names_with_digits_are_zones,
+      test_a_set_keeps_each_name_once_and_outlives_who_gave_it)
 CHECK_MAIN("zone", by_zone, changes, names)
