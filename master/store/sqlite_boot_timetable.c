@@ -18,7 +18,8 @@
  * are in it; so no clock decides what came after. Of misses the time of the last slot does, with
  * room for a clock that was put back an hour: an older one says nothing new by its seq.
  */
-#define ARENA_MAX     (256u << 20) /* 100,000 specs of 2 KiB; it takes what they have */
+/* What was put, and a stand-in for what is damaged of it. */
+#define ARENA_MAX     (STORE_TARGETS_BYTES + (1u << 20))
 #define MISS_SLACK_US (3600 * INT64_C(1000000))
 /* A check's id may be older than itself (a key that came back): its former life does not count. */
 #define BORN_SLACK_US (60 * INT64_C(1000000))

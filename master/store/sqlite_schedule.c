@@ -77,6 +77,7 @@ struct diff {
     struct wall now;
     struct old_check *old; /* by key */
     size_t n_old, n_live;
+    uint64_t bytes; /* of the targets, as in a start's arena */
 };
 
 static void diff_fini(struct diff *x)
@@ -265,6 +266,7 @@ static enum err write_new(struct diff *x)
     sqlite3_bind_int(st, 5, p->paused);
     sqlite3_bind_int64(st, 6, (sqlite3_int64)p->n_targets);
     sqlite3_bind_int64(st, 7, x->now.us);
+    sqlite3_bind_int64(st, 8, (sqlite3_int64)x->bytes);
     enum err e = sqlite_run(x->d, st);
     if (!e)
         p->id = (uint64_t)sqlite3_last_insert_rowid(x->d->c);
@@ -284,31 +286,49 @@ static enum err write_schedule(struct diff *x)
     sqlite3_bind_int(st, 5, p->paused);
     sqlite3_bind_int64(st, 6, (sqlite3_int64)p->n_targets);
     sqlite3_bind_int64(st, 7, x->now.us);
+    sqlite3_bind_int64(st, 8, (sqlite3_int64)x->bytes);
     return sqlite_run(x->d, st);
 }
 
 /* ---- put */
 
-/* Of all schedules together, this one as it will be. */
+static uint64_t targets_bytes(const struct store_put *p)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < p->n_targets; i++) {
+        const struct schedule_target *t = &p->targets[i];
+        n += strlen(t->key) + t->spec_len + strlen(t->host) + 3;
+    }
+    return n;
+}
+
+/* Of all schedules together, this one as it will be: what is over them no start could read. */
 static enum err within_bounds(struct diff *x, struct store_req *r)
 {
     sqlite3_stmt *st = sqlite_use(x->d, SQL_SCHEDULE_SUMS);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)x->p->id);
     bool row = false;
     enum err e = sqlite_step(x->d, st, &row);
-    uint64_t schedules = row ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+    uint64_t others = row ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
     uint64_t checks = row ? (uint64_t)sqlite3_column_int64(st, 1) : 0;
+    uint64_t bytes = row ? (uint64_t)sqlite3_column_int64(st, 2) : 0;
     sqlite3_reset(st);
     if (e)
         return e;
-    if (x->p->created && schedules >= SCHEDULES_MAX)
+    if (x->p->created && others >= SCHEDULES_MAX)
         return refuse(r, ERR_FULL, "there are as many schedules as this master takes: remove one");
-    if (checks - (checks < x->n_live ? checks : x->n_live) + x->p->n_targets <=
-        SCHEDULE_TARGETS_MAX)
-        return ERR_NONE;
-    r->err = ERR_FULL;
-    snprintf(r->why, sizeof(r->why),
-             "with these all schedules would have more than %d targets together: remove some",
-             SCHEDULE_TARGETS_MAX);
+    if (checks + x->p->n_targets > SCHEDULE_TARGETS_MAX) {
+        r->err = ERR_FULL;
+        snprintf(r->why, sizeof(r->why),
+                 "with these all schedules would have more than %d targets together: remove some",
+                 SCHEDULE_TARGETS_MAX);
+    } else if (bytes + x->bytes > STORE_TARGETS_BYTES) {
+        r->err = ERR_FULL;
+        snprintf(r->why, sizeof(r->why),
+                 "with these all targets would take more than %u MiB, options and all: shorten "
+                 "their options",
+                 STORE_TARGETS_BYTES >> 20);
+    }
     return ERR_NONE;
 }
 
@@ -344,6 +364,7 @@ static enum err put_diff(struct diff *x, struct store_req *r, bool was_paused)
     struct store_put *p = x->p;
     compare(x);
     collect_removed(x);
+    x->bytes = targets_bytes(p);
     enum err e = within_bounds(x, r);
     if (e || r->err)
         return e;

@@ -96,7 +96,8 @@ static const char *const STEPS[] = {
      */
     "CREATE TABLE schedules(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
     " version INTEGER NOT NULL, doc TEXT NOT NULL, owner TEXT, paused INTEGER NOT NULL,"
-    " n_checks INTEGER NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL);"
+    " n_checks INTEGER NOT NULL, bytes INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL,"
+    " changed_at INTEGER NOT NULL);"
     "CREATE INDEX checks_of ON checks(schedule, id);"
     "CREATE INDEX checks_removed ON checks(removed_at) WHERE removed_at > 0;"
     "CREATE TABLE snapshots(chunk INTEGER PRIMARY KEY, at INTEGER NOT NULL,"

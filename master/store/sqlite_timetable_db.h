@@ -20,13 +20,14 @@
 /* X(id, who prepares it: W writer, R reader, text). */
 #define TIMETABLE_STATEMENTS(X)                                                                    \
     X(SQL_SCHEDULE_FIND, W, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE name = ?1")          \
-    X(SQL_SCHEDULE_SUMS, W, "SELECT count(*), sum(n_checks) FROM schedules WHERE id > 0")          \
+    X(SQL_SCHEDULE_SUMS, W,                                                                        \
+      "SELECT count(*), sum(n_checks), sum(bytes) FROM schedules WHERE id > 0 AND id <> ?1")       \
     X(SQL_SCHEDULE_INSERT, W,                                                                      \
       "INSERT INTO schedules(name, version, doc, owner, paused, n_checks, created_at, "            \
-      "changed_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)")                                        \
+      "changed_at, bytes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)")                             \
     X(SQL_SCHEDULE_UPDATE, W,                                                                      \
       "UPDATE schedules SET version = ?2, doc = ?3, owner = ?4, paused = ?5, n_checks = ?6, "      \
-      "changed_at = ?7 WHERE id = ?1")                                                             \
+      "changed_at = ?7, bytes = ?8 WHERE id = ?1")                                                 \
     X(SQL_SCHEDULE_PAUSE, W, "UPDATE schedules SET paused = ?2, changed_at = ?3 WHERE id = ?1")    \
     X(SQL_SCHEDULE_DELETE, W, "DELETE FROM schedules WHERE id = ?1")                               \
     X(SQL_ROLL_BEGINS, W,                                                                          \

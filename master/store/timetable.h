@@ -12,6 +12,8 @@
  */
 #define STORE_RUNS_ONCE 1000 /* runs in one request, at most */
 #define STORE_PUT_DIFF  200  /* changes of a PUT that are told one by one */
+/* Of all targets together, as a start reads them: 100,000 specs of 2 KiB. */
+#define STORE_TARGETS_BYTES (256u << 20)
 
 /* LANE_OPEN: an open-ended batch; LANE_CLOSE: nothing is added any more, it ends when all has. */
 struct store_run { /* RUNS_ADD */

@@ -147,6 +147,34 @@ START_TEST(all_together_have_a_bound)
 }
 END_TEST
 
+/* What a start reads into one buffer. */
+START_TEST(all_together_have_a_bound_in_bytes)
+{
+    int64_t bytes = 0;
+    for (unsigned i = 0; i < 3; i++)
+        bytes +=
+            (int64_t)(strlen(three[i].key) + strlen(three[i].spec) + strlen(three[i].host) + 3);
+    fx_sql("INSERT INTO schedules(name, version, doc, paused, n_checks, created_at, changed_at) "
+           "VALUES('big', 1, '{}', 0, 1, 1, 1)");
+    tt_sql("UPDATE schedules SET bytes = %lld", STORE_TARGETS_BYTES - bytes + 1);
+    struct schedule_target *to;
+    struct store_req *r = tt_put_req("web", TT_DOC, three, 3, &to);
+    ck_assert_int_eq(fx_run(r), ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(r->why, "256 MiB"));
+    free(to);
+    store_req_destroy(&r);
+    tt_sql("UPDATE schedules SET bytes = %lld", STORE_TARGETS_BYTES - bytes);
+    r = put(TT_DOC, three, 3);
+    store_req_destroy(&r);
+    r = put("{\"every\":\"10s\"}", three, 3); /* in place of itself */
+    store_req_destroy(&r);
+    r = tt_put_req("more", TT_DOC, three, 1, &to);
+    ck_assert_int_eq(fx_run(r), ERR_FULL);
+    free(to);
+    store_req_destroy(&r);
+}
+END_TEST
+
 static enum err by_name(enum store_op op, const char *name, bool paused, uint64_t *id,
                         size_t *removed)
 {
@@ -268,8 +296,9 @@ END_TEST
 TESTS(each, a_new_one_gets_a_version_and_ids, the_same_again_changes_nothing,
       a_put_is_the_difference_by_key, a_key_that_comes_back_has_its_old_id,
       a_dry_run_tells_and_writes_nothing, another_version_is_a_conflict, all_together_have_a_bound,
-      a_removed_one_leaves_its_checks_as_removed, paused_is_kept, a_start_gets_all_of_it,
-      they_are_listed_and_read, what_does_not_belong_together_is_found)
+      all_together_have_a_bound_in_bytes, a_removed_one_leaves_its_checks_as_removed,
+      paused_is_kept, a_start_gets_all_of_it, they_are_listed_and_read,
+      what_does_not_belong_together_is_found)
 
 static TCase *all(void)
 {
