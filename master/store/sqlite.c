@@ -42,17 +42,14 @@
     "PRAGMA cache_size = -4096;"                                                                   \
     "PRAGMA temp_store = MEMORY;"
 
+enum { R = 1, W = 2, B = R | W }; /* who prepares it */
 static const struct {
     const char *sql;
-    bool writer;
+    unsigned who;
 } STATEMENTS[] = {
-#define W               true
-#define R               false
 #define X(id, who, sql) [id] = {sql, who},
     SQLITE_STATEMENTS(X)
 #undef X
-#undef W
-#undef R
 };
 
 const char *sqlite_sql(unsigned i)
@@ -125,17 +122,24 @@ enum err sqlite_prepare(struct sqlite_db *d, const char *sql, sqlite3_stmt **out
     return ERR_NONE;
 }
 
+enum err sqlite_number(struct sqlite_db *d, sqlite3_stmt *st, int64_t dflt, int64_t *out)
+{
+    bool row = false;
+    enum err e = sqlite_step(d, st, &row);
+    if (!e)
+        *out =
+            row && sqlite3_column_type(st, 0) != SQLITE_NULL ? sqlite3_column_int64(st, 0) : dflt;
+    sqlite3_reset(st);
+    return e;
+}
+
 enum err sqlite_int(struct sqlite_db *d, const char *sql, int64_t dflt, int64_t *out)
 {
     sqlite3_stmt *st = NULL;
     enum err e = sqlite_prepare(d, sql, &st);
     if (e)
         return e;
-    bool row = false;
-    e = sqlite_step(d, st, &row);
-    if (!e)
-        *out =
-            row && sqlite3_column_type(st, 0) != SQLITE_NULL ? sqlite3_column_int64(st, 0) : dflt;
+    e = sqlite_number(d, st, dflt, out);
     sqlite3_finalize(st);
     return e;
 }
@@ -252,7 +256,7 @@ static int on_wal(void *arg, sqlite3 *c, const char *name, int pages)
 static enum err prepare_all(struct sqlite_db *d)
 {
     for (unsigned i = 0; i < SQL_COUNT; i++) {
-        if (STATEMENTS[i].writer != d->writer)
+        if ((STATEMENTS[i].who & (d->writer ? W : R)) == 0)
             continue;
         enum err e = sqlite_prepare(d, STATEMENTS[i].sql, &d->st[i]);
         if (e)

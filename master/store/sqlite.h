@@ -68,6 +68,7 @@ MUST_USE enum err sqlite_tasks_delete(struct sqlite_db *d, uint32_t num, unsigne
 /* *inserted false: the task had a result already. */
 MUST_USE enum err sqlite_result_insert(struct sqlite_db *d, uint64_t seq, struct wall now,
                                        const struct store_result *r, bool *inserted);
+/* Writer and readers. */
 MUST_USE enum err sqlite_result_exists(struct sqlite_db *d, uint64_t task, bool *out);
 MUST_USE enum err sqlite_cause_add(struct sqlite_db *d, uint32_t num, const char *cause,
                                    uint64_t n);
@@ -92,6 +93,8 @@ MUST_USE enum err sqlite_run_insert(struct sqlite_db *d, uint64_t task, const st
 MUST_USE enum err sqlite_lanes_boot(struct sqlite_db *d, struct store_boot *boot);
 /* What ended before this is rolled up; unset: nothing is. */
 MUST_USE enum err sqlite_rolled_until(struct sqlite_db *d, struct wall *out);
+/* The newest of its tasks; 0: there is none. */
+MUST_USE enum err sqlite_lane_last(struct sqlite_db *d, uint32_t num, int64_t *task);
 /* The row of a lane that was purged, which nobody can ask for: gone. */
 MUST_USE enum err sqlite_lane_purge(struct sqlite_db *d, uint32_t num);
 

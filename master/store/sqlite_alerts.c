@@ -22,21 +22,12 @@ static enum err refuse(struct store_req *r, enum err e, const char *why)
 
 /* ---- channels */
 
-static enum err one_number(struct sqlite_db *d, sqlite3_stmt *st, int64_t *out)
-{
-    bool row = false;
-    enum err e = sqlite_step(d, st, &row);
-    *out = !e && row ? sqlite3_column_int64(st, 0) : 0;
-    sqlite3_reset(st);
-    return e;
-}
-
 static enum err is_there(struct sqlite_db *d, const char *channel, bool *there)
 {
     int64_t one = 0;
     sqlite3_stmt *st = sqlite_use(d, SQL_CHANNEL_THERE);
     sqlite_bind_str(st, 1, channel);
-    enum err e = one_number(d, st, &one);
+    enum err e = sqlite_number(d, st, 0, &one);
     *there = one != 0;
     return e;
 }
@@ -48,7 +39,7 @@ enum err sqlite_channel_put(struct sqlite_db *d, struct store_req *r, struct wal
     REQUIRE(r->channel.name != NULL && r->channel.doc != NULL);
     enum err e = is_there(d, r->channel.name, &there);
     if (!e)
-        e = one_number(d, sqlite_use(d, SQL_CHANNELS_FULL), &n);
+        e = sqlite_number(d, sqlite_use(d, SQL_CHANNELS_FULL), 0, &n);
     if (e)
         return e;
     if (!there && n >= CHANNELS_MAX)

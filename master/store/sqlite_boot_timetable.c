@@ -391,10 +391,7 @@ static enum err mark_open(struct boot_read *b, sqlite3_stmt *st, const struct la
 {
     bool row = false;
     int64_t last = 0;
-    char sql[96];
-    snprintf(sql, sizeof(sql), "SELECT max(task) FROM tasks WHERE task >= %lld AND task <= %lld",
-             (long long)first_task(l->num), (long long)last_task(l->num));
-    enum err e = sqlite_int(b->d, sql, 0, &last);
+    enum err e = sqlite_lane_last(b->d, l->num, &last);
     int64_t begin = first_task(l->num) + (int64_t)l->low_water;
     if (last - OPEN_ROWS > begin)
         begin = last - OPEN_ROWS;

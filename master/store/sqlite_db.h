@@ -17,7 +17,7 @@
 #define TASK_USER_ID "coalesce(t.user_id, c.user_id)"
 #define WITH_CHECK   "LEFT JOIN checks c ON c.id = t.run_check "
 
-/* X(id, who prepares it: W writer, R reader, text). */
+/* X(id, who prepares it: W writer, R reader, B both, text). */
 #define SQLITE_STATEMENTS(X)                                                                       \
     X(SQL_BATCH_INSERT, W,                                                                         \
       "INSERT INTO batches(uuid, trace, cls, deadline_s, per_host, name, labels, agents, "         \
@@ -47,7 +47,7 @@
       "INSERT INTO results(task, seq, batch, attempt, outcome, agent, cause, record, history, "    \
       "stored_at, leased_at, arrived_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "    \
       "?12) ON CONFLICT(task) DO NOTHING")                                                         \
-    X(SQL_RESULT_EXISTS, W, "SELECT 1 FROM results WHERE task = ?1")                               \
+    X(SQL_RESULT_EXISTS, B, "SELECT 1 FROM results WHERE task = ?1")                               \
     X(SQL_TARGET_ANSWERED, W,                                                                      \
       "SELECT 1 FROM tasks m CROSS JOIN results r ON r.task >= m.task - m.slot "                   \
       "AND r.task < m.task - m.slot + ?2 CROSS JOIN tasks t ON t.task = r.task "                   \
@@ -75,7 +75,7 @@
     X(SQL_PURGE_LANE, W,                                                                           \
       "SELECT num, ended_at FROM batches WHERE state = 2 AND lane IS NOT NULL AND ended_at <= ?1 " \
       "ORDER BY ended_at, num LIMIT 1")                                                            \
-    X(SQL_ROLLED_UNTIL, W, "SELECT value FROM meta WHERE key = 'rolled_until'")                    \
+    X(SQL_ROLLED_UNTIL, B, "SELECT value FROM meta WHERE key = 'rolled_until'")                    \
     X(SQL_PURGE_BEGIN, W,                                                                          \
       "UPDATE batches SET state = 3, purged_at = ?2 WHERE num = ?1 AND state = 2")                 \
     X(SQL_PURGE_END, W,                                                                            \
@@ -116,7 +116,6 @@
       "SELECT t.task, t.host, " TASK_SPEC                                                          \
       ", t.slot, t.run_at, t.run_deadline FROM tasks t " WITH_CHECK                                \
       "WHERE t.task > ?1 AND t.task <= ?2 ORDER BY t.task")                                        \
-    X(SQL_HAS_RESULT, R, "SELECT 1 FROM results WHERE task = ?1")                                  \
     X(SQL_TARGET_ANSWERS, R,                                                                       \
       "SELECT r.task, r.agent, t.slot FROM results r CROSS JOIN tasks t ON t.task = r.task "       \
       "WHERE r.task >= ?1 AND r.task < ?1 + ?2 AND t.task - t.slot = ?1 "                          \
@@ -175,7 +174,10 @@ struct sqlite_db {
 /* Remembers the sentence, answers the class of error. rc is not SQLITE_OK. */
 enum err sqlite_failed(struct sqlite_db *d, const char *doing);
 MUST_USE enum err sqlite_exec(struct sqlite_db *d, const char *sql);
-/* A one-off statement that answers one integer; `dflt` when there is no row or it is NULL. */
+/* The integer that a statement answers, which is reset then; `dflt` when there is no row or it is
+ * NULL. */
+MUST_USE enum err sqlite_number(struct sqlite_db *d, sqlite3_stmt *st, int64_t dflt, int64_t *out);
+/* That of a one-off statement. */
 MUST_USE enum err sqlite_int(struct sqlite_db *d, const char *sql, int64_t dflt, int64_t *out);
 MUST_USE enum err sqlite_prepare(struct sqlite_db *d, const char *sql, sqlite3_stmt **out);
 

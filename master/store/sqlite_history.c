@@ -61,12 +61,9 @@ static enum err too_big(struct sqlite_db *d)
 
 static enum err first_hour(struct sqlite_db *d, enum sqlite_statement id, uint32_t *hour)
 {
-    sqlite3_stmt *st = sqlite_use(d, id);
-    bool row = false;
-    enum err e = sqlite_step(d, st, &row);
-    bool none = e || !row || sqlite3_column_type(st, 0) == SQLITE_NULL;
-    *hour = none ? ROLLUP_HOUR_MAX : (uint32_t)sqlite3_column_int64(st, 0);
-    sqlite3_reset(st);
+    int64_t first = ROLLUP_HOUR_MAX;
+    enum err e = sqlite_number(d, sqlite_use(d, id), ROLLUP_HOUR_MAX, &first);
+    *hour = (uint32_t)first;
     return e;
 }
 
@@ -174,9 +171,9 @@ enum err sqlite_history(struct sqlite_db *d, struct store_req *r)
     uint32_t rolled = 0, hours = 0, days = 0, from = r->history.from, to = r->history.to;
     enum err e = sqlite_roll_mark(d, &rolled);
     if (!e)
-        e = first_hour(d, SQL_HOURS_FIRST, &hours);
+        e = first_hour(d, SQL_HOURS_OLDEST, &hours);
     if (!e)
-        e = first_hour(d, SQL_DAYS_FIRST, &days);
+        e = first_hour(d, SQL_DAYS_OLDEST, &days);
     if (!e)
         e = kept(d, r, greater(from, lesser(hours, days)), lesser(to, rolled));
     uint32_t end = lesser(to, (uint32_t)(now.us / HOUR_US) + 1);
@@ -330,7 +327,7 @@ enum err sqlite_check_runs(struct sqlite_db *d, struct store_req *r)
     unsigned limit = r->check_runs.limit > STORE_PAGE_ROWS ? STORE_PAGE_ROWS : r->check_runs.limit;
     enum err e = sqlite_roll_mark(d, &rolled);
     if (!e)
-        e = first_hour(d, SQL_HOUR_TASKS_FIRST, &first);
+        e = first_hour(d, SQL_HOUR_TASKS_OLDEST, &first);
     uint32_t at = r->check_runs.before ? lesser(r->check_runs.before, rolled) : rolled;
     while (!e && at > first && r->check_runs.n < limit)
         e = hour_tasks(d, r, --at);
@@ -366,34 +363,24 @@ enum err sqlite_tasks_results(struct sqlite_db *d, struct store_req *r)
 
 /* ---- purge */
 
-static enum err some_number(struct sqlite_db *d, sqlite3_stmt *st, bool *there, int64_t *out)
-{
-    enum err e = sqlite_step(d, st, there);
-    *there = !e && *there && sqlite3_column_type(st, 0) != SQLITE_NULL;
-    *out = *there ? sqlite3_column_int64(st, 0) : 0;
-    sqlite3_reset(st);
-    return e;
-}
-
 /* The oldest hour of a table kept by hour and check, or a part of it. */
 static enum err purge_oldest(struct sqlite_db *d, enum sqlite_statement oldest,
                              enum sqlite_statement bound, enum sqlite_statement purge,
                              struct wall before, unsigned limit, unsigned *rows)
 {
-    bool there = false, rest = false;
     int64_t hour = 0, check = 0;
-    enum err e = some_number(d, sqlite_use(d, oldest), &there, &hour);
-    if (e || !there || (hour + 1) * HOUR_US > before.us)
+    enum err e = sqlite_number(d, sqlite_use(d, oldest), ROLLUP_HOUR_MAX, &hour);
+    if (e || (hour + 1) * HOUR_US > before.us)
         return e;
     sqlite3_stmt *st = sqlite_use(d, bound);
     sqlite3_bind_int64(st, 1, hour);
     sqlite3_bind_int64(st, 2, limit);
-    e = some_number(d, st, &rest, &check);
+    e = sqlite_number(d, st, INT64_MAX, &check);
     if (e)
         return e;
     st = sqlite_use(d, purge);
     sqlite3_bind_int64(st, 1, hour);
-    sqlite3_bind_int64(st, 2, rest ? check : INT64_MAX);
+    sqlite3_bind_int64(st, 2, check);
     e = sqlite_run(d, st);
     *rows += e ? 0 : (unsigned)sqlite3_changes(d->c);
     return e;

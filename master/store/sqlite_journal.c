@@ -125,24 +125,21 @@ enum err sqlite_journal(struct sqlite_db *d, struct store_req *r, struct wall no
 static enum err take_marks(struct sqlite_db *d, struct snapshot_mark **marks, size_t *n)
 {
     sqlite3_stmt *st = sqlite_use(d, SQL_LANES_LIVE);
-    bool row = false, there = false;
+    bool row = false;
     size_t cap = 0;
     enum err e;
     while (!(e = sqlite_step(d, st, &row)) && row && *n < SNAPSHOT_MARKS_MAX) {
         uint32_t num = (uint32_t)sqlite3_column_int64(st, 0);
-        sqlite3_stmt *last = sqlite_use(d, SQL_LANE_LAST);
-        sqlite3_bind_int64(last, 1, first_task(num));
-        sqlite3_bind_int64(last, 2, last_task(num));
-        e = sqlite_step(d, last, &there);
+        int64_t last = 0;
+        e = sqlite_lane_last(d, num, &last);
         if (e)
             break;
         if (*n == cap) {
             cap = cap ? cap * 2 : 16;
             *marks = mem_realloc(*marks, cap * sizeof(**marks));
         }
-        uint64_t tasks = there ? (uint64_t)(uint32_t)sqlite3_column_int64(last, 0) + 1 : 0;
+        uint64_t tasks = last != 0 ? (uint64_t)(uint32_t)last + 1 : 0;
         (*marks)[(*n)++] = (struct snapshot_mark){num, tasks};
-        sqlite3_reset(last);
     }
     sqlite3_reset(st);
     return e;

@@ -67,12 +67,15 @@ enum err sqlite_lanes_boot(struct sqlite_db *d, struct store_boot *boot)
 
 enum err sqlite_rolled_until(struct sqlite_db *d, struct wall *out)
 {
-    sqlite3_stmt *st = sqlite_use(d, SQL_ROLLED_UNTIL);
-    bool row = false;
-    enum err e = sqlite_step(d, st, &row);
-    out->us = !e && row ? sqlite3_column_int64(st, 0) : 0;
-    sqlite3_reset(st);
-    return e;
+    return sqlite_number(d, sqlite_use(d, SQL_ROLLED_UNTIL), 0, &out->us);
+}
+
+enum err sqlite_lane_last(struct sqlite_db *d, uint32_t num, int64_t *task)
+{
+    sqlite3_stmt *st = sqlite_use(d, SQL_LANE_LAST);
+    sqlite3_bind_int64(st, 1, first_task(num));
+    sqlite3_bind_int64(st, 2, last_task(num));
+    return sqlite_number(d, st, 0, task);
 }
 
 enum err sqlite_lane_purge(struct sqlite_db *d, uint32_t num)

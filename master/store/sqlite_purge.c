@@ -17,15 +17,6 @@ enum err sqlite_used_bytes(struct sqlite_db *d, uint64_t *out)
     return e;
 }
 
-static enum err one_number(struct sqlite_db *d, sqlite3_stmt *st, int64_t *out)
-{
-    bool row = false;
-    enum err e = sqlite_step(d, st, &row);
-    *out = !e && row ? sqlite3_column_int64(st, 0) : 0;
-    sqlite3_reset(st);
-    return e;
-}
-
 /* Of one kind: the one that ended first, by then and before `ended_at` of another kind's. */
 static enum err pick_older(struct sqlite_db *d, enum sqlite_statement kind, struct wall ended_by,
                            int64_t *num, int64_t *ended_at)
@@ -46,7 +37,7 @@ enum err sqlite_purge_pick(struct sqlite_db *d, struct wall ended_by, struct wal
                            uint32_t *num)
 {
     int64_t found = 0, ended_at = 0;
-    enum err e = one_number(d, sqlite_use(d, SQL_PURGE_BEGUN), &found);
+    enum err e = sqlite_number(d, sqlite_use(d, SQL_PURGE_BEGUN), 0, &found);
     if (!e && found == 0) {
         e = pick_older(d, SQL_PURGE_PICK, ended_by, &found, &ended_at);
         if (!e)
@@ -81,7 +72,7 @@ enum err sqlite_purge_tasks(struct sqlite_db *d, uint32_t num, unsigned limit, u
     sqlite3_stmt *st = sqlite_use(d, SQL_TASK_FIRST);
     sqlite3_bind_int64(st, 1, first_task(num));
     sqlite3_bind_int64(st, 2, last_task(num));
-    enum err e = one_number(d, st, &first);
+    enum err e = sqlite_number(d, st, 0, &first);
     *n = 0;
     if (e || first == 0)
         return e;

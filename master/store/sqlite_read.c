@@ -47,15 +47,6 @@ static enum err batch_total(struct sqlite_db *d, uint32_t num, uint64_t *total)
     return batch_size(d, num, total, &slots);
 }
 
-static enum err has_result(struct sqlite_db *d, sqlite3_int64 task, bool *has)
-{
-    sqlite3_stmt *st = sqlite_use(d, SQL_HAS_RESULT);
-    sqlite3_bind_int64(st, 1, task);
-    enum err e = sqlite_step(d, st, has);
-    sqlite3_reset(st);
-    return e;
-}
-
 /*
  * With hosts in the question: the hash stands before the spec, so that a row passed over costs
  * little, and only for the others it matters whether they have ended.
@@ -70,7 +61,7 @@ static enum err passed_over(struct sqlite_db *d, struct store_req *r, sqlite3_st
     *over = named != r->refill.only;
     if (*over && named)
         r->refill.passed[i] = (uint64_t)sqlite3_column_int64(st, 0);
-    return *over ? ERR_NONE : has_result(d, sqlite3_column_int64(st, 0), over);
+    return *over ? ERR_NONE : sqlite_result_exists(d, (uint64_t)sqlite3_column_int64(st, 0), over);
 }
 
 static enum err refill_rows(struct sqlite_db *d, struct store_req *r, sqlite3_stmt *st,

@@ -25,12 +25,10 @@
 
 enum err sqlite_roll_mark(struct sqlite_db *d, uint32_t *hour)
 {
-    sqlite3_stmt *st = sqlite_use(d, SQL_ROLLED_GET);
-    bool row = false;
-    enum err e = sqlite_step(d, st, &row);
-    int64_t us = !e && row ? sqlite3_column_int64(st, 0) : 0;
-    sqlite3_reset(st);
-    *hour = us > 0 && us / HOUR_US < ROLLUP_HOUR_MAX ? (uint32_t)(us / HOUR_US) : 0;
+    struct wall until = {0};
+    enum err e = sqlite_rolled_until(d, &until);
+    int64_t hours = until.us / HOUR_US;
+    *hour = hours > 0 && hours < ROLLUP_HOUR_MAX ? (uint32_t)hours : 0;
     return e;
 }
 

@@ -50,10 +50,9 @@ static void schedule_fini(struct store_schedule *s)
     free(s->owner);
 }
 
-static enum err find(struct sqlite_db *d, enum sqlite_statement id, const char *name,
-                     struct store_schedule *out)
+static enum err find(struct sqlite_db *d, const char *name, struct store_schedule *out)
 {
-    sqlite3_stmt *st = sqlite_use(d, id);
+    sqlite3_stmt *st = sqlite_use(d, SQL_SCHEDULE_FIND);
     bool row = false;
     sqlite_bind_str(st, 1, name);
     enum err e = sqlite_step(d, st, &row);
@@ -402,7 +401,7 @@ enum err sqlite_schedule_put(struct sqlite_db *d, struct store_req *r, struct wa
     struct store_schedule s = {0};
     REQUIRE(r->put.name != NULL && r->put.doc != NULL);
     forget_try(&r->put);
-    enum err e = find(d, SQL_SCHEDULE_FIND, r->put.name, &s);
+    enum err e = find(d, r->put.name, &s);
     bool there = e == ERR_NONE, was_paused = s.paused;
     if (e && e != ERR_NOT_FOUND)
         return e;
@@ -425,7 +424,7 @@ enum err sqlite_schedule_remove(struct sqlite_db *d, struct store_req *r, struct
     struct store_put none = {0};
     struct diff x = {.d = d, .p = &none, .now = now};
     struct store_schedule s = {0};
-    enum err e = find(d, SQL_SCHEDULE_FIND, r->name.name, &s);
+    enum err e = find(d, r->name.name, &s);
     if (e == ERR_NOT_FOUND)
         return refuse(r, e, "there is no schedule of this name");
     if (!e)
@@ -453,7 +452,7 @@ enum err sqlite_schedule_remove(struct sqlite_db *d, struct store_req *r, struct
 enum err sqlite_schedule_pause(struct sqlite_db *d, struct store_req *r, struct wall now)
 {
     struct store_schedule s = {0};
-    enum err e = find(d, SQL_SCHEDULE_FIND, r->name.name, &s);
+    enum err e = find(d, r->name.name, &s);
     if (e == ERR_NOT_FOUND)
         return refuse(r, e, "there is no schedule of this name");
     r->name.id = s.id;
@@ -538,7 +537,7 @@ static enum err read_targets(struct sqlite_db *d, struct store_req *r)
 
 enum err sqlite_schedule_get(struct sqlite_db *d, struct store_req *r)
 {
-    enum err e = find(d, SQL_SCHEDULE_GET, r->schedule_get.name, &r->schedule_get.schedule);
+    enum err e = find(d, r->schedule_get.name, &r->schedule_get.schedule);
     if (e || !r->schedule_get.targets)
         return e;
     if (r->schedule_get.schedule.n_checks > SCHEDULE_TARGETS_MAX)

@@ -17,9 +17,9 @@
     "id < ?1 AND (?3 IS NULL OR channel = ?3) AND (state = ?4 OR (?4 < 0 AND state < 3)) AND "     \
     "(?5 = 0 OR incident = ?5) ORDER BY id DESC LIMIT ?2"
 
-/* X(id, who prepares it: W writer, R reader, text). */
+/* X(id, who prepares it: W writer, R reader, B both, text). */
 #define TIMETABLE_STATEMENTS(X)                                                                    \
-    X(SQL_SCHEDULE_FIND, W, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE name = ?1")          \
+    X(SQL_SCHEDULE_FIND, B, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE name = ?1")          \
     X(SQL_SCHEDULE_SUMS, W,                                                                        \
       "SELECT count(*), sum(n_checks), sum(bytes) FROM schedules WHERE id > 0 AND id <> ?1")       \
     X(SQL_SCHEDULE_INSERT, W,                                                                      \
@@ -90,15 +90,15 @@
       "UPDATE deliveries SET state = ?2, attempts = ?3, next_at = ?4, ended_at = ?5, status = "    \
       "?6, "                                                                                       \
       "error = ?7 WHERE id = ?1")                                                                  \
-    X(SQL_HOURS_OLDEST, W, "SELECT min(hour) FROM hours")                                          \
+    X(SQL_HOURS_OLDEST, B, "SELECT min(hour) FROM hours")                                          \
     X(SQL_HOURS_BOUND, W,                                                                          \
       "SELECT check_id FROM hours WHERE hour = ?1 ORDER BY check_id LIMIT 1 OFFSET ?2")            \
     X(SQL_HOURS_PURGE, W, "DELETE FROM hours WHERE hour = ?1 AND check_id < ?2")                   \
-    X(SQL_DAYS_OLDEST, W, "SELECT min(hour) FROM days")                                            \
+    X(SQL_DAYS_OLDEST, B, "SELECT min(hour) FROM days")                                            \
     X(SQL_DAYS_BOUND, W,                                                                           \
       "SELECT check_id FROM days WHERE hour = ?1 ORDER BY check_id LIMIT 1 OFFSET ?2")             \
     X(SQL_DAYS_PURGE, W, "DELETE FROM days WHERE hour = ?1 AND check_id < ?2")                     \
-    X(SQL_HOUR_TASKS_OLDEST, W, "SELECT min(hour) FROM hour_tasks")                                \
+    X(SQL_HOUR_TASKS_OLDEST, B, "SELECT min(hour) FROM hour_tasks")                                \
     X(SQL_HOUR_TASKS_BOUND, W,                                                                     \
       "SELECT check_id FROM hour_tasks WHERE hour = ?1 ORDER BY check_id LIMIT 1 OFFSET ?2")       \
     X(SQL_HOUR_TASKS_PURGE, W, "DELETE FROM hour_tasks WHERE hour = ?1 AND check_id < ?2")         \
@@ -124,14 +124,10 @@
     X(SQL_SCHEDULE_LIST, R,                                                                        \
       "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE name > ?1 AND (?2 IS NULL OR owner = ?2) " \
       "ORDER BY name LIMIT ?3")                                                                    \
-    X(SQL_SCHEDULE_GET, R, "SELECT " SCHEDULE_COLUMNS " FROM schedules WHERE name = ?1")           \
     X(SQL_SCHEDULE_CHECKS, R,                                                                      \
       "SELECT " CHECK_COLUMNS " FROM checks WHERE schedule = ?1 AND removed_at = 0 ORDER BY id")   \
     X(SQL_HOUR_GET, R, "SELECT rollup FROM hours WHERE hour = ?1 AND check_id = ?2")               \
     X(SQL_DAY_GET, R, "SELECT rollup FROM days WHERE hour = ?1 AND check_id = ?2")                 \
-    X(SQL_HOURS_FIRST, R, "SELECT min(hour) FROM hours")                                           \
-    X(SQL_DAYS_FIRST, R, "SELECT min(hour) FROM days")                                             \
-    X(SQL_ROLLED_GET, R, "SELECT value FROM meta WHERE key = 'rolled_until'")                      \
     X(SQL_OVERVIEW_CHECKS, R,                                                                      \
       "SELECT id FROM checks WHERE id > ?1 AND removed_at = 0 ORDER BY id LIMIT ?2")               \
     X(SQL_OVERVIEW_CHECKS_OF, R,                                                                   \
@@ -152,7 +148,6 @@
       "SELECT " MISS_COLUMNS " FROM misses WHERE check_id = ?3 AND first_seq < ?1 "                \
       "ORDER BY first_seq DESC LIMIT ?2")                                                          \
     X(SQL_HOUR_TASKS_OF, R, "SELECT tasks FROM hour_tasks WHERE hour = ?1 AND check_id = ?2")      \
-    X(SQL_HOUR_TASKS_FIRST, R, "SELECT min(hour) FROM hour_tasks")                                 \
     X(SQL_INCIDENTS, R,                                                                            \
       "SELECT id, schedule, doc FROM incidents WHERE id < ?1 ORDER BY id DESC LIMIT ?2")           \
     X(SQL_INCIDENTS_OPEN, R,                                                                       \
