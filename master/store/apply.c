@@ -7,19 +7,12 @@
 #include "master/store/apply_timetable.h"
 #include "master/store/selection.h"
 
-enum err apply_refuse(struct store_req *r, enum err e, const char *why)
-{
-    r->err = e;
-    snprintf(r->why, sizeof(r->why), "%s", why);
-    return ERR_NONE;
-}
-
 static struct ledger_batch *find_upload(struct apply *a, struct store_req *r)
 {
     struct ledger_batch *b = ledger_find(a->ledger, r->upload.info.num);
     if (b && b->receiving)
         return b;
-    (void)apply_refuse(r, ERR_NOT_FOUND, "no upload of this number is being received");
+    (void)sqlite_refuse(r, ERR_NOT_FOUND, "no upload of this number is being received");
     return NULL;
 }
 
@@ -33,9 +26,9 @@ static enum err fix_slots(struct apply *a, struct store_req *r)
     else if (info->slots == 0)
         info->slots = 1;
     if (!e && info->slots == 0)
-        return apply_refuse(r, ERR_INVALID, "no agent that matches was seen within a day");
+        return sqlite_refuse(r, ERR_INVALID, "no agent that matches was seen within a day");
     if (!e && info->slots > AGENTS_COUNT_MAX)
-        return apply_refuse(r, ERR_INVALID, "more agents match than a target can be probed from");
+        return sqlite_refuse(r, ERR_INVALID, "more agents match than a target can be probed from");
     return e;
 }
 
@@ -50,13 +43,13 @@ static enum err upload_begin(struct apply *a, struct store_req *r)
     if (e)
         return e;
     if (!kept)
-        return apply_refuse(r, ERR_NOT_FOUND, "the batch that is to be retried was purged");
+        return sqlite_refuse(r, ERR_NOT_FOUND, "the batch that is to be retried was purged");
     e = fix_slots(a, r);
     if (e || r->err)
         return e;
     e = sqlite_batch_insert(a->db, info);
     if (e == ERR_EXISTS)
-        return apply_refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
+        return sqlite_refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
     if (!e)
         ledger_began(a->ledger, ledger_add(a->ledger, info, true));
     return e;
@@ -97,7 +90,7 @@ static enum err keep_answer(struct apply *a, struct store_req *r)
         first ? sqlite_idempotency_add(a->db, r->upload.info.num, first, a->now, a->patient, &added)
               : ERR_NONE;
     return e || added ? e
-                      : apply_refuse(r, ERR_EXISTS, "this Idempotency-Key has an answer already");
+                      : sqlite_refuse(r, ERR_EXISTS, "this Idempotency-Key has an answer already");
 }
 
 void apply_opens_now(const struct apply *a, struct batch_info *info)
@@ -202,7 +195,7 @@ static enum err mark(struct apply *a, struct store_req *r)
     REQUIRE(r->mark.mark != MARK_NONE && r->mark.cause != CAUSE_NONE);
     struct ledger_batch *b = ledger_find(a->ledger, r->mark.batch);
     if (b && b->receiving)
-        return apply_refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
+        return sqlite_refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
     if (!b || !ledger_mark(a->ledger, b, r->mark.mark, r->mark.cause))
         return ERR_NONE;
     return sqlite_batch_mark(a->db, r->mark.batch, r->mark.mark, r->mark.cause);
@@ -212,7 +205,7 @@ static enum err pause_batch(struct apply *a, struct store_req *r)
 {
     const struct ledger_batch *b = ledger_find(a->ledger, r->pause.batch);
     if (b && b->receiving)
-        return apply_refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
+        return sqlite_refuse(r, ERR_NOT_FOUND, "this batch is not open yet");
     return b ? sqlite_batch_pause(a->db, r->pause.batch, r->pause.paused) : ERR_NONE;
 }
 

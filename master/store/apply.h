@@ -17,9 +17,6 @@ struct apply {
 };
 
 MUST_USE enum err apply_request(struct apply *a, struct store_req *r);
-/* The answer of a request that cannot be done, whatever the disk says: no error of the transaction.
- */
-enum err apply_refuse(struct store_req *r, enum err e, const char *why);
 /* Sets the times at which it opens, and ends at last, from its deadline_s. */
 void apply_opens_now(const struct apply *a, struct batch_info *info);
 /* Sets x->verdict. */

@@ -27,7 +27,7 @@ static enum err lane_open(struct apply *a, struct store_req *r)
     apply_opens_now(a, info);
     enum err e = sqlite_batch_insert(a->db, info);
     if (e == ERR_EXISTS)
-        return apply_refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
+        return sqlite_refuse(r, ERR_EXISTS, "a batch with this uuid is there already");
     if (!e)
         e = sqlite_batch_open(a->db, info);
     if (!e)
@@ -42,7 +42,7 @@ static struct ledger_batch *find_growing(struct apply *a, struct store_req *r, u
     struct ledger_batch *b = ledger_find(a->ledger, num);
     if (b && !b->receiving && ledger_grows(b))
         return b;
-    (void)apply_refuse(r, ERR_NOT_FOUND, "no lane of this number grows");
+    (void)sqlite_refuse(r, ERR_NOT_FOUND, "no lane of this number grows");
     return NULL;
 }
 
@@ -76,7 +76,7 @@ static bool all_fit(struct apply *a, struct store_req *r)
         REQUIRE(r->runs.items[i].n > 0 && r->runs.items[i].n <= AGENTS_COUNT_MAX);
         if (ledger_total(b) + rows <= UINT32_MAX)
             continue;
-        (void)apply_refuse(r, ERR_FULL, "a lane has no ordinals left");
+        (void)sqlite_refuse(r, ERR_FULL, "a lane has no ordinals left");
         return false;
     }
     return true;

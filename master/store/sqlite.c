@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,17 @@ enum err sqlite_failed(struct sqlite_db *d, const char *doing)
     default:
         return ERR_IO;
     }
+}
+
+enum err sqlite_refuse(struct store_req *r, enum err e, const char *fmt, ...)
+{
+    va_list ap;
+    REQUIRE(e != ERR_NONE);
+    r->err = e;
+    va_start(ap, fmt);
+    vsnprintf(r->why, sizeof(r->why), fmt, ap);
+    va_end(ap);
+    return ERR_NONE;
 }
 
 enum err sqlite_exec(struct sqlite_db *d, const char *sql)

@@ -84,6 +84,11 @@ MUST_USE enum err sqlite_idempotency_add(struct sqlite_db *d, uint32_t num,
                                          const struct store_idempotency *x, struct wall now,
                                          struct wall patient, bool *added);
 
+/* The answer of a request that cannot be done, whatever the disk says: ERR_NONE, for it is no error
+ * of the transaction. */
+enum err sqlite_refuse(struct store_req *r, enum err e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* ---- lanes (sqlite_lanes.c) */
 /* Of a batch that was inserted and opened in this transaction. */
 MUST_USE enum err sqlite_lane_open(struct sqlite_db *d, uint32_t num, const char *lane);

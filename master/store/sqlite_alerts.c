@@ -13,13 +13,6 @@
 #define CHANNELS_MAX 256 /* more services nobody has; the list is one answer */
 #define DEDUP_MAX    96
 
-static enum err refuse(struct store_req *r, enum err e, const char *why)
-{
-    r->err = e;
-    snprintf(r->why, sizeof(r->why), "%s", why);
-    return ERR_NONE;
-}
-
 /* ---- channels */
 
 static enum err is_there(struct sqlite_db *d, const char *channel, bool *there)
@@ -43,7 +36,8 @@ enum err sqlite_channel_put(struct sqlite_db *d, struct store_req *r, struct wal
     if (e)
         return e;
     if (!there && n >= CHANNELS_MAX)
-        return refuse(r, ERR_FULL, "there are as many channels as this master takes: remove one");
+        return sqlite_refuse(r, ERR_FULL,
+                             "there are as many channels as this master takes: remove one");
     sqlite3_stmt *st = sqlite_use(d, SQL_CHANNEL_PUT);
     sqlite_bind_str(st, 1, r->channel.name);
     sqlite_bind_str(st, 2, r->channel.doc);
@@ -58,7 +52,7 @@ enum err sqlite_channel_remove(struct sqlite_db *d, struct store_req *r, struct 
     if (e)
         return e;
     if (!there)
-        return refuse(r, ERR_NOT_FOUND, "there is no channel of this name");
+        return sqlite_refuse(r, ERR_NOT_FOUND, "there is no channel of this name");
     sqlite3_stmt *st = sqlite_use(d, SQL_CHANNEL_ENDS);
     sqlite_bind_str(st, 1, r->channel.name);
     sqlite3_bind_int64(st, 2, now.us);
@@ -165,10 +159,10 @@ enum err sqlite_delivery_add(struct sqlite_db *d, struct store_req *r, struct wa
     if (e)
         return e;
     if (!there)
-        return refuse(r, ERR_NOT_FOUND, "there is no channel of this name");
+        return sqlite_refuse(r, ERR_NOT_FOUND, "there is no channel of this name");
     e = add(d, &r->delivery, now, &added);
     if (!e && !added)
-        return refuse(r, ERR_EXISTS, "this has been queued for the channel already");
+        return sqlite_refuse(r, ERR_EXISTS, "this has been queued for the channel already");
     if (!e)
         r->delivery.id = (uint64_t)sqlite3_last_insert_rowid(d->c);
     return e;
@@ -189,7 +183,7 @@ enum err sqlite_delivery_tell(struct sqlite_db *d, struct store_req *r)
     sqlite_bind_str(st, 7, x->error);
     enum err e = sqlite_run(d, st);
     if (!e && sqlite3_changes(d->c) == 0)
-        return refuse(r, ERR_NOT_FOUND, "there is no such delivery");
+        return sqlite_refuse(r, ERR_NOT_FOUND, "there is no such delivery");
     return e;
 }
 

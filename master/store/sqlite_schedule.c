@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/store/sqlite_timetable.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +13,6 @@
 /* Schedules and their checks: put with the difference to what is there, removed, paused, read. */
 
 #define LIST_MAX 1000 /* schedules in one answer: a definition is a few hundred bytes */
-
-/* Of the request itself, not of the disk. */
-static enum err refuse(struct store_req *r, enum err e, const char *why)
-{
-    r->err = e;
-    snprintf(r->why, sizeof(r->why), "%s", why);
-    return ERR_NONE;
-}
 
 /* A row of SCHEDULE_COLUMNS. False: damaged. */
 bool sqlite_schedule_row(sqlite3_stmt *st, struct store_schedule *s)
@@ -41,13 +34,6 @@ bool sqlite_schedule_row(sqlite3_stmt *st, struct store_schedule *s)
     if (s->doc == NULL)
         s->doc = mem_strdup("{}");
     return whole;
-}
-
-static void schedule_fini(struct store_schedule *s)
-{
-    free(s->name);
-    free(s->doc);
-    free(s->owner);
 }
 
 static enum err find(struct sqlite_db *d, const char *name, struct store_schedule *out)
@@ -315,19 +301,18 @@ static enum err within_bounds(struct diff *x, struct store_req *r)
     if (e)
         return e;
     if (x->p->created && others >= SCHEDULES_MAX)
-        return refuse(r, ERR_FULL, "there are as many schedules as this master takes: remove one");
-    if (checks + x->p->n_targets > SCHEDULE_TARGETS_MAX) {
-        r->err = ERR_FULL;
-        snprintf(r->why, sizeof(r->why),
-                 "with these all schedules would have more than %d targets together: remove some",
-                 SCHEDULE_TARGETS_MAX);
-    } else if (bytes + x->bytes > STORE_TARGETS_BYTES) {
-        r->err = ERR_FULL;
-        snprintf(r->why, sizeof(r->why),
-                 "with these all targets would take more than %u MiB, options and all: shorten "
-                 "their options",
-                 STORE_TARGETS_BYTES >> 20);
-    }
+        return sqlite_refuse(r, ERR_FULL,
+                             "there are as many schedules as this master takes: remove one");
+    if (checks + x->p->n_targets > SCHEDULE_TARGETS_MAX)
+        return sqlite_refuse(
+            r, ERR_FULL,
+            "with these all schedules would have more than %d targets together: remove some",
+            SCHEDULE_TARGETS_MAX);
+    if (bytes + x->bytes > STORE_TARGETS_BYTES)
+        return sqlite_refuse(r, ERR_FULL,
+                             "with these all targets would take more than %u MiB, options and all: "
+                             "shorten their options",
+                             STORE_TARGETS_BYTES >> 20);
     return ERR_NONE;
 }
 
@@ -337,13 +322,10 @@ static enum err right_version(struct store_req *r, bool there, uint64_t version)
     uint64_t wanted = r->put.if_version;
     if (wanted == 0 || (there && wanted == version))
         return ERR_NONE;
-    r->err = ERR_EXISTS;
-    if (there)
-        snprintf(r->why, sizeof(r->why), "it is at version %llu: read it, and put it anew",
-                 (unsigned long long)version);
-    else
-        snprintf(r->why, sizeof(r->why), "there is no schedule of this name");
-    return ERR_NONE;
+    if (!there)
+        return sqlite_refuse(r, ERR_EXISTS, "there is no schedule of this name");
+    return sqlite_refuse(r, ERR_EXISTS, "it is at version %" PRIu64 ": read it, and put it anew",
+                         version);
 }
 
 static void put_head(struct store_put *p, bool there, struct store_schedule *s)
@@ -375,32 +357,12 @@ static enum err put_diff(struct diff *x, struct store_req *r, bool was_paused)
     return e ? e : write_checks(x);
 }
 
-/* Of a try that was rolled back. */
-static void forget_try(struct store_put *p)
-{
-    size_t keys = p->n_removed < STORE_PUT_DIFF ? p->n_removed : STORE_PUT_DIFF;
-    for (size_t i = 0; i < keys; i++)
-        free(p->removed_keys[i]);
-    free(p->removed_keys);
-    free(p->ids);
-    free(p->what);
-    free(p->createds);
-    free(p->removed);
-    free(p->old_doc);
-    p->removed_keys = NULL;
-    p->ids = p->removed = NULL;
-    p->what = NULL;
-    p->createds = NULL;
-    p->old_doc = NULL;
-    p->n_removed = p->n_new = p->n_changed = 0;
-}
-
 enum err sqlite_schedule_put(struct sqlite_db *d, struct store_req *r, struct wall now)
 {
     struct diff x = {.d = d, .p = &r->put, .now = now};
     struct store_schedule s = {0};
     REQUIRE(r->put.name != NULL && r->put.doc != NULL);
-    forget_try(&r->put);
+    store_put_forget(&r->put); /* of a try that was rolled back */
     enum err e = find(d, r->put.name, &s);
     bool there = e == ERR_NONE, was_paused = s.paused;
     if (e && e != ERR_NOT_FOUND)
@@ -413,7 +375,7 @@ enum err sqlite_schedule_put(struct sqlite_db *d, struct store_req *r, struct wa
     if (!e && !r->err)
         e = put_diff(&x, r, was_paused);
     diff_fini(&x);
-    schedule_fini(&s);
+    store_schedule_fini(&s);
     return e;
 }
 
@@ -426,7 +388,7 @@ enum err sqlite_schedule_remove(struct sqlite_db *d, struct store_req *r, struct
     struct store_schedule s = {0};
     enum err e = find(d, r->name.name, &s);
     if (e == ERR_NOT_FOUND)
-        return refuse(r, e, "there is no schedule of this name");
+        return sqlite_refuse(r, e, "there is no schedule of this name");
     if (!e)
         e = read_old(&x, s.id);
     free(r->name.removed);
@@ -445,7 +407,7 @@ enum err sqlite_schedule_remove(struct sqlite_db *d, struct store_req *r, struct
         e = sqlite_run(d, st);
     }
     diff_fini(&x);
-    schedule_fini(&s);
+    store_schedule_fini(&s);
     return e;
 }
 
@@ -454,9 +416,9 @@ enum err sqlite_schedule_pause(struct sqlite_db *d, struct store_req *r, struct 
     struct store_schedule s = {0};
     enum err e = find(d, r->name.name, &s);
     if (e == ERR_NOT_FOUND)
-        return refuse(r, e, "there is no schedule of this name");
+        return sqlite_refuse(r, e, "there is no schedule of this name");
     r->name.id = s.id;
-    schedule_fini(&s);
+    store_schedule_fini(&s);
     if (e || s.paused == r->name.paused)
         return e;
     sqlite3_stmt *st = sqlite_use(d, SQL_SCHEDULE_PAUSE);

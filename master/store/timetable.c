@@ -13,7 +13,7 @@ static void strings_free(char **items, size_t n)
     free(items);
 }
 
-static void schedule_fini(struct store_schedule *s)
+void store_schedule_fini(struct store_schedule *s)
 {
     free(s->name);
     free(s->doc);
@@ -23,7 +23,7 @@ static void schedule_fini(struct store_schedule *s)
 static void schedules_free(struct store_schedule *items, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        schedule_fini(&items[i]);
+        store_schedule_fini(&items[i]);
     free(items);
 }
 
@@ -43,7 +43,7 @@ void store_timetable_fini(struct store_timetable *t)
 
 /* ---- requests */
 
-static void put_free(struct store_put *p)
+void store_put_forget(struct store_put *p)
 {
     free(p->ids);
     free(p->what);
@@ -51,6 +51,12 @@ static void put_free(struct store_put *p)
     free(p->removed);
     strings_free(p->removed_keys, p->n_removed < STORE_PUT_DIFF ? p->n_removed : STORE_PUT_DIFF);
     free(p->old_doc);
+    p->ids = p->removed = NULL;
+    p->what = NULL;
+    p->createds = NULL;
+    p->removed_keys = NULL;
+    p->old_doc = NULL;
+    p->n_removed = p->n_new = p->n_changed = 0;
 }
 
 void store_entry_fini(struct store_entry *e)
@@ -109,7 +115,7 @@ static void writers_free(struct store_req *r)
         free(r->runs.items);
         break;
     case STORE_SCHEDULE_PUT:
-        put_free(&r->put);
+        store_put_forget(&r->put);
         break;
     case STORE_SCHEDULE_REMOVE:
     case STORE_SCHEDULE_PAUSE:
@@ -147,7 +153,7 @@ void store_timetable_req_free(struct store_req *r)
         free(r->schedules.owner);
         break;
     case STORE_SCHEDULE_GET:
-        schedule_fini(&r->schedule_get.schedule);
+        store_schedule_fini(&r->schedule_get.schedule);
         free(r->schedule_get.checks);
         break;
     case STORE_HISTORY:

@@ -155,6 +155,8 @@ struct store_delivery { /* strings are owned */
     int status;  /* of the last answer; 0 = none */
     char *error; /* of the last attempt, NULL = none */
 };
+void store_put_forget(struct store_put *p); /* what came out of it */
+void store_schedule_fini(struct store_schedule *s);
 void store_entry_fini(struct store_entry *e);
 void store_channel_fini(struct store_channel *c);
 void store_delivery_fini(struct store_delivery *d);
