@@ -45,7 +45,6 @@ static const char *const RULES[] = {
     "WHERE NOT json_valid(record)",
     "SELECT 'task ' || task || ': what the user gave is damaged' FROM tasks "
     "WHERE run_check IS NULL AND NOT json_valid(spec)",
-    "SELECT 'check ' || id || ': its target is damaged' FROM checks WHERE NOT json_valid(spec)",
     "SELECT 'task ' || t.task || ': is a run of check ' || t.run_check || ', which does not exist' "
     "FROM tasks t WHERE t.run_check IS NOT NULL AND "
     "NOT EXISTS (SELECT 1 FROM checks c WHERE c.id = t.run_check)",
@@ -98,7 +97,7 @@ static const char *const RULES[] = {
     "(SELECT 1 FROM causes c WHERE c.batch = r.batch AND c.cause = r.cause)",
 };
 
-static enum err check_rule(struct sqlite_db *d, const char *sql, sqlite_finding_f *finding,
+enum err sqlite_check_rule(struct sqlite_db *d, const char *sql, sqlite_finding_f *finding,
                            void *arg)
 {
     sqlite3_stmt *st = NULL;
@@ -120,7 +119,7 @@ enum err sqlite_check(struct sqlite_db *d, sqlite_finding_f *finding, void *arg)
     REQUIRE(d != NULL && finding != NULL);
     enum err e = sqlite_begin(d); /* one snapshot for all rules */
     for (unsigned i = 0; !e && i < ARRAY_LEN(RULES); i++)
-        e = check_rule(d, RULES[i], finding, arg);
+        e = sqlite_check_rule(d, RULES[i], finding, arg);
     if (!e)
         e = sqlite_check_timetable(d, finding, arg);
     sqlite_rollback(d);

@@ -40,45 +40,24 @@ static const char *const RULES[] = {
 _Static_assert(PLAN_MISS_COUNT == 7 && VERDICT_STATES == 4 && DELIVERY_SKIPPED == 3,
                "the numbers in the rules");
 
-struct proof {
-    struct sqlite_db *d;
-    sqlite_finding_f *finding;
-    void *arg;
-};
-
-static enum err check_rule(struct proof *p, const char *sql)
-{
-    sqlite3_stmt *st = NULL;
-    enum err e = sqlite_prepare(p->d, sql, &st);
-    bool row = false;
-    for (unsigned n = 0; !e && n < SQLITE_FINDINGS_MAX; n++) {
-        e = sqlite_step(p->d, st, &row);
-        if (e || !row)
-            break;
-        const char *text = (const char *)sqlite3_column_text(st, 0);
-        p->finding(p->arg, text ? text : "a finding without words");
-    }
-    sqlite3_finalize(st);
-    return e;
-}
-
 /* ---- what only its decoder can judge */
 
 /* A row's sentence into `out`; false: it is whole. */
 typedef bool judge_f(sqlite3_stmt *st, char *out, size_t max);
 
-static enum err judge_rows(struct proof *p, const char *sql, judge_f *judge)
+static enum err judge_rows(struct sqlite_db *d, const char *sql, judge_f *judge,
+                           sqlite_finding_f *finding, void *arg)
 {
     sqlite3_stmt *st = NULL;
-    enum err e = sqlite_prepare(p->d, sql, &st);
+    enum err e = sqlite_prepare(d, sql, &st);
     bool row = false;
     char text[160];
     for (unsigned n = 0; !e && n < SQLITE_FINDINGS_MAX;) {
-        e = sqlite_step(p->d, st, &row);
+        e = sqlite_step(d, st, &row);
         if (e || !row)
             break;
         if (judge(st, text, sizeof(text))) {
-            p->finding(p->arg, text);
+            finding(arg, text);
             n++;
         }
     }
@@ -167,11 +146,10 @@ enum err sqlite_check_timetable(struct sqlite_db *d, sqlite_finding_f *finding, 
         {"SELECT chunk, at, marks, saved FROM snapshots", bad_snapshot},
         {"SELECT id, schedule, doc, state, ended_at FROM incidents", bad_incident},
     };
-    struct proof p = {d, finding, arg};
     enum err e = ERR_NONE;
     for (unsigned i = 0; !e && i < ARRAY_LEN(RULES); i++)
-        e = check_rule(&p, RULES[i]);
+        e = sqlite_check_rule(d, RULES[i], finding, arg);
     for (unsigned i = 0; !e && i < ARRAY_LEN(rows); i++)
-        e = judge_rows(&p, rows[i].sql, rows[i].judge);
+        e = judge_rows(d, rows[i].sql, rows[i].judge, finding, arg);
     return e;
 }

@@ -223,6 +223,10 @@ const char *sqlite_put_object(struct sqlite_db *d, struct strbuf *arena, sqlite3
                               const char *instead, uint32_t *len);
 void sqlite_rebase(const struct strbuf *arena, const char **p);
 
+/* A statement that answers one text for each finding (sqlite_check.c). */
+MUST_USE enum err sqlite_check_rule(struct sqlite_db *d, const char *sql, sqlite_finding_f *finding,
+                                    void *arg);
+
 /* ---- rows of schedules */
 /* A row of SCHEDULE_COLUMNS with its own strings. False: something in it was damaged, and has been
  * replaced. */
