@@ -20,6 +20,9 @@
 #define FULL_WAIT_MS 100
 #define PUT_BYTES    (4u << 20) /* in one request, about: half of what a commit holds */
 #define NICE         10
+/* A check's last tasks are in a lane that others may still use for an hour, and that ends after it.
+ */
+#define LANE_HOURS 24
 /* A mark further ahead than that was set by a clock that was wrong. */
 #define AHEAD_US (2 * HOUR_US)
 
@@ -282,7 +285,7 @@ static enum err purge(struct roller *r)
         req->history_purge.before = before(r, r->history_days * DAY_US);
         req->history_purge.runs_before = before(r, r->retention_hours * HOUR_US);
         req->history_purge.checks =
-            r->retention_hours > 0 && r->retention_hours <= r->history_days * 24;
+            r->retention_hours > 0 && r->retention_hours + LANE_HOURS <= r->history_days * 24;
         req->history_purge.limit = PURGE_ROWS;
         e = ask(r, &req);
         more = !e && req->history_purge.rows > 0;

@@ -400,9 +400,10 @@ static enum err purge_before(struct sqlite_db *d, enum sqlite_statement id, stru
 /* A day goes with its last hour. */
 enum err sqlite_history_purge(struct sqlite_db *d, struct store_req *r)
 {
-    static const enum sqlite_statement events[] = {SQL_TRANSITIONS_PURGE,  SQL_MISSES_PURGE,
-                                                   SQL_INCIDENTS_PURGE,    SQL_DELIVERIES_PURGE,
-                                                   SQL_CERTIFICATES_PURGE, SQL_CHECKS_PURGE};
+    static const enum sqlite_statement events[] = {
+        SQL_TRANSITIONS_PURGE,  SQL_MISSES_PURGE,    SQL_INCIDENTS_PURGE, SQL_DELIVERIES_PURGE,
+        SQL_CERTIFICATES_PURGE, SQL_SNAPSHOTS_PURGE, SQL_CHECKS_PURGE};
+    _Static_assert(SCHEDULER_CHUNK == 4096, "the number in SQL_SNAPSHOTS_PURGE");
     /* The target of a task is in its check's row. */
     unsigned n_events = ARRAY_LEN(events) - !r->history_purge.checks;
     struct wall before = r->history_purge.before, runs = r->history_purge.runs_before;

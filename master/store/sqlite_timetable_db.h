@@ -104,8 +104,8 @@
     X(SQL_HOUR_TASKS_PURGE, W, "DELETE FROM hour_tasks WHERE hour = ?1 AND check_id < ?2")         \
     X(SQL_TRANSITIONS_PURGE, W,                                                                    \
       "DELETE FROM transitions WHERE id IN (SELECT id FROM transitions t WHERE at < ?1 AND "       \
-      "EXISTS (SELECT 1 FROM transitions n WHERE n.check_id = t.check_id AND n.id > t.id) "        \
-      "ORDER BY at, id LIMIT ?2)")                                                                 \
+      "(EXISTS (SELECT 1 FROM transitions n WHERE n.check_id = t.check_id AND n.id > t.id) OR "    \
+      "NOT EXISTS (SELECT 1 FROM checks c WHERE c.id = t.check_id)) ORDER BY at, id LIMIT ?2)")    \
     X(SQL_MISSES_PURGE, W,                                                                         \
       "DELETE FROM misses WHERE (first_at, check_id, first_seq) IN (SELECT first_at, check_id, "   \
       "first_seq FROM misses WHERE last_at < ?1 ORDER BY last_at LIMIT ?2)")                       \
@@ -118,6 +118,10 @@
     X(SQL_CERTIFICATES_PURGE, W,                                                                   \
       "DELETE FROM certificates WHERE check_id IN (SELECT check_id FROM certificates WHERE "       \
       "at < ?1 ORDER BY at LIMIT ?2)")                                                             \
+    X(SQL_SNAPSHOTS_PURGE, W,                                                                      \
+      "DELETE FROM snapshots WHERE chunk IN (SELECT chunk FROM snapshots s WHERE chunk >= 0 AND "  \
+      "at < ?1 AND NOT EXISTS (SELECT 1 FROM checks c WHERE c.id >= s.chunk * 4096 AND "           \
+      "c.id < (s.chunk + 1) * 4096) ORDER BY chunk LIMIT ?2)")                                     \
     X(SQL_CHECKS_PURGE, W,                                                                         \
       "DELETE FROM checks WHERE id IN (SELECT id FROM checks WHERE removed_at > 0 AND "            \
       "removed_at < ?1 ORDER BY removed_at LIMIT ?2)")                                             \

@@ -454,10 +454,27 @@ START_TEST(a_removed_check_goes_with_its_history)
 {
     tt_sql("UPDATE checks SET removed_at = %lld WHERE id = %llu; UPDATE schedules SET n_checks = 2",
            begin + 5, first);
+    struct store_entry e[] = {tt_transition(first, begin + 1, VERDICT_UNKNOWN, VERDICT_UP)};
+    tt_journal(e, 1);
     purge(begin + 6, 0, false);
     ck_assert_int_eq(rows("checks"), 3);
+    ck_assert_int_eq(rows("transitions"), 1);
     purge(begin + 6, 0, true);
     ck_assert_int_eq(rows("checks"), 2);
+    ck_assert_int_eq(rows("transitions"), 0);
+    fx_check_green();
+}
+END_TEST
+
+START_TEST(a_snapshot_goes_when_none_of_its_checks_is_left)
+{
+    tt_sql("INSERT INTO snapshots(chunk, at, transition, marks, saved) VALUES"
+           "(0, %lld, 0, X'00', X'0100'), (1, %lld, 0, X'00', X'0100'), "
+           "(2, %lld, 0, X'00', X'0100')",
+           begin, begin, begin + 2);
+    purge(begin + 1, 0, false);
+    ck_assert_int_eq(rows("snapshots WHERE chunk <> 1"), 2);
+    ck_assert_int_eq(rows("snapshots"), 2);
     fx_check_green();
 }
 END_TEST
@@ -553,7 +570,8 @@ TESTS(each, an_hour_is_made_of_its_runs, a_run_belongs_to_the_hour_of_its_slot,
       a_close_does_not_wait_for_the_roller, a_day_is_made_of_its_hours,
       an_overview_has_the_heads_of_days, what_is_not_rolled_up_is_made_on_the_way,
       over_the_bound_there_are_states_alone, runs_of_a_check_are_found_newest_first,
-      what_is_old_enough_goes, a_removed_check_goes_with_its_history, the_roller_purges_by_itself,
+      what_is_old_enough_goes, a_removed_check_goes_with_its_history,
+      a_snapshot_goes_when_none_of_its_checks_is_left, the_roller_purges_by_itself,
       damage_is_found_and_passed_over)
 
 static TCase *all(void)
