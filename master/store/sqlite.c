@@ -191,6 +191,19 @@ void sqlite_bind_bytes(sqlite3_stmt *st, int at, const char *p, size_t n)
     REQUIRE(n <= INT_MAX && sqlite3_bind_text(st, at, p, (int)n, SQLITE_STATIC) == SQLITE_OK);
 }
 
+enum outcome sqlite_outcome(sqlite3_stmt *st, int i)
+{
+    int v = sqlite3_column_int(st, i);
+    return v >= 0 && v < OUTCOME_COUNT ? (enum outcome)v : OUTCOME_UNDETERMINED;
+}
+
+enum cause sqlite_cause(sqlite3_stmt *st, int i)
+{
+    enum cause cause;
+    const char *word = (const char *)sqlite3_column_text(st, i);
+    return word && cause_parse(word, &cause) == ERR_NONE ? cause : CAUSE_NONE;
+}
+
 char *sqlite_dup_column(sqlite3_stmt *st, int i, bool object, bool *whole)
 {
     const char *s = (const char *)sqlite3_column_text(st, i);

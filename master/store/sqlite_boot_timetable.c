@@ -239,9 +239,7 @@ static enum err read_transitions(struct boot_read *b)
         s->state = (enum verdict_state)state;
         if (sqlite3_column_int64(st, 6) > 0)
             s->slot = (uint64_t)sqlite3_column_int64(st, 6);
-        const char *cause = (const char *)sqlite3_column_text(st, 5);
-        if (!cause || cause_parse(cause, &s->cause) != ERR_NONE)
-            s->cause = CAUSE_NONE;
+        s->cause = sqlite_cause(st, 5);
     }
     sqlite3_finalize(st);
     return e;
@@ -429,11 +427,9 @@ static enum err add_task(struct boot_read *b, sqlite3_stmt *st, sqlite3_stmt *re
     enum err e = sqlite_step(b->d, result, &there);
     if (e || !there)
         return e;
-    x->outcome = sqlite3_column_int(result, 0);
-    const char *cause = (const char *)sqlite3_column_text(result, 1);
     const char *agent = (const char *)sqlite3_column_text(result, 2);
-    if (!cause || cause_parse(cause, &x->cause) != ERR_NONE)
-        x->cause = CAUSE_NONE;
+    x->outcome = (int)sqlite_outcome(result, 0);
+    x->cause = sqlite_cause(result, 1);
     snprintf(x->agent, sizeof(x->agent), "%s", agent ? agent : "");
     return ERR_NONE;
 }

@@ -192,6 +192,10 @@ MUST_USE enum err sqlite_step(struct sqlite_db *d, sqlite3_stmt *st, bool *row);
 void sqlite_bind_str(sqlite3_stmt *st, int at, const char *s);
 void sqlite_bind_bytes(sqlite3_stmt *st, int at, const char *p, size_t n);
 
+/* What a disk has changed, or another release wrote: UNDETERMINED, and none. */
+enum outcome sqlite_outcome(sqlite3_stmt *st, int i);
+enum cause sqlite_cause(sqlite3_stmt *st, int i);
+
 /* A text of its own, or a JSON object. NULL: none. Nor when it is damaged; then *whole is false. */
 char *sqlite_dup_column(sqlite3_stmt *st, int i, bool object, bool *whole);
 /* A row of BATCH_COLUMNS as a struct with its own strings. False: something in it was damaged, and

@@ -188,13 +188,13 @@ static enum verdict_state state_column(struct sqlite_db *d, sqlite3_stmt *st, in
 static void transition_row(struct sqlite_db *d, sqlite3_stmt *st, struct strbuf *arena,
                            struct store_transition *t)
 {
-    const char *cause = (const char *)sqlite3_column_text(st, 5);
     *t = (struct store_transition){
         .id = (uint64_t)sqlite3_column_int64(st, 0),
         .check = (uint64_t)sqlite3_column_int64(st, 1),
         .at = {sqlite3_column_int64(st, 2)},
         .from = state_column(d, st, 3),
         .to = state_column(d, st, 4),
+        .cause = sqlite_cause(st, 5),
         .slot = (uint64_t)sqlite3_column_int64(st, 6),
         .task = (uint64_t)sqlite3_column_int64(st, 7),
         .flapping = sqlite3_column_int(st, 8) != 0,
@@ -202,8 +202,6 @@ static void transition_row(struct sqlite_db *d, sqlite3_stmt *st, struct strbuf 
         .schedule = sqlite_put_text(d, arena, st, 10),
         .key = sqlite_put_text(d, arena, st, 11),
     };
-    if (!cause || cause_parse(cause, &t->cause) != ERR_NONE)
-        t->cause = CAUSE_NONE;
 }
 
 enum err sqlite_transitions(struct sqlite_db *d, struct store_req *r)

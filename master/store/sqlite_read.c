@@ -346,10 +346,8 @@ static enum err failed_rows(struct sqlite_db *d, struct store_req *r, sqlite3_st
             .hash = (uint64_t)sqlite3_column_int64(st, 0),
             .failed = (uint64_t)sqlite3_column_int64(st, 1),
             .task = (uint64_t)sqlite3_column_int64(st, 2),
+            .cause = sqlite_cause(st, 3),
         };
-        const char *cause = (const char *)sqlite3_column_text(st, 3);
-        if (!cause || cause_parse(cause, &out->cause) != ERR_NONE)
-            out->cause = CAUSE_NONE;
     }
     sqlite3_reset(st);
     return e;

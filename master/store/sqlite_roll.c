@@ -20,8 +20,7 @@
 /* A slot may be committed late, and is named by when it was due: a minute each, and to spare. */
 #define SLACK_US (600 * INT64_C(1000000))
 /* In one read transaction, for a long one keeps the log from being emptied. */
-#define ONCE_ROWS  (64 * STRETCH_ROWS)
-#define ROLL_LANES 10000 /* that overlap an hour: one for each schedule at most */
+#define ONCE_ROWS (64 * STRETCH_ROWS)
 
 enum err sqlite_roll_mark(struct sqlite_db *d, uint32_t *hour)
 {
@@ -50,18 +49,24 @@ static int by_number(const void *a, const void *b)
 }
 
 /* By number: tasks are met by their ids. */
-static enum err read_lanes(struct reading *r, uint32_t *lanes, size_t *n)
+static enum err read_lanes(struct reading *r, uint32_t **lanes, size_t *n)
 {
     sqlite3_stmt *st = sqlite_use(r->d, SQL_ROLL_LANES);
     bool row = false;
+    size_t cap = 0;
     enum err e;
     sqlite3_bind_int64(st, 1, r->from.us - SLACK_US);
     sqlite3_bind_int64(st, 2, r->to.us + SLACK_US);
-    *n = 0;
-    while (!(e = sqlite_step(r->d, st, &row)) && row && *n < ROLL_LANES)
-        lanes[(*n)++] = (uint32_t)sqlite3_column_int64(st, 0);
+    while (!(e = sqlite_step(r->d, st, &row)) && row) {
+        if (*n == cap) {
+            cap = cap ? cap * 2 : 64;
+            *lanes = mem_realloc(*lanes, cap * sizeof(**lanes));
+        }
+        (*lanes)[(*n)++] = (uint32_t)sqlite3_column_int64(st, 0);
+    }
     sqlite3_reset(st);
-    qsort(lanes, *n, sizeof(*lanes), by_number);
+    if (*n > 0)
+        qsort(*lanes, *n, sizeof(**lanes), by_number);
     return e;
 }
 
@@ -95,13 +100,10 @@ static enum err read_stretch(struct reading *r, int64_t first, int64_t last)
     enum err e;
     while (!(e = sqlite_step(r->d, st, &row)) && row) {
         bool ended = sqlite3_column_type(st, 2) != SQLITE_NULL;
-        unsigned outcome = (unsigned)sqlite3_column_int(st, 2);
         struct roll_run run = {
             .task = (uint64_t)sqlite3_column_int64(st, 0),
             .check = (uint64_t)sqlite3_column_int64(st, 1),
-            .outcome = !ended                    ? -1
-                       : outcome < OUTCOME_COUNT ? (int)outcome
-                                                 : OUTCOME_UNDETERMINED,
+            .outcome = ended ? (int)sqlite_outcome(st, 2) : -1,
         };
         run.record = ended ? sqlite_blob(st, 3, &run.record_len) : "";
         r->f(r->arg, &run);
@@ -147,9 +149,9 @@ enum err sqlite_roll_runs(struct sqlite_db *d, const struct roll_span *span, uin
                         .looked = looked,
                         .f = f,
                         .arg = arg};
-    uint32_t *lanes = mem_array(ROLL_LANES, sizeof(*lanes));
+    uint32_t *lanes = NULL;
     size_t n = 0;
-    enum err e = read_lanes(&r, lanes, &n);
+    enum err e = read_lanes(&r, &lanes, &n);
     for (size_t i = 0; !e && i < n; i++)
         e = read_lane(&r, lanes[i]);
     free(lanes);

@@ -12,8 +12,6 @@
 
 /* Schedules and their checks: put with the difference to what is there, removed, paused, read. */
 
-#define LIST_MAX 1000 /* schedules in one answer: a definition is a few hundred bytes */
-
 /* A row of SCHEDULE_COLUMNS. False: damaged. */
 bool sqlite_schedule_row(sqlite3_stmt *st, struct store_schedule *s)
 {
@@ -433,19 +431,22 @@ enum err sqlite_schedule_pause(struct sqlite_db *d, struct store_req *r, struct 
 enum err sqlite_schedule_list(struct sqlite_db *d, struct store_req *r)
 {
     unsigned limit = r->schedules.limit;
-    limit = limit < 1 ? 1 : limit > LIST_MAX ? LIST_MAX : limit;
+    limit = limit < 1 ? 1 : limit > STORE_PAGE_ROWS ? STORE_PAGE_ROWS : limit;
     r->schedules.items = mem_array(limit, sizeof(*r->schedules.items));
     sqlite3_stmt *st = sqlite_use(d, SQL_SCHEDULE_LIST);
     sqlite_bind_str(st, 1, r->schedules.after);
     sqlite_bind_str(st, 2, r->schedules.owner);
     sqlite3_bind_int64(st, 3, limit + INT64_C(1));
     bool row = false;
+    size_t bytes = 0;
     enum err e;
     while (!(e = sqlite_step(d, st, &row)) && row) {
-        r->schedules.more = r->schedules.n == limit;
+        r->schedules.more = r->schedules.n == limit || bytes >= STORE_PAGE_BYTES;
         if (r->schedules.more)
             break;
-        d->damaged += !sqlite_schedule_row(st, &r->schedules.items[r->schedules.n++]);
+        struct store_schedule *s = &r->schedules.items[r->schedules.n++];
+        d->damaged += !sqlite_schedule_row(st, s);
+        bytes += strlen(s->doc);
     }
     sqlite3_reset(st);
     return e;

@@ -279,6 +279,31 @@ START_TEST(they_are_listed_and_read)
 }
 END_TEST
 
+START_TEST(a_list_is_bounded_in_bytes)
+{
+    fx_sql(
+        "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 9) "
+        "INSERT INTO schedules(name, version, doc, paused, n_checks, created_at, changed_at) "
+        "SELECT 's' || n, 1, '{\"labels\":{\"x\":\"' || hex(zeroblob(400000)) || '\"}}', 0, 0, 1, "
+        "1 FROM i");
+    unsigned n = 0, pages = 0;
+    char after[SCHEDULE_NAME_MAX + 1] = "";
+    for (bool more = true; more; pages++) {
+        struct store_req *r = fx_req(STORE_SCHEDULE_LIST);
+        snprintf(r->schedules.after, sizeof(r->schedules.after), "%s", after);
+        r->schedules.limit = 100;
+        ck_assert_int_eq(fx_run(r), ERR_NONE);
+        ck_assert_uint_gt(r->schedules.n, 0);
+        n += r->schedules.n;
+        more = r->schedules.more;
+        snprintf(after, sizeof(after), "%s", r->schedules.items[r->schedules.n - 1].name);
+        store_req_destroy(&r);
+    }
+    ck_assert_uint_eq(n, 9);
+    ck_assert_uint_eq(pages, 2);
+}
+END_TEST
+
 START_TEST(what_does_not_belong_together_is_found)
 {
     struct store_req *r = put(TT_DOC, three, 3);
@@ -297,7 +322,7 @@ TESTS(each, a_new_one_gets_a_version_and_ids, the_same_again_changes_nothing,
       a_put_is_the_difference_by_key, a_key_that_comes_back_has_its_old_id,
       a_dry_run_tells_and_writes_nothing, another_version_is_a_conflict, all_together_have_a_bound,
       all_together_have_a_bound_in_bytes, a_removed_one_leaves_its_checks_as_removed,
-      paused_is_kept, a_start_gets_all_of_it, they_are_listed_and_read,
+      paused_is_kept, a_start_gets_all_of_it, they_are_listed_and_read, a_list_is_bounded_in_bytes,
       what_does_not_belong_together_is_found)
 
 static TCase *all(void)
