@@ -7,8 +7,7 @@
 
 START_TEST(what_is_added_runs_and_the_lane_goes_on)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     for (unsigned i = 1; i <= 5; i++) {
         world_runs(w, 1, 20, 1, i * 20, MINUTE);
@@ -25,14 +24,13 @@ START_TEST(what_is_added_runs_and_the_lane_goes_on)
     world_settle(w);
     ck_assert(!is_open(1) && world_all_ended(w, 1));
     ck_assert_str_eq(w->last_event, "batch_ended");
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(a_closed_lane_ends_with_its_last_task)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     world_runs(w, 1, 3, 1, 0, MINUTE);
     world_lane_close(w, 1);
     world_settle(w);
@@ -40,7 +38,7 @@ START_TEST(a_closed_lane_ends_with_its_last_task)
     world_connect(w, 0, "a", "1");
     go_on(1, 1000);
     ck_assert(!is_open(1) && world_all_ended(w, 1));
-    done();
+    over();
 }
 END_TEST
 
@@ -58,28 +56,25 @@ START_TEST(an_idle_lane_is_not_stuck_and_one_with_work_is)
     world_tick(w, CORE_STUCK_SURE_MS, false);
     ck_assert_uint_eq(core_stuck(w->core, w->now, told, &more), 1);
     ck_assert_int_eq(told[0].counts.waits, WAITS_NO_AGENT);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(room_says_who_could_take_it_and_what_waits)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     ck_assert(room(1).matching == 0 && room(1).able == 0 && room(1).ready == 0);
     world_connect(w, 0, "a", "1");
     struct w_agent *b = world_connect(w, 1, "b", "1");
     world_runs(w, 1, 7, 1, 0, MINUTE);
     ck_assert(room(1).matching == 2 && room(1).able == 2 && room(1).ready == 7);
-    b->overdue_ms = STALLED_OVERDUE_MS;
-    world_heartbeat(w, b);
-    world_tick(w, 1000, true);
+    stall(b);
     ck_assert(room(1).matching == 2 && room(1).able == 1);
     struct core_room r;
     ck_assert(!core_batch_room(w->core, 2, &r));
     core_cancel(w->core, 1, NULL, w->now);
     ck_assert(!core_batch_room(w->core, 1, &r));
-    done();
+    over();
 }
 END_TEST
 
@@ -87,27 +82,21 @@ START_TEST(selections_and_turns_hold_for_lanes)
 {
     setup();
     static const char *const only[] = {"b"};
-    world_lane(w, 1, 0, 1);
-    w->batches[1].def.agent_names = only;
-    w->batches[1].def.n_agent_names = 1;
-    world_open(w, 1);
-    struct w_agent *a = world_connect(w, 0, "a", "1"), *b = world_connect(w, 1, "b", "1");
-    world_credit(w, a, 10);
-    world_credit(w, b, 10);
+    open_lane_for(1, only, 1);
+    struct w_agent *a = agent(0, "a", 10), *b = agent(1, "b", 10);
     world_runs(w, 1, 3, 1, 0, MINUTE); /* both are hungry: only one is asked */
     ck_assert_uint_eq(a->n_held, 0);
     ck_assert_uint_eq(b->n_held, 3);
     ck_assert_int_eq(b->held[0].cls, CLASS_SCHEDULE);
     ck_assert_uint_eq(room(1).matching, 1);
-    done();
+    over();
 }
 END_TEST
 
 /* However many wait for one host: none of them leaves memory, and none holds up another host. */
 START_TEST(a_busy_host_keeps_its_runs_in_memory)
 {
-    setup();
-    open_lane(1, 2, 1);
+    begin(2, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     for (int i = 0; i < 2000; i++)
         world_runs(w, 1, 1, 1, 7, 10 * MINUTE);
@@ -122,14 +111,13 @@ START_TEST(a_busy_host_keeps_its_runs_in_memory)
         world_answer_all(w, a);
     }
     ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 2005);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(a_paused_lane_keeps_what_it_has_and_takes_more)
 {
-    setup();
-    open_lane(1, 0, 2);
+    begin(0, 2);
     world_connect(w, 0, "a", "1");
     world_connect(w, 1, "b", "1");
     world_runs(w, 1, 5, 2, 0, MINUTE);
@@ -146,15 +134,14 @@ START_TEST(a_paused_lane_keeps_what_it_has_and_takes_more)
     go_on(2, 2000);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 10);
     ck_assert_uint_eq(w->refill_rows, 0);
-    done();
+    over();
 }
 END_TEST
 
 /* What was committed before the mark comes after it: it counts, and is swept. */
 START_TEST(what_comes_to_a_cancelled_lane_is_swept)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     world_runs(w, 1, 5, 1, 0, MINUTE);
     ck_assert(w_commit_runs(w, 1, 5, 1, 10, MINUTE));
     ck_assert(core_cancel(w->core, 1, NULL, w->now));
@@ -166,18 +153,15 @@ START_TEST(what_comes_to_a_cancelled_lane_is_swept)
     world_settle(w);
     ck_assert(!is_open(1) && world_all_ended(w, 1));
     ck_assert_uint_eq(w->batches[1].ended[OUTCOME_CANCELLED], 10);
-    core_audit(w->core);
-    done();
+    over();
 }
 END_TEST
 
 /* Its last task ends before what was committed meanwhile is known here: it is not over. */
 START_TEST(a_cancelled_lane_waits_for_its_sweep)
 {
-    setup();
-    open_lane(1, 0, 1);
-    struct w_agent *a = world_connect(w, 0, "a", "1");
-    world_credit(w, a, 10);
+    begin(0, 1);
+    struct w_agent *a = agent(0, "a", 10);
     world_runs(w, 1, 1, 1, 0, MINUTE);
     w->silent = true;
     world_answer_all(w, a);
@@ -188,7 +172,7 @@ START_TEST(a_cancelled_lane_waits_for_its_sweep)
     world_settle(w);
     ck_assert(!is_open(1) && world_all_ended(w, 1));
     ck_assert_uint_eq(w->batches[1].ended[OUTCOME_CANCELLED], 5);
-    done();
+    over();
 }
 END_TEST
 
@@ -196,8 +180,7 @@ END_TEST
 
 START_TEST(a_new_master_finds_what_was_open_and_goes_on_behind_it)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_runs(w, 1, 50, 1, 0, 2 * MINUTE);
     world_credit(w, a, 10);
@@ -214,16 +197,14 @@ START_TEST(a_new_master_finds_what_was_open_and_goes_on_behind_it)
     ck_assert_uint_eq(w->refill_rows, read);
     for (unsigned i = 0; i < 80; i++)
         ck_assert_int_eq(w->batches[1].tasks[i].stored, 1);
-    core_audit(w->core);
-    done();
+    over();
 }
 END_TEST
 
 /* Committed, and the core was not told: they are found as what was open. */
 START_TEST(runs_that_only_the_store_knows_are_found)
 {
-    setup();
-    open_lane(1, 0, 2);
+    begin(0, 2);
     world_runs(w, 1, 5, 2, 0, MINUTE);
     ck_assert(w_commit_runs(w, 1, 5, 2, 10, MINUTE));
     world_restart(w);
@@ -233,14 +214,13 @@ START_TEST(runs_that_only_the_store_knows_are_found)
     world_runs(w, 1, 5, 2, 20, MINUTE);
     go_on(2, 20000);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 30);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(deadlines_hold_over_a_restart)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     world_runs(w, 1, 5, 1, 0, 10000);
     world_tick(w, 6000, false);
     world_restart(w);
@@ -251,15 +231,13 @@ START_TEST(deadlines_hold_over_a_restart)
     ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 5);
     world_restart(w);
     ck_assert_uint_eq(counts(1).queued, 1);
-    core_audit(w->core);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(what_an_agent_kept_running_is_taken_up_with_its_deadline)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_runs(w, 1, 2, 1, 0, 20000);
     world_credit(w, a, 10);
@@ -267,22 +245,18 @@ START_TEST(what_an_agent_kept_running_is_taken_up_with_its_deadline)
     world_connect(w, 0, "a", "1");
     ck_assert_uint_eq(a->n_held, 2);
     ck_assert_uint_eq(counts(1).running, 2);
-    struct w_held h = a->held[0];
-    w_forget(a, h.task);
-    world_result(w, a, &h, CAUSE_NONE);
+    answer_first(a);
     world_tick(w, 20000 + DEADLINE_GRACE_MS, true);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 1);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 1);
     ck_assert_uint_eq(a->cancels, 1);
-    core_audit(w->core);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(an_idle_lane_is_resumed_and_asks_nothing)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     world_connect(w, 0, "a", "1");
     world_runs(w, 1, 3, 1, 0, MINUTE);
     go_on(1, 1000);
@@ -293,44 +267,48 @@ START_TEST(an_idle_lane_is_resumed_and_asks_nothing)
     world_lane_close(w, 1);
     world_settle(w);
     ck_assert(!is_open(1));
-    done();
+    over();
 }
 END_TEST
 
-/* Forty agents that match sit idle, and one run comes: it is one of them that is asked to write,
- * not all of them each time. */
-START_TEST(one_run_asks_one_idle_agent)
+/* ---- who is asked */
+
+/* Forty agents that match sit idle: as many of them are asked to write as there are tasks. */
+static void open_lane_of_idle_agents(void)
 {
     enum { AGENTS = 40 };
     static const char *names[AGENTS];
     static char text[AGENTS][8];
-    setup();
     for (unsigned i = 0; i < AGENTS; i++) {
         snprintf(text[i], sizeof(text[i]), "a%u", i);
         names[i] = text[i];
     }
-    world_lane(w, 1, 0, 1);
-    w->batches[1].def.agent_names = names;
-    w->batches[1].def.n_agent_names = AGENTS;
-    world_open(w, 1);
+    open_lane_for(1, names, AGENTS);
     for (unsigned i = 0; i < AGENTS; i++)
-        world_credit(w, world_connect(w, i, names[i], "1"), 200);
+        agent(i, names[i], 200);
     world_settle(w);
+}
+
+START_TEST(one_run_asks_one_idle_agent)
+{
+    setup();
+    open_lane_of_idle_agents();
     uint64_t before = w->asked_to_write;
     world_runs(w, 1, 1, 1, 0, MINUTE);
     ck_assert_uint_eq(counts(1).running, 1);
     ck_assert_uint_le(w->asked_to_write - before, 2);
-    done();
+    over();
 }
 END_TEST
 
-TESTS(growing, what_is_added_runs_and_the_lane_goes_on, one_run_asks_one_idle_agent,
-      a_closed_lane_ends_with_its_last_task, an_idle_lane_is_not_stuck_and_one_with_work_is,
-      room_says_who_could_take_it_and_what_waits, selections_and_turns_hold_for_lanes,
-      a_busy_host_keeps_its_runs_in_memory, a_paused_lane_keeps_what_it_has_and_takes_more,
-      what_comes_to_a_cancelled_lane_is_swept, a_cancelled_lane_waits_for_its_sweep)
+TESTS(growing, what_is_added_runs_and_the_lane_goes_on, a_closed_lane_ends_with_its_last_task,
+      an_idle_lane_is_not_stuck_and_one_with_work_is, room_says_who_could_take_it_and_what_waits,
+      selections_and_turns_hold_for_lanes, a_busy_host_keeps_its_runs_in_memory,
+      a_paused_lane_keeps_what_it_has_and_takes_more, what_comes_to_a_cancelled_lane_is_swept,
+      a_cancelled_lane_waits_for_its_sweep)
 TESTS(restarts, a_new_master_finds_what_was_open_and_goes_on_behind_it,
       runs_that_only_the_store_knows_are_found, deadlines_hold_over_a_restart,
       what_an_agent_kept_running_is_taken_up_with_its_deadline,
       an_idle_lane_is_resumed_and_asks_nothing)
-CHECK_MAIN("lane", growing, restarts)
+TESTS(asking, one_run_asks_one_idle_agent, runs_that_come_together_ask_no_more_agents_than_they_are)
+CHECK_MAIN("lane", growing, restarts, asking)

@@ -8,8 +8,7 @@
 
 START_TEST(a_run_that_no_agent_is_there_for_says_so)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     world_runs(w, 1, 1, 1, 0, 5000);
     world_runs(w, 1, 1, 1, 1, 9000);
     world_tick(w, 4750, false);
@@ -20,15 +19,13 @@ START_TEST(a_run_that_no_agent_is_there_for_says_so)
     world_tick(w, 4000, false);
     ck_assert(ended_so(1, 1, OUTCOME_EXPIRED, "no_agent"));
     ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 2);
-    core_audit(w->core);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(a_run_that_waited_for_credit_or_its_host_says_deadline)
 {
-    setup();
-    open_lane(1, 1, 1);
+    begin(1, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_runs(w, 1, 1, 1, 7, MINUTE);
     world_credit(w, a, 1);
@@ -41,25 +38,19 @@ START_TEST(a_run_that_waited_for_credit_or_its_host_says_deadline)
     ck_assert(ended_so(1, 1, OUTCOME_EXPIRED, "deadline"));
     ck_assert(ended_so(1, 3, OUTCOME_EXPIRED, "deadline"));
     ck_assert(!w->batches[1].tasks[0].has_result && !w->batches[1].tasks[2].has_result);
-    core_audit(w->core);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(one_at_an_agent_gets_a_moment_and_is_then_cancelled)
 {
-    setup();
-    open_lane(1, 0, 1);
-    struct w_agent *a = world_connect(w, 0, "a", "1");
-    world_credit(w, a, 10);
+    begin(0, 1);
+    struct w_agent *a = agent(0, "a", 10);
     world_runs(w, 1, 2, 1, 0, 5000);
     struct w_held late = a->held[1];
     world_tick(w, 5000 + DEADLINE_GRACE_MS - 250, true);
     ck_assert(a->n_held == 2 && counts(1).running == 2);
-    struct w_held in_time = a->held[0];
-    w_forget(a, in_time.task);
-    world_result(w, a, &in_time, CAUSE_NONE);
-    world_settle(w);
+    answer_first(a);
     world_tick(w, 250, true);
     ck_assert(ended_so(1, 0, OUTCOME_OK, ""));
     ck_assert(ended_so(1, 1, OUTCOME_EXPIRED, "deadline"));
@@ -69,37 +60,30 @@ START_TEST(one_at_an_agent_gets_a_moment_and_is_then_cancelled)
     world_settle(w);
     ck_assert_uint_eq(a->acks_duplicate, before + 1);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 1);
-    core_audit(w->core);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(one_that_comes_back_after_its_deadline_ends_at_once)
 {
-    setup();
-    open_lane(1, 0, 1);
-    struct w_agent *a = world_connect(w, 0, "a", "1");
-    world_credit(w, a, 10);
+    begin(0, 1);
+    struct w_agent *a = agent(0, "a", 10);
     world_runs(w, 1, 1, 1, 0, 2000);
     world_tick(w, 2500, true);
     world_nack(w, a, "agent_memory");
-    world_connect(w, 1, "b", "1");
-    world_credit(w, &w->agents[1], 10);
-    ck_assert_uint_eq(w->agents[1].n_held, 0);
+    ck_assert_uint_eq(agent(1, "b", 10)->n_held, 0);
     core_audit(w->core);
     world_tick(w, 250, true);
     ck_assert(ended_so(1, 0, OUTCOME_EXPIRED, "deadline"));
-    done();
+    over();
 }
 END_TEST
 
 /* Stored is stored, but until that is known the deadline passes. */
 START_TEST(a_result_on_its_way_to_the_store_is_not_overtaken)
 {
-    setup();
-    open_lane(1, 0, 1);
-    struct w_agent *a = world_connect(w, 0, "a", "1");
-    world_credit(w, a, 10);
+    begin(0, 1);
+    struct w_agent *a = agent(0, "a", 10);
     world_runs(w, 1, 1, 1, 0, 2000);
     w->store_stalled = true;
     world_answer_all(w, a);
@@ -110,14 +94,13 @@ START_TEST(a_result_on_its_way_to_the_store_is_not_overtaken)
     world_settle(w);
     ck_assert(ended_so(1, 0, OUTCOME_OK, ""));
     ck_assert_int_eq(w->batches[1].tasks[0].stored, 1);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(the_agent_is_told_the_earlier_deadline)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_runs(w, 1, 1, 1, 0, 4321);
     struct strbuf b, frame;
@@ -132,21 +115,20 @@ START_TEST(the_agent_is_told_the_earlier_deadline)
     ck_assert_int_eq(strtoll(at + strlen("\"deadline_in_ms\":"), NULL, 10), 4321);
     strbuf_fini(&b);
     strbuf_fini(&frame);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(more_deadlines_than_a_tick_tells_end_with_the_next)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     for (int i = 0; i < 50; i++)
         world_runs(w, 1, 100, 1, (uint64_t)i * 100, 1000);
     world_tick(w, 1000, false);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 4096);
     world_tick(w, 250, false);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_EXPIRED], 5000);
-    done();
+    over();
 }
 END_TEST
 
@@ -157,8 +139,7 @@ static const char *const shun_ab[] = {"a", "b"};
 
 START_TEST(another_agent_is_preferred_for_a_while)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1"), *b = world_connect(w, 1, "b", "1");
     world_credit(w, a, 10);
     world_shun(w, 1, shun_a);
@@ -174,62 +155,54 @@ START_TEST(another_agent_is_preferred_for_a_while)
     ck_assert(a->n_held == 0); /* its task has gone to b: the other one waits yet */
     world_tick(w, CORE_SHUN_MS, true);
     ck_assert_uint_eq(a->n_held, 1);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(a_hungry_agent_that_is_not_shunned_gets_it_at_once)
 {
-    setup();
-    open_lane(1, 0, 1);
-    struct w_agent *a = world_connect(w, 0, "a", "1"), *b = world_connect(w, 1, "b", "1");
-    world_credit(w, a, 10);
-    world_credit(w, b, 10);
+    begin(0, 1);
+    struct w_agent *a = agent(0, "a", 10), *b = agent(1, "b", 10);
     world_shun(w, 1, shun_a);
     for (unsigned i = 1; i <= 5; i++) {
         world_runs(w, 1, 1, 1, i, MINUTE);
         ck_assert_uint_eq(b->n_held, i);
     }
     ck_assert_uint_eq(a->n_held, 0);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(when_all_are_shunned_they_may_take_it_at_once)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_connect(w, 1, "b", "1");
     world_credit(w, a, 10);
     world_shun(w, 2, shun_ab);
     world_runs(w, 1, 1, 1, 0, MINUTE);
     ck_assert_uint_eq(a->n_held, 1);
-    done();
+    over();
 }
 END_TEST
 
 /* One that could not take it for its own reasons is no other. */
 START_TEST(an_agent_that_is_not_able_is_no_other)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1"), *b = world_connect(w, 1, "b", "1");
     world_credit(w, a, 10);
-    b->overdue_ms = STALLED_OVERDUE_MS;
-    world_heartbeat(w, b);
-    world_tick(w, 1000, true);
+    stall(b);
     world_shun(w, 1, shun_a);
     world_runs(w, 1, 1, 1, 0, MINUTE);
     ck_assert_uint_eq(a->n_held, 1);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(shunned_runs_hold_up_no_others)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_connect(w, 1, "b", "1");
     world_shun(w, 1, shun_a);
@@ -238,7 +211,7 @@ START_TEST(shunned_runs_hold_up_no_others)
     world_runs(w, 1, 20, 1, 1000, MINUTE);
     world_credit(w, a, 100);
     ck_assert_uint_eq(a->n_held, 20);
-    done();
+    over();
 }
 END_TEST
 
@@ -246,8 +219,7 @@ END_TEST
 
 START_TEST(slots_of_a_run_go_to_different_agents)
 {
-    setup();
-    open_lane(1, 0, AGENTS_COUNT_MAX);
+    begin(0, AGENTS_COUNT_MAX);
     for (unsigned i = 0; i < 4; i++)
         world_connect(w, i, (const char *const[]){"a", "b", "c", "d"}[i], "1");
     world_runs(w, 1, 50, 3, 0, MINUTE);
@@ -260,15 +232,14 @@ START_TEST(slots_of_a_run_go_to_different_agents)
         for (uint64_t k = i - b->tasks[i].slot; k < i; k++)
             ck_assert_uint_ne(b->tasks[i].agent, b->tasks[k].agent);
     ck_assert_uint_eq(counter_get(&core_stats(w->core)->results_again), 0);
-    done();
+    over();
 }
 END_TEST
 
 /* As when a check of one agent is tried anew by several. */
 START_TEST(tasks_behind_the_slots_of_a_lane_go_to_anyone)
 {
-    setup();
-    open_lane(1, 0, 1);
+    begin(0, 1);
     world_connect(w, 0, "a", "1");
     world_runs(w, 1, 5, 4, 0, MINUTE);
     go_on(1, 1000);
@@ -277,14 +248,13 @@ START_TEST(tasks_behind_the_slots_of_a_lane_go_to_anyone)
     world_runs(w, 2, 5, 4, 0, MINUTE);
     go_on(1, 1000);
     ck_assert_uint_eq(counts(2).ended[OUTCOME_OK], 15); /* but the second slots */
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(runs_that_want_more_agents_stand_aside_until_they_come)
 {
-    setup();
-    open_lane(1, 0, 3);
+    begin(0, 3);
     struct w_agent *a = world_connect(w, 0, "a", "1");
     world_runs(w, 1, 3000, 3, 0, 10 * MINUTE); /* more than are looked at in a queue */
     ck_assert_uint_eq(w->batches[1].total, 9000);
@@ -304,15 +274,13 @@ START_TEST(runs_that_want_more_agents_stand_aside_until_they_come)
     for (unsigned i = 0; i < 9000; i++)
         ck_assert(w->batches[1].tasks[i].outcome == OUTCOME_OK ||
                   ended_so(1, i, OUTCOME_EXPIRED, "no_agent"));
-    core_audit(w->core);
-    done();
+    over();
 }
 END_TEST
 
 START_TEST(an_agent_that_goes_leaves_its_places_aside)
 {
-    setup();
-    open_lane(1, 0, 2);
+    begin(0, 2);
     world_connect(w, 0, "a", "1");
     world_connect(w, 1, "b", "1");
     world_runs(w, 1, 10, 2, 0, 10 * MINUTE);
@@ -325,7 +293,7 @@ START_TEST(an_agent_that_goes_leaves_its_places_aside)
     world_connect(w, 1, "b", "1");
     go_on(2, SLOTS_RESCAN_MS + 2000);
     ck_assert_uint_eq(counts(1).ended[OUTCOME_OK], 20);
-    done();
+    over();
 }
 END_TEST
 
