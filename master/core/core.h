@@ -253,6 +253,9 @@ struct core_added { /* spec and shun are copied */
 #define CORE_SHUN_MS  3000
 void core_batch_add(struct core *c, uint32_t batch, const struct core_added *tasks, unsigned n,
                     struct mono now);
+/* After the last of those that come together: agents are asked for all of them at once, since each
+ * time it would be for all that are there already, too. Without it they wait for the tick. */
+void core_batch_added(struct core *c);
 void core_batch_close(struct core *c, uint32_t batch, struct mono now);
 struct core_room {
     unsigned matching, able; /* agents connected that match; of them: that may be sent to now */

@@ -187,6 +187,10 @@ void core_batch_add(struct core *c, uint32_t num, const struct core_added *tasks
         if (!b->marked)
             add_task(c, b, &tasks[i], now);
     }
+}
+
+void core_batch_added(struct core *c)
+{
     dispatch_wake(c);
 }
 

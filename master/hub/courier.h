@@ -57,7 +57,8 @@ void courier_agent_seen(struct courier *c, const char *name, const char *tags_js
  *
  *   STORE_LANE_OPEN   → desk_open_batch(core, &r->lane.info, false, now)
  *   STORE_RUNS_ADD    → core_batch_add() of each run's n tasks from `first` on, in the order of the
- *                       items; ERR_NOT_FOUND, ERR_FULL: open another lane and send the runs anew
+ *                       items, then core_batch_added(); ERR_NOT_FOUND, ERR_FULL: open another
+ *                       lane and send the runs anew
  *   STORE_LANE_CLOSE  → core_batch_close(), whatever err says
  *
  * All three from inside on_answer(): the core must not hear of a later answer before.

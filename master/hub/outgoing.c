@@ -385,6 +385,7 @@ void outgoing_answer(struct outgoing *o, struct store_req *q, struct mono now)
     }
     for (unsigned i = 0; i < q->runs.n; i++)
         give(o, &q->runs.items[i], now);
+    core_batch_added(o->core);
 }
 
 bool outgoing_idle(const struct outgoing *o)

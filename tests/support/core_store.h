@@ -285,6 +285,7 @@ static bool w_tell_lane(struct world *w, uint32_t num)
                                  .deadline_in_ms = mono_diff_ms(b->tasks[i].deadline_at, w->now)};
         core_batch_add(w->core, num, &add, 1, w->now);
     }
+    core_batch_added(w->core);
     if (b->closed_untold)
         core_batch_close(w->core, num, w->now);
     b->closed_untold = false;

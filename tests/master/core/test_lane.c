@@ -301,6 +301,18 @@ START_TEST(one_run_asks_one_idle_agent)
 }
 END_TEST
 
+START_TEST(runs_that_come_together_ask_no_more_agents_than_they_are)
+{
+    setup();
+    open_lane_of_idle_agents();
+    uint64_t before = w->asked_to_write;
+    world_runs(w, 1, 10, 1, 0, MINUTE);
+    ck_assert_uint_eq(counts(1).running, 10);
+    ck_assert_uint_le(w->asked_to_write - before, 11);
+    over();
+}
+END_TEST
+
 TESTS(growing, what_is_added_runs_and_the_lane_goes_on, a_closed_lane_ends_with_its_last_task,
       an_idle_lane_is_not_stuck_and_one_with_work_is, room_says_who_could_take_it_and_what_waits,
       selections_and_turns_hold_for_lanes, a_busy_host_keeps_its_runs_in_memory,

@@ -111,6 +111,7 @@ static void add_runs(const struct store_req *r)
             core_batch_add(core, run->batch, &a, 1, now);
         }
     }
+    core_batch_added(core);
 }
 
 static void on_answer(void *arg, struct store_req *r)
