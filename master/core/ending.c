@@ -16,7 +16,6 @@ void ending_note(struct session *s, enum end cause, const char *detail)
     if (s->end != END_NONE)
         return;
     s->end = cause;
-    free(s->end_detail);
     s->end_detail = utf8_sanitized(detail, strlen(detail), END_DETAIL_MAX - 1);
 }
 

@@ -510,6 +510,21 @@ unsigned fleet_matching(struct core *c, struct batch *b)
     return b->matching;
 }
 
+unsigned fleet_able(struct core *c, struct batch *b)
+{
+    if (b->able_epoch == c->fleet_epoch && b->able_at.ns == c->last_tick.ns)
+        return b->able;
+    b->able_epoch = c->fleet_epoch;
+    b->able_at = c->last_tick;
+    b->able = 0;
+    struct agent *a, *tmp;
+    HASH_ITER(hh, c->agents, a, tmp)
+    {
+        b->able += agent_able(a) && batch_matches(b, a);
+    }
+    return b->able;
+}
+
 void core_goodbye(struct core *c, int64_t reconnect_in_ms, struct mono now)
 {
     LIST_EACH (&c->session_list, n) {

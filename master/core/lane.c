@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/core/core.h"
-
-#include "master/core/state.h"
 #include <string.h>
+#include "master/core/state.h"
 
 /*
  * Lanes: batches that grow. What is added is committed, and stays in memory until it ends; only
@@ -204,28 +203,13 @@ void core_batch_close(struct core *c, uint32_t num, struct mono now)
     batch_end_if_done(c, b);
 }
 
-static unsigned count_able(struct core *c, struct batch *b)
-{
-    if (b->able_epoch == c->fleet_epoch && b->able_at.ns == c->last_tick.ns)
-        return b->able;
-    b->able_epoch = c->fleet_epoch;
-    b->able_at = c->last_tick;
-    b->able = 0;
-    struct agent *a, *tmp;
-    HASH_ITER(hh, c->agents, a, tmp)
-    {
-        b->able += agent_able(a) && batch_matches(b, a);
-    }
-    return b->able;
-}
-
 bool core_batch_room(struct core *c, uint32_t num, struct core_room *out)
 {
     struct batch *b = batch_find(c, num);
     if (!b || b->marked)
         return false;
     *out = (struct core_room){.matching = fleet_matching(c, b),
-                              .able = c->draining ? 0 : count_able(c, b),
+                              .able = c->draining ? 0 : fleet_able(c, b),
                               .ready = batch_queued(b) - b->aside.count};
     return true;
 }

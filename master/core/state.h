@@ -373,6 +373,8 @@ void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdic
 void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict v,
                   size_t record_len);
 unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could take a task of b */
+/* Of these: that may be sent to, as of the last tick. */
+unsigned fleet_able(struct core *c, struct batch *b);
 
 /* admit.c: at which rate HELLOs are heard */
 void admit_init(struct core *c, const struct core_config *cfg, struct mono now);
@@ -426,6 +428,10 @@ static inline bool session_able(const struct session *s)
     const struct agent *a = s->agent;
     return s->state == SESSION_READY && !session_suspect(s) && !a->draining && !a->slow &&
            !agent_stalled(a);
+}
+static inline bool agent_able(const struct agent *a)
+{
+    return a->session && session_able(a->session);
 }
 void liveness_sent(struct session *s, struct mono now); /* a task more */
 void liveness_heartbeat(struct core *c, struct session *s, const struct msg_heartbeat *m,
@@ -508,7 +514,6 @@ void lane_forget(struct core *c, struct task *t);
 void lane_tick(struct core *c, struct mono now); /* at every tick */
 
 /* stuck.c: why a batch does not advance */
-bool agent_able(const struct agent *a);
 enum waits_for batch_waits(struct core *c, struct batch *b, struct mono now);
 const char *batch_wait_text(const struct core *c, const struct batch *b, enum waits_for why);
 

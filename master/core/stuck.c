@@ -6,11 +6,6 @@
 /* Why a batch does not advance: in a word for programs, in a sentence for people, and for the
  * diagnosis those that stand still. */
 
-bool agent_able(const struct agent *a)
-{
-    return a->session && session_able(a->session);
-}
-
 /* Ends with the first one: of most batches that is near. */
 static bool any_able(struct core *c, const struct batch *b)
 {
@@ -103,15 +98,11 @@ static void tell(struct core *c, struct batch *b, struct mono now, struct core_s
 {
     *out = (struct core_stuck){.still_ms = mono_diff_ms(now, b->moved_at),
                                .deadline_in_ms = mono_diff_ms(b->deadline_at, now),
-                               .matching = fleet_matching(c, b)};
+                               .matching = fleet_matching(c, b),
+                               .able = fleet_able(c, b)};
     snprintf(out->uuid, sizeof(out->uuid), "%s", b->uuid);
     bool open = core_batch_counts(c, b->num, &out->counts);
     REQUIRE(open);
-    struct agent *a, *tmp;
-    HASH_ITER(hh, c->agents, a, tmp)
-    {
-        out->able += agent_able(a) && batch_matches(b, a);
-    }
 }
 
 unsigned core_stuck(struct core *c, struct mono now, struct core_stuck *out, unsigned *more)
