@@ -242,21 +242,14 @@ static void serve_waiting(struct timekeeper *t)
     }
 }
 
-static bool take_letters(struct timekeeper *t)
-{
-    struct list got;
-    struct list_node *n;
-    list_init(&got);
-    bool any = mailbox_take_all(t->box, &got) > 0;
-    while ((n = list_pop_front(&got)) != NULL)
-        list_push_back(&t->wait, n);
-    serve_waiting(t);
-    return any;
-}
-
 bool timekeeper_take(struct timekeeper *t)
 {
-    return take_letters(t);
+    struct list got;
+    list_init(&got);
+    bool any = mailbox_take_all(t->box, &got) > 0;
+    list_splice_back(&t->wait, &got);
+    serve_waiting(t);
+    return any;
 }
 
 /* ---- results */
@@ -365,7 +358,7 @@ void timekeeper_close(struct timekeeper *t)
     struct list_node *n;
     mailbox_close(t->box);
     t->stopping = true;
-    (void)take_letters(t);
+    (void)timekeeper_take(t);
     while ((n = list_pop_front(&t->acks)) != NULL) {
         struct schedule_req *r = CONTAINER_OF(n, struct schedule_req, letter.node);
         r->err = ERR_CLOSED; /* it may be committed yet: who asked looks again */
