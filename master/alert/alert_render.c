@@ -20,7 +20,7 @@
  *   email         RFC 5322, one part of plain UTF-8 text
  */
 #define PAGERDUTY_URL       "https://events.pagerduty.com/v2/enqueue"
-#define MARKDOWN_MAX        4000
+#define WORDS_MAX           4000 /* title and text: what WeCom takes of them, at most */
 #define BASE64_SHA_MAX      (4 * ((SHA256_BYTES + 2) / 3) + 1)
 #define MESSAGE_HEADERS_MAX 24
 #define HEADER_LINE_MAX     2048
@@ -112,71 +112,56 @@ static void put_webhook(struct render *r)
 
 /* ---- chats */
 
-static void put_markdown(struct render *r, struct strbuf *b)
+/* Its title and its text, with what marks them. */
+static void put_words(struct render *r, const char *key, const char *before, const char *between)
 {
+    struct strbuf b;
     char title[ALERT_FACT_MAX], text[ALERT_FACT_MAX];
     fact(r, "title", title);
     fact(r, "text", text);
-    strbuf_printf(b, "**%s**\n\n%s", title, text);
-    strbuf_putc(b, '\0');
-    REQUIRE(!b->overflow);
+    strbuf_init(&b, WORDS_MAX);
+    strbuf_printf(&b, "%s%s%s%s", before, title, between, text);
+    strbuf_putc(&b, '\0');
+    REQUIRE(!b.overflow);
+    json_str(&r->w, key, b.data);
+    strbuf_fini(&b);
 }
 
 static void put_slack(struct render *r)
 {
-    struct strbuf b;
-    char title[ALERT_FACT_MAX], text[ALERT_FACT_MAX];
-    fact(r, "title", title);
-    fact(r, "text", text);
-    strbuf_init(&b, MARKDOWN_MAX);
-    strbuf_printf(&b, "*%s*\n%s", title, text);
-    strbuf_putc(&b, '\0');
     json_obj_begin(&r->w);
-    json_str(&r->w, "text", b.data);
+    put_words(r, "text", "*", "*\n");
     json_obj_end(&r->w);
-    strbuf_fini(&b);
 }
 
 static void put_dingtalk(struct render *r)
 {
-    struct strbuf b;
     char title[ALERT_FACT_MAX];
     fact(r, "title", title);
-    strbuf_init(&b, MARKDOWN_MAX);
-    put_markdown(r, &b);
     json_obj_begin(&r->w);
     json_str(&r->w, "msgtype", "markdown");
     json_key(&r->w, "markdown");
     json_obj_begin(&r->w);
     json_str(&r->w, "title", title);
-    json_str(&r->w, "text", b.data);
+    put_words(r, "text", "**", "**\n\n");
     json_obj_end(&r->w);
     json_obj_end(&r->w);
-    strbuf_fini(&b);
 }
 
 static void put_wecom(struct render *r)
 {
-    struct strbuf b;
-    strbuf_init(&b, MARKDOWN_MAX);
-    put_markdown(r, &b);
     json_obj_begin(&r->w);
     json_str(&r->w, "msgtype", "markdown");
     json_key(&r->w, "markdown");
     json_obj_begin(&r->w);
-    json_str(&r->w, "content", b.data);
+    put_words(r, "content", "**", "**\n\n");
     json_obj_end(&r->w);
     json_obj_end(&r->w);
-    strbuf_fini(&b);
 }
 
 static void put_feishu(struct render *r)
 {
     const char *secret = alert_text(r->c, "secret");
-    char title[ALERT_FACT_MAX], text[ALERT_FACT_MAX];
-    struct strbuf b;
-    fact(r, "title", title);
-    fact(r, "text", text);
     json_obj_begin(&r->w);
     if (secret != NULL) { /* the key is the text, and the message is empty: so they want it */
         char stamp[32], key[32 + 1024], sum[BASE64_SHA_MAX];
@@ -186,16 +171,12 @@ static void put_feishu(struct render *r)
         json_str(&r->w, "timestamp", stamp);
         json_str(&r->w, "sign", sum);
     }
-    strbuf_init(&b, MARKDOWN_MAX);
-    strbuf_printf(&b, "%s\n%s", title, text);
-    strbuf_putc(&b, '\0');
     json_str(&r->w, "msg_type", "text");
     json_key(&r->w, "content");
     json_obj_begin(&r->w);
-    json_str(&r->w, "text", b.data);
+    put_words(r, "text", "", "\n");
     json_obj_end(&r->w);
     json_obj_end(&r->w);
-    strbuf_fini(&b);
 }
 
 /* + and / and = of base64 mean something else in a query. */

@@ -61,7 +61,6 @@ struct alert_channel *sender_channel(struct sender *s, const char *name); /* NUL
 /* channel, which is copied, may be NULL. */
 struct job *sender_job_create(struct sender *s, const struct alert_channel *channel);
 void sender_job_free(struct job *j);
-struct job *sender_job_find(struct sender *s, uint64_t delivery);
 bool sender_job_may_start(struct sender *s, const struct store_delivery *d);
 void sender_job_start(struct job *j, struct mono now); /* it may have ended already */
 void sender_jobs_end(struct sender *s);                /* takes what the transfers say */

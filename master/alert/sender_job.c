@@ -35,7 +35,7 @@ void sender_job_free(struct job *j)
     free(j);
 }
 
-struct job *sender_job_find(struct sender *s, uint64_t delivery)
+static struct job *job_find(struct sender *s, uint64_t delivery)
 {
     LIST_EACH (&s->jobs, n) {
         struct job *j = CONTAINER_OF(n, struct job, node);
@@ -211,7 +211,7 @@ void sender_jobs_tell(struct sender *s)
 /* What a look that began before has read of it is old: it stays known until that look has ended. */
 void sender_job_told(struct sender *s, const struct store_req *q)
 {
-    struct job *j = sender_job_find(s, q->delivery.id);
+    struct job *j = job_find(s, q->delivery.id);
     REQUIRE(j != NULL && j->told);
     j->told = false;
     if (q->err != ERR_NONE && q->err != ERR_NOT_FOUND)
