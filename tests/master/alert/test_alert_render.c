@@ -84,15 +84,17 @@ START_TEST(test_chats)
     const char *facts = facts_of(INCIDENT_DID_RESOLVE);
     render("{\"kind\":\"slack\",\"url\":\"https://s.example/x\"}", facts, "d");
     is_json();
-    has("{\"text\":\"*UP again: shop.example, after 12m05s*");
+    has("{\"text\":\"*UP again: shop.example, after 12m05s*\\n");
     render("{\"kind\":\"wecom\",\"url\":\"https://s.example/x\"}", facts, "d");
     is_json();
     has("{\"msgtype\":\"markdown\",\"markdown\":{\"content\":\"**UP again");
+    has("after 12m05s**\\n\\n");
     render(
         "{\"kind\":\"dingtalk\",\"url\":\"https://s.example/x?access_token=t\",\"secret\":\"SEC\"}",
         facts, "d");
     is_json();
     has("{\"msgtype\":\"markdown\",\"markdown\":{\"title\":\"UP again");
+    has("\"text\":\"**UP again: shop.example, after 12m05s**\\n\\n");
     /* openssl: printf '1767226000000\nSEC' | openssl dgst -sha256 -hmac SEC -binary | base64 */
     ck_assert_str_eq(m.url, "https://s.example/x?access_token=t&timestamp=1767226000000&sign="
                             "ToUXxquGallVqrsI%2FO2b65%2By0rXdDdw8MaMXaf4ye%2FY%3D");
@@ -100,7 +102,7 @@ START_TEST(test_chats)
     is_json();
     /* openssl: printf '' | openssl dgst -sha256 -hmac $'1767226000\nSEC' -binary | base64 */
     has("\"timestamp\":\"1767226000\",\"sign\":\"tR6+ltCuCtxe8K4PLu9ph3gbmvXvJdQ/U5+gVP0ys4g=\"");
-    has("\"msg_type\":\"text\"");
+    has("\"msg_type\":\"text\",\"content\":{\"text\":\"UP again: shop.example, after 12m05s\\n");
 }
 END_TEST
 
