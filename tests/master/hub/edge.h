@@ -6,8 +6,8 @@
 #include "master/hub/desk.h"
 
 /*
- * edge - a core without agents, a courier and a real store on this one thread, for what lives
- * beside the core.
+ * edge - a core, a courier and a real store on this one thread, for the courier and what lives
+ * beside the core. Agents are played, if there are any.
  */
 static struct core *core;
 static struct courier courier;
@@ -69,10 +69,11 @@ static struct wall edge_wall(void *arg)
 {
     return wall_now();
 }
-static const struct core_ops edge_ops = {
-    edge_want,       edge_close,       edge_refill, edge_store, edge_mark,          edge_pause,
-    edge_agent_seen, edge_agent_empty, edge_event,  edge_ended, edge_session_ended, edge_unread,
-    edge_cpu,        edge_step,        edge_bear,   edge_wall};
+/* A test may put its own before edge_boot(). */
+static struct core_ops edge_ops = {edge_want,  edge_close, edge_refill,        edge_store,
+                                   edge_mark,  edge_pause, edge_agent_seen,    edge_agent_empty,
+                                   edge_event, edge_ended, edge_session_ended, edge_unread,
+                                   edge_cpu,   edge_step,  edge_bear,          edge_wall};
 
 static void edge_committed(void *arg, void *waiter)
 {

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/master/store/fixture.h"
+#include "tests/master/hub/edge.h"
 
-#include "master/hub/courier.h"
-#include "master/hub/desk.h"
-
-/*
- * A core, a courier and a real store on this one thread, with an agent that is played: the life of
- * a lane as the scheduler's edge will lead it.
- */
+/* With an agent that is played: the life of a lane as the scheduler's edge will lead it. */
 #define ANSWERS_MAX 64
 
-static struct core *core;
-static struct courier courier;
 static session_id agent;
 static struct mono now;
 static int64_t later_ms; /* by which the core's clock is ahead */
@@ -28,71 +20,6 @@ static void tell(const char *word)
     ck_assert_uint_lt(n_told, ANSWERS_MAX);
     snprintf(told[n_told++], sizeof(told[0]), "%s", word);
 }
-
-/* ---- the core's actions */
-
-static void no_session(void *arg, session_id s)
-{
-}
-static void no_close(void *arg, session_id s, int code, const char *reason)
-{
-}
-static void op_refill(void *arg, const struct core_refill *q)
-{
-    courier_refill(&courier, q);
-}
-static void op_store(void *arg, const struct core_result *r)
-{
-    courier_store(&courier, r);
-}
-static void op_mark(void *arg, uint32_t batch, bool cancel, enum cause cause, void *waiter)
-{
-    courier_mark(&courier, batch, cancel, cause, waiter);
-}
-static void op_pause(void *arg, uint32_t batch, bool paused, void *waiter)
-{
-    courier_pause(&courier, batch, paused, waiter);
-}
-static void op_agent_seen(void *arg, const char *name, const char *tags, const char *instance)
-{
-    courier_agent_seen(&courier, name, tags, instance);
-}
-static void op_agent_empty(void *arg, const char *name)
-{
-    courier_agent_empty(&courier, name);
-}
-static void no_event(void *arg, const char *kind, const char *of, const char *detail)
-{
-}
-static void op_ended(void *arg, uint32_t batch, void *waiter)
-{
-    tell("ended");
-}
-static void no_end(void *arg, const struct core_session_end *e)
-{
-}
-static int64_t nothing_unread(void *arg, session_id s)
-{
-    return 0;
-}
-static double cpu_not_known(void *arg)
-{
-    return -1;
-}
-static void no_step(void *arg, const struct core_told *t)
-{
-}
-static void no_bear(void *arg, session_id s, bool on)
-{
-}
-static struct wall no_wall(void *arg)
-{
-    return (struct wall){0};
-}
-static const struct core_ops ops = {no_session,    no_close, op_refill,     op_store,
-                                    op_mark,       op_pause, op_agent_seen, op_agent_empty,
-                                    no_event,      op_ended, no_end,        nothing_unread,
-                                    cpu_not_known, no_step,  no_bear,       no_wall};
 
 /* ---- the edge */
 
@@ -151,9 +78,9 @@ static void on_committed(void *arg, void *waiter)
     tell("committed");
 }
 
-static void on_swept(void *arg, uint32_t batch, enum outcome o, uint64_t n, bool finished)
+static void on_ended(void *arg, uint32_t batch, void *waiter)
 {
-    courier_on_swept(&courier, batch, o, n, finished);
+    tell("ended");
 }
 
 static void post(struct store_req *r)
@@ -285,36 +212,24 @@ static unsigned answer_all(void)
 
 static void boot(void)
 {
-    struct store_config c = {.dir = fx_dir, .on_swept = on_swept};
     now = mono_now();
-    courier_init(&courier, NULL, NULL);
+    edge_ops.ended = on_ended;
+    edge_boot();
     courier.on_committed = on_committed;
     courier.on_answer = on_answer;
     courier.on_result = on_result;
     courier.lane_arg = &courier;
-    ck_assert_int_eq(store_open(&c, &fx, &fx_boot, fx_why, sizeof(fx_why)), ERR_NONE);
-    struct core_config cfg = {.store_id = fx_boot.store_id,
-                              .boot_epoch = fx_boot.boot_epoch,
-                              .keys = fx_boot.keys,
-                              .n_keys = fx_boot.n_keys};
-    courier.core = core = core_create(&cfg, &ops, NULL, now);
-    for (unsigned i = 0; i < fx_boot.n_open; i++)
-        desk_open_batch(core, &fx_boot.open[i], true, now);
 }
 
 static void stop(void)
 {
-    store_boot_fini(&fx_boot);
-    store_close(&fx);
-    courier_fini(&courier);
-    core_destroy(&core);
+    edge_close_store();
+    edge_destroy_core();
 }
 
 static void setup(void)
 {
-    log_init(LOG_ERROR, LOG_TEXT, STDERR_FILENO);
-    snprintf(fx_dir, sizeof(fx_dir), "/tmp/test_courier.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(fx_dir));
+    edge_make_dir();
     boot();
     fx_checks(10);
 }
@@ -322,9 +237,7 @@ static void setup(void)
 static void teardown(void)
 {
     stop();
-    char cmd[96];
-    snprintf(cmd, sizeof(cmd), "rm -rf %s", fx_dir);
-    ck_assert_int_eq(system(cmd), 0);
+    edge_remove_dir();
 }
 
 /* With a store and an open lane. */
