@@ -198,7 +198,7 @@ void core_batch_open(struct core *c, const struct core_batch *in, struct mono no
 
 /* ---- ending */
 
-void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n)
+static void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n)
 {
     b->ended[o] += n;
     REQUIRE(batch_ended(b) <= b->total);

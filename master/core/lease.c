@@ -31,7 +31,7 @@ void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now
     lease_enter(c, t, a);
 }
 
-void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no)
+static void take_up_lease(struct core *c, struct task *t, struct agent *a, struct lease_no no)
 {
     t->lease = no;
     t->held_since = c->last_tick;
@@ -373,7 +373,7 @@ static bool take_up(struct core *c, struct session *s, const struct msg_inflight
         task_unqueue(c, t);
     else
         t = task_new(c, b, m->task, 0);
-    lease_take_up(c, t, s->agent, no);
+    take_up_lease(c, t, s->agent, no);
     return true;
 }
 

@@ -373,8 +373,7 @@ void fleet_ack(struct core *c, struct session *s, uint64_t task, enum ack_verdic
 void fleet_stored(struct core *c, session_id s, uint64_t task, enum ack_verdict v,
                   size_t record_len);
 unsigned fleet_matching(struct core *c, struct batch *b); /* agents that could take a task of b */
-/* Of these: that may be sent to, as of the last tick. */
-unsigned fleet_able(struct core *c, struct batch *b);
+unsigned fleet_able(struct core *c, struct batch *b);     /* … and may be sent to, as of a tick */
 
 /* admit.c: at which rate HELLOs are heard */
 void admit_init(struct core *c, const struct core_config *cfg, struct mono now);
@@ -447,7 +446,6 @@ void bulk_hear(struct core *c, struct agent *a, const struct msg_heartbeat *m);
 
 /* lease.c: what a task goes through at agents */
 void lease_take(struct core *c, struct task *t, struct agent *a, struct mono now);
-void lease_take_up(struct core *c, struct task *t, struct agent *a, struct lease_no no);
 void lease_drop(struct core *c, struct task *t); /* LEASED → no queue; the caller goes on */
 /* Its twin's lease becomes its own. */
 void lease_continue(struct core *c, struct task *t, struct agent *a, struct lease_no no);
@@ -456,8 +454,7 @@ void lease_emptied(struct core *c, struct agent *a); /* one lease fewer, perhaps
 enum lease_loss lease_loss_of(const struct agent *a);
 void lease_lost(struct core *c, struct task *t, enum lease_loss why, enum cause cause,
                 struct mono now);
-void lease_ended(struct core *c,
-                 struct task *t); /* its result is on disk: out of memory, wherever it is */
+void lease_ended(struct core *c, struct task *t); /* its result is on disk: out of memory */
 void lease_result(struct core *c, struct session *s, const struct msg_result *m, struct mono now);
 /* The master's own: t is in no queue and at no agent. message NULL: the cause says it all. */
 void lease_verdict(struct core *c, struct task *t, enum cause cause, const char *message);
@@ -496,8 +493,7 @@ static inline bool task_counts_as_ready(const struct task *t)
 {
     return t->state == TASK_READY && !t->aside && !t->batch->paused;
 }
-void batch_activate(struct core *c, struct batch *b); /* its place in the turns, by its queues */
-void batch_count(struct core *c, struct batch *b, enum outcome o, uint64_t n);
+void batch_activate(struct core *c, struct batch *b);    /* its place in the turns, by its queues */
 void batch_grow(struct core *c, struct batch *b);        /* by one task */
 void batch_end_if_done(struct core *c, struct batch *b); /* may free b */
 void batch_destroy_all(struct core *c);
