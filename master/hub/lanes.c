@@ -46,7 +46,7 @@ static struct lane *lane_new(struct lanes *l, const char *text, const struct sch
     x->slots = s->count ? s->count : AGENTS_COUNT_MAX;
     x->per_host = s->per_host;
     x->per_host_rate = s->per_host_rate;
-    x->used_at = x->opened_at = now;
+    x->opened_at = now;
     HASH_ADD_KEYPTR(hh, l->all, x->text, strlen(x->text), x);
     return x;
 }
@@ -110,10 +110,22 @@ static struct lane *lane_of(struct lanes *l, const struct schedule *s, struct mo
 struct lane *lanes_expect(struct lanes *l, const struct schedule *s, struct mono now)
 {
     struct lane *x = lane_of(l, s, now);
-    x->used_at = now;
     if (x->batch == 0)
         lane_open(l, x);
     return x;
+}
+
+struct lane *lanes_join(struct lanes *l, const struct schedule *s, struct mono now)
+{
+    struct lane *x = lanes_expect(l, s, now);
+    x->schedules++;
+    return x;
+}
+
+void lanes_leave(struct lane *x)
+{
+    REQUIRE(x != NULL && x->schedules > 0);
+    x->schedules--;
 }
 
 struct lane *lanes_use(struct lanes *l, const struct schedule *s, struct mono now)
@@ -169,6 +181,13 @@ void lanes_answer(struct lanes *l, struct store_req *q, struct mono now)
         core_batch_close(l->core, q->lane.info.num, now);
 }
 
+static void lane_close(struct lanes *l, struct lane *x)
+{
+    send_close(l, x->batch);
+    HASH_DEL(l->all, x);
+    lane_free(x);
+}
+
 void lanes_tick(struct lanes *l, struct mono now)
 {
     struct lane *x, *tmp;
@@ -176,13 +195,13 @@ void lanes_tick(struct lanes *l, struct mono now)
         return;
     HASH_ITER(hh, l->all, x, tmp)
     {
-        if (x->batch == 0 || x->opening || x->runs > 0 ||
-            mono_diff_ms(now, x->opened_at) < LANE_MS ||
-            mono_diff_ms(now, x->used_at) < LANE_IDLE_MS)
+        int64_t age_ms = mono_diff_ms(now, x->opened_at);
+        if (x->batch == 0 || x->opening || age_ms < LANE_MS)
             continue;
-        send_close(l, x->batch);
-        HASH_DEL(l->all, x);
-        lane_free(x);
+        if (x->schedules == 0 && x->runs == 0)
+            lane_close(l, x);
+        else if (age_ms >= LANE_IDLE_MS)
+            lane_open(l, x);
     }
 }
 

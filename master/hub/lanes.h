@@ -14,19 +14,23 @@
  * Hub thread. Bounded by the schedules: one of each text, and those that are being closed.
  */
 #define LANE_MS      3600000
-#define LANE_IDLE_MS 600000 /* without a run for so long after that, it is closed */
+#define LANE_IDLE_MS 86400000 /* one that nothing runs in is renewed, too, before it expires */
 
 /*
  * (none) ──expected──► OPENING ──committed──► OPEN ──older than LANE_MS──► its follower is OPENING
  * ──committed──► its number is the follower's; the old one is closed behind what was sent to it
+ *
+ * One that is expected by no schedule any more is closed when it is older than LANE_MS. While one
+ * expects it, it is there: the slot of a check that is due once a day cannot wait for a commit.
  */
 struct lane {
     char *text;
     uint32_t batch; /* 0: not open */
     bool opening;   /* it, or its follower */
-    struct mono opened_at, used_at;
-    size_t runs;  /* that are to be added to it, or are on their way: it is not freed before */
-    char *agents; /* of its schedules, as batch_info has it */
+    struct mono opened_at;
+    size_t schedules; /* that expect it, … */
+    size_t runs;      /* … and runs that are to be added to it, or are on their way */
+    char *agents;     /* of its schedules, as batch_info has it */
     uint32_t slots;
     int64_t per_host;
     double per_host_rate;
@@ -47,7 +51,10 @@ void lanes_load(struct lanes *l, uint32_t batch);
 
 /* That of a schedule, opened if it is not. */
 struct lane *lanes_expect(struct lanes *l, const struct schedule *s, struct mono now);
-/* The same, used now; renewed when it is old. */
+/* The same, and it stays; lanes_leave() takes that back. */
+struct lane *lanes_join(struct lanes *l, const struct schedule *s, struct mono now);
+void lanes_leave(struct lane *lane);
+/* That of a schedule, which is used now: renewed when it is old. */
 struct lane *lanes_use(struct lanes *l, const struct schedule *s, struct mono now);
 /* It takes no more, says the store: it is opened anew. */
 void lanes_refused(struct lanes *l, struct lane *lane, uint32_t batch);

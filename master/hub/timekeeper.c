@@ -83,6 +83,18 @@ void timekeeper_fini(struct timekeeper *t)
     mailbox_destroy(&t->box);
 }
 
+static void know(struct timekeeper *t, uint64_t id, const struct schedule *s)
+{
+    idmap_add(&t->known, id, lanes_join(&t->lanes, s, mono_now()));
+}
+
+static void forget(struct timekeeper *t, uint64_t id)
+{
+    lanes_leave(idmap_find(&t->known, id));
+    idmap_remove(&t->known, id);
+}
+
+/* Those that cannot be read are not known. */
 static void load_schedules(struct timekeeper *t, const struct store_timetable *table)
 {
     char why[SCHEDULE_WHY_MAX];
@@ -94,9 +106,8 @@ static void load_schedules(struct timekeeper *t, const struct store_timetable *t
                 LS("fix", "put it anew with 'sonde schedule apply'; until then it does not run"));
             continue;
         }
-        lanes_expect(&t->lanes, loaded, mono_now());
+        know(t, s->id, loaded);
         scheduler_load_schedule(t->scheduler, s->id, loaded, s->changed_at);
-        idmap_add(&t->known, s->id, t);
     }
 }
 
@@ -179,8 +190,9 @@ static void put(struct timekeeper *t, struct schedule_req *r)
     bool known = idmap_find(&t->known, p->id) != NULL;
     struct scheduler_check *checks = to_put(p, known, &n);
     r->schedule = NULL;
-    if (!known)
-        idmap_add(&t->known, p->id, t);
+    if (known)
+        forget(t, p->id);
+    know(t, p->id, s);
     scheduler_put(t->scheduler, p->id, s, checks, n, p->removed, p->n_removed, check_now());
     free(checks);
 }
@@ -196,7 +208,7 @@ static void serve(struct timekeeper *t, struct schedule_req *r)
     case SREQ_REMOVE:
         r->found = scheduler_remove(t->scheduler, r->id, check_now());
         if (r->found)
-            idmap_remove(&t->known, r->id);
+            forget(t, r->id);
         break;
     case SREQ_PAUSE:
         r->found = scheduler_pause(t->scheduler, r->id, r->pause, check_now());

@@ -19,7 +19,7 @@ struct timekeeper {
     struct lanes lanes;
     struct outgoing outgoing;
     struct mailbox *box;     /* schedule_req */
-    struct idmap known;      /* ids of schedules that the scheduler has: not those it cannot read */
+    struct idmap known;      /* lanes of the schedules that the scheduler has, by their ids */
     struct list acks;        /* schedule_req: until they are committed */
     struct list wait;        /* schedule_req: of a schedule whose lane is not open yet */
     struct mono snapshot_at; /* the last one */

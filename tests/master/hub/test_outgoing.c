@@ -256,6 +256,29 @@ START_TEST(a_lane_is_renewed_without_a_standstill)
 }
 END_TEST
 
+/* Of a check that is due once a day: its slot must not find the lane closed. */
+START_TEST(a_lane_that_a_schedule_expects_stays_though_nothing_runs)
+{
+    unsigned agents;
+    uint32_t first = open_lane();
+    struct mono began = mono_now();
+    struct lane *l = lanes_join(&lanes, schedule, began);
+    for (int64_t at = 0; at < LANE_IDLE_MS; at += LANE_MS / 2)
+        lanes_tick(&lanes, mono_add_ms(began, at));
+    wait_until(idle);
+    ck_assert(l->batch == first && !l->opening);
+    ck_assert_int_eq(outgoing_room(&out, schedule, &agents, mono_now()), PLAN_MISS_no_agent);
+    lanes_tick(&lanes, mono_add_ms(began, LANE_IDLE_MS));
+    ck_assert(l->opening && lanes_ready(&lanes));
+    while (l->opening)
+        turn();
+    ck_assert_uint_ne(l->batch, first);
+    lanes_leave(l);
+    lanes_tick(&lanes, mono_add_ms(began, 2 * LANE_IDLE_MS));
+    ck_assert_ptr_null(lanes.all);
+}
+END_TEST
+
 START_TEST(there_is_no_room_without_a_lane_or_an_agent)
 {
     unsigned agents = 9;
@@ -393,10 +416,11 @@ TESTS(outgoing_tests, a_run_is_stored_then_given_to_the_core_then_has_begun,
       a_gap_behind_a_run_of_its_check_is_committed_behind_it,
       of_a_gap_that_grows_meanwhile_the_newest_is_kept,
       runs_that_a_lane_does_not_take_go_to_the_next, an_old_lane_stays_while_runs_wait_for_it,
-      a_lane_is_renewed_without_a_standstill, there_is_no_room_without_a_lane_or_an_agent,
-      beyond_the_bound_only_incidents_are_kept, a_snapshot_is_taken_while_runs_are_under_way,
-      no_snapshot_is_taken_of_what_is_not_sent, no_gap_that_a_snapshot_tells_is_lost,
-      what_the_end_finds_unsent_is_freed)
+      a_lane_is_renewed_without_a_standstill,
+      a_lane_that_a_schedule_expects_stays_though_nothing_runs,
+      there_is_no_room_without_a_lane_or_an_agent, beyond_the_bound_only_incidents_are_kept,
+      a_snapshot_is_taken_while_runs_are_under_way, no_snapshot_is_taken_of_what_is_not_sent,
+      no_gap_that_a_snapshot_tells_is_lost, what_the_end_finds_unsent_is_freed)
 static TCase *all(void)
 {
     TCase *tc = outgoing_tests();

@@ -196,6 +196,40 @@ START_TEST(a_schedule_that_cannot_be_read_waits_for_a_new_definition)
 }
 END_TEST
 
+static void put_again(const char *doc)
+{
+    struct store_put p = {.name = "s", .id = 1};
+    struct schedule_req r = {.op = SREQ_PUT, .schedule = definition("s", doc), .put = &p};
+    ask(&r);
+    wait_done(n_done + 1);
+}
+
+static size_t expected(const char *doc)
+{
+    struct schedule *s = definition("s", doc);
+    size_t n = lanes_expect(&t.lanes, s, mono_now())->schedules;
+    schedule_free(&s);
+    return n;
+}
+
+START_TEST(a_schedule_expects_the_lane_of_its_last_definition)
+{
+    static const char other[] = "{\"every\":\"60s\",\"agents\":{\"names\":[\"a\"]}}";
+    stored("s", TT_DOC, 1);
+    boot();
+    ck_assert(expected(TT_DOC) == 1 && expected(other) == 0);
+    put_again(TT_DOC);
+    ck_assert(expected(TT_DOC) == 1 && expected(other) == 0);
+    put_again(other);
+    ck_assert(expected(TT_DOC) == 0 && expected(other) == 1);
+    struct schedule_req gone = {.op = SREQ_REMOVE, .id = 1};
+    ask(&gone);
+    wait_done(n_done + 1);
+    ck_assert(gone.found && expected(TT_DOC) == 0 && expected(other) == 0);
+    end(true);
+}
+END_TEST
+
 START_TEST(what_is_asked_of_schedules_keeps_its_order_behind_a_lane)
 {
     unsigned at[3] = {0};
@@ -303,6 +337,7 @@ END_TEST
 
 TESTS(timekeeper_tests, a_slot_without_an_agent_is_a_miss_and_the_stop_keeps_all,
       a_schedule_that_cannot_be_read_waits_for_a_new_definition,
+      a_schedule_expects_the_lane_of_its_last_definition,
       what_is_asked_of_schedules_keeps_its_order_behind_a_lane,
       an_acknowledgement_is_answered_once_it_is_committed, the_end_answers_all_that_is_asked,
       a_stop_during_the_start_keeps_what_there_is)
