@@ -114,7 +114,6 @@ enum step alerts_get(struct http_req *r)
 enum { PUT_BEGIN, PUT_OLD, PUT_STORED };
 
 struct put {
-    struct http_req *req;
     struct whole_body *body;
     struct alert_channel *channel;
     bool created;
@@ -124,7 +123,6 @@ struct put {
 static void put_free(void *state)
 {
     struct put *p = state;
-    turn_leave(p->req);
     whole_body_destroy(&p->body);
     alert_channel_free(&p->channel);
     free(p);
@@ -142,7 +140,6 @@ enum step alerts_put_begin(struct http_req *r)
     if (reply_no_new_work(r))
         return STEP_DONE;
     struct put *p = mem_zalloc(sizeof(*p));
-    p->req = r;
     r->state = p;
     r->state_free = put_free;
     if (query_end(&r->query) != ERR_NONE)
@@ -255,21 +252,12 @@ enum step alerts_put_run(struct http_req *r)
 
 /* ---- DELETE /alerts/{name} */
 
-static void leave(void *req)
-{
-    turn_leave(req);
-}
-
 static enum step delete_begin(struct http_req *r)
 {
-    if (!r->state) {
-        if (query_end(&r->query) != ERR_NONE)
-            return reply_bad_query(r);
-        if (!name_is_good(r->param))
-            return no_such_channel(r);
-        r->state = r;
-        r->state_free = leave;
-    }
+    if (query_end(&r->query) != ERR_NONE)
+        return reply_bad_query(r);
+    if (!name_is_good(r->param))
+        return no_such_channel(r);
     enum step s = turn_take(r);
     if (s != STEP_MORE)
         return s;

@@ -2,6 +2,7 @@
 #include "master/api/http.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/api/turn.h"
 #include "master/api/upload_store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,7 @@ static void req_destroy(struct http_req *r)
     struct api *a = r->api;
     REQUIRE(!r->waiting && !list_linked(&r->room_node));
     guard_answered(&a->guard, http_guard_conn(r));
+    turn_leave(r);
     if (r->state_free)
         r->state_free(r->state);
     if (r->sreq)

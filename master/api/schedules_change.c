@@ -9,23 +9,14 @@
 
 enum { CHANGE_BEGIN, CHANGE_STORED, CHANGE_TOLD };
 
-static void leave(void *req)
-{
-    turn_leave(req);
-}
-
 static enum step begin(struct http_req *r, enum store_op op, bool paused)
 {
-    if (!r->state) {
-        if (!http_has_scheduler(r))
-            return STEP_DONE;
-        if (query_end(&r->query) != ERR_NONE)
-            return reply_bad_query(r);
-        if (!schedules_name_fits(r))
-            return schedules_no_such(r);
-        r->state = r;
-        r->state_free = leave;
-    }
+    if (!http_has_scheduler(r))
+        return STEP_DONE;
+    if (query_end(&r->query) != ERR_NONE)
+        return reply_bad_query(r);
+    if (!schedules_name_fits(r))
+        return schedules_no_such(r);
     enum step s = turn_take(r);
     if (s != STEP_MORE)
         return s;

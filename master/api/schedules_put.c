@@ -21,7 +21,6 @@
 enum { PUT_BEGIN, PUT_READ, PUT_CHANNELS, PUT_WAS, PUT_STORED, PUT_TOLD };
 
 struct put {
-    struct http_req *req;
     struct whole_body *body;
     struct schedule_read read;
     bool dry_run;
@@ -36,7 +35,6 @@ struct put {
 static void put_free(void *state)
 {
     struct put *p = state;
-    turn_leave(p->req);
     schedule_read_fini(&p->read); /* before the bytes that it reads */
     whole_body_destroy(&p->body);
     free(p->doc);
@@ -66,7 +64,6 @@ enum step schedules_put_begin(struct http_req *r)
     if (!http_has_scheduler(r) || reply_no_new_work(r))
         return STEP_DONE;
     struct put *p = mem_zalloc(sizeof(*p));
-    p->req = r;
     r->state = p;
     r->state_free = put_free;
     p->dry_run = query_bool(&r->query, "dry_run", false);

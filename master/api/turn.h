@@ -7,7 +7,7 @@
  * scheduler in the order of their commits, and what a change was checked against holds until it is
  * stored. Api thread.
  *
- * Who has it gives it back with turn_leave() as soon as its answer is known; a state that is freed
+ * Who has it gives it back with turn_leave() as soon as its answer is known; a request that ends
  * gives it back in any case. At most TURNS_MAX wait.
  */
 #define TURNS_MAX 256 /* as many as come from one address */
