@@ -82,6 +82,16 @@ struct series {
     bool whole, failed;
 };
 
+/* A line is whole or not there: each family has room for one more of any length. */
+static bool has_room(const struct series *x)
+{
+    const struct strbuf *const families[] = {&x->state, &x->total, &x->certificate};
+    for (size_t i = 0; i < ARRAY_LEN(families); i++)
+        if (families[i]->len + SERIES_LABELS_MAX + SERIES_VALUE_MAX > FAMILY_MAX)
+            return false;
+    return true;
+}
+
 static void series_free(void *state)
 {
     struct series *x = state;
@@ -122,8 +132,7 @@ static void take_check(struct series *x, const struct scheduler_check_view *c, s
     strbuf_init(&labels, SERIES_LABELS_MAX);
     metrics_label(&labels, "schedule", c->schedule);
     metrics_label(&labels, "target", c->key);
-    /* A target of thousands of quotes, or many very long ones: a line is whole or not there. */
-    if (labels.overflow || x->state.len + SERIES_LABELS_MAX + SERIES_VALUE_MAX > FAMILY_MAX) {
+    if (labels.overflow) { /* a target of thousands of quotes */
         strbuf_fini(&labels);
         return;
     }
@@ -145,10 +154,10 @@ static void take_page(struct http_req *r, struct series *x, uint64_t max)
     x->whole = x->failed;
     if (x->failed)
         return;
-    for (size_t i = 0; i < q->n_checks && x->told < max; i++)
+    for (size_t i = 0; i < q->n_checks && x->told < max && has_room(x); i++)
         take_check(x, &q->checks[i], now);
     x->after = q->last;
-    x->whole = !q->more || x->told >= max;
+    x->whole = !q->more || x->told >= max || !has_room(x);
 }
 
 enum step metrics_ask_checks(struct http_req *r)
