@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/master_options.h"
+#include "master/api/api.h"
 #include <string.h>
 
 #define AT(field) OPTION_FIELD(struct master_options, field)
@@ -102,7 +103,7 @@ static const struct option table[] = {
      .value_name = "N",
      .dflt = "0",
      .min = 0,
-     .max = 20000, /* API_CHECK_METRICS_MAX */
+     .max = API_CHECK_METRICS_MAX,
      .help = "of so many checks of schedules /metrics tells state and times one by one"},
     {.name = "deny",
      .kind = OPT_LIST,
