@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "common/human.h"
 #include "common/mem.h"
 #include "master/api/checks.h"
 #include "master/api/handlers.h"
 #include "master/api/history_sum.h"
 #include "master/api/schedule_put.h"
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,17 +144,8 @@ static void put_rate(struct json_out *w, const char *key, double v)
 
 static void put_window(struct json_out *w, const char *key, int64_t ms)
 {
-    char text[24];
-    int64_t minutes = ms / 60000;
-    bool days = minutes % 1440 == 0, hours = minutes % 60 == 0;
-    snprintf(text, sizeof(text), "%lld%c",
-             (long long)(minutes / (days    ? 1440
-                                    : hours ? 60
-                                            : 1)),
-             days    ? 'd'
-             : hours ? 'h'
-                     : 'm');
-    json_str(w, key, text);
+    char text[HUMAN_MAX];
+    json_str(w, key, human_span(ms / 1000, text));
 }
 
 static const char *severity_word(enum slo_severity s)
