@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
+#include "master/api/alerts.h"
 #include "master/api/handlers.h"
-#include "master/api/http.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +25,6 @@ static enum step refused(struct http_req *r, enum err e)
                          "the sender of alerts cannot be asked now; try again");
 }
 
-static enum step no_such_channel(struct http_req *r)
-{
-    return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_channel",
-                         "there is no alert channel '%s'; GET /api/v1/alerts lists them", r->param);
-}
-
 /* The key by which the service tells one test from another: the trace of this request. */
 static enum step begin(struct http_req *r)
 {
@@ -41,7 +35,7 @@ static enum step begin(struct http_req *r)
     if (query_end(&r->query) != ERR_NONE)
         return reply_bad_query(r);
     if (strlen(r->param) > ALERT_NAME_MAX)
-        return no_such_channel(r);
+        return alerts_no_such(r);
     struct alert_test *t = mem_zalloc(sizeof(*t));
     r->state = t;
     r->state_free = free;
@@ -64,7 +58,7 @@ static enum step reply(struct http_req *r, const struct alert_test *t)
 {
     struct json_out w;
     if (!t->found)
-        return no_such_channel(r);
+        return alerts_no_such(r);
     reply_begin(r, MHD_HTTP_OK, "application/json");
     json_out_init(&w, &r->reply.body);
     json_obj_begin(&w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "master/api/alerts.h"
 #include "common/mem.h"
 #include "master/api/handlers.h"
-#include "master/api/http.h"
 #include "master/api/schedule_put.h"
 #include "master/api/turn.h"
 #include "master/api/whole_body.h"
@@ -11,6 +11,12 @@
 
 /* Alert channels: PUT, GET, DELETE /alerts. What of them is secret never leaves (alert.h). */
 
+enum step alerts_no_such(struct http_req *r)
+{
+    return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_channel",
+                         "there is no alert channel '%s'; GET /api/v1/alerts lists them", r->param);
+}
+
 /* One name, or NULL. */
 static const struct store_channel *find(const struct store_req *s, const char *name)
 {
@@ -18,12 +24,6 @@ static const struct store_channel *find(const struct store_req *s, const char *n
         if (strcmp(s->channels.items[i].name, name) == 0)
             return &s->channels.items[i];
     return NULL;
-}
-
-static enum step no_such_channel(struct http_req *r)
-{
-    return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_channel",
-                         "there is no alert channel '%s'; GET /api/v1/alerts lists them", r->param);
 }
 
 /* One that the store has was checked when it came; what this version cannot read is told as null.
@@ -63,7 +63,7 @@ static enum step get_begin(struct http_req *r)
     if (query_end(&r->query) != ERR_NONE)
         return reply_bad_query(r);
     if (strlen(r->param) > ALERT_NAME_MAX)
-        return no_such_channel(r);
+        return alerts_no_such(r);
     struct store_req *s = http_store_req(r, STORE_CHANNELS);
     snprintf(s->channels.name, sizeof(s->channels.name), "%.*s", ALERT_NAME_MAX, r->param);
     r->phase = 1;
@@ -102,7 +102,7 @@ enum step alerts_get(struct http_req *r)
         return reply_store_error(r, s->err, s->why);
     const struct store_channel *c = s->err == ERR_NONE ? find(s, r->param) : NULL;
     if (!c)
-        return no_such_channel(r);
+        return alerts_no_such(r);
     reply_begin(r, MHD_HTTP_OK, "application/json");
     json_out_init(&w, &r->reply.body);
     put_channel(&w, c->name, c->doc, c->created_at, c->changed_at);
@@ -257,7 +257,7 @@ static enum step delete_begin(struct http_req *r)
     if (query_end(&r->query) != ERR_NONE)
         return reply_bad_query(r);
     if (!name_is_good(r->param))
-        return no_such_channel(r);
+        return alerts_no_such(r);
     enum step s = turn_take(r);
     if (s != STEP_MORE)
         return s;
@@ -272,7 +272,7 @@ static enum step delete_reply(struct http_req *r)
     const struct store_req *s = r->sreq;
     turn_leave(r);
     if (s->err == ERR_NOT_FOUND)
-        return no_such_channel(r);
+        return alerts_no_such(r);
     if (s->err != ERR_NONE)
         return reply_store_error(r, s->err, s->why);
     reply_begin(r, MHD_HTTP_NO_CONTENT, NULL);

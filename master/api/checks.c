@@ -108,10 +108,7 @@ static enum step list_reply(struct http_req *r)
         json_obj_end(&w);
     }
     json_arr_end(&w);
-    if (q->more)
-        json_id(&w, "next_cursor", q->last);
-    else
-        json_null(&w, "next_cursor");
+    json_ref(&w, "next_cursor", q->more ? q->last : 0);
     json_obj_end(&w);
     return STEP_DONE;
 }

@@ -64,10 +64,7 @@ enum step deliveries_list(struct http_req *r)
     for (unsigned i = 0; i < n; i++)
         delivery_put(&w, &s->deliveries.items[i]);
     json_arr_end(&w);
-    if (s->deliveries.more && n > 0)
-        json_id(&w, "next_cursor", s->deliveries.items[n - 1].id);
-    else
-        json_null(&w, "next_cursor");
+    json_ref(&w, "next_cursor", s->deliveries.more && n > 0 ? s->deliveries.items[n - 1].id : 0);
     json_obj_end(&w);
     return STEP_DONE;
 }

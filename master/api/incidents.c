@@ -14,19 +14,18 @@
 #define ACK_BODY_MAX       4096
 #define STATE_ANY          (-1)
 
-static bool take_id(struct http_req *r, uint64_t *id)
-{
-    if (u64_parse(r->param, strlen(r->param), id) == ERR_NONE && *id > 0)
-        return true;
-    reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_incident",
-                  "there is no incident '%s'; GET /api/v1/incidents lists them", r->param);
-    return false;
-}
-
 static enum step no_such_incident(struct http_req *r)
 {
     return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_incident",
                          "there is no incident '%s'; GET /api/v1/incidents lists them", r->param);
+}
+
+static bool take_id(struct http_req *r, uint64_t *id)
+{
+    if (u64_parse(r->param, strlen(r->param), id) == ERR_NONE && *id > 0)
+        return true;
+    no_such_incident(r);
+    return false;
 }
 
 static enum step ask_one(struct http_req *r, uint64_t id)
@@ -90,10 +89,7 @@ static enum step list_reply(struct http_req *r)
         json_obj_end(&w);
     }
     json_arr_end(&w);
-    if (s->incidents.more && n > 0)
-        json_id(&w, "next_cursor", s->incidents.items[n - 1].id);
-    else
-        json_null(&w, "next_cursor");
+    json_ref(&w, "next_cursor", s->incidents.more && n > 0 ? s->incidents.items[n - 1].id : 0);
     json_obj_end(&w);
     return STEP_DONE;
 }

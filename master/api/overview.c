@@ -97,9 +97,7 @@ static enum step take_schedule(struct http_req *r, struct overview *o)
     if (!r->schedule_ok)
         return reply_no_answer(r);
     if (r->qreq->n_views == 0)
-        return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_schedule",
-                             "there is no schedule '%s'; GET /api/v1/schedules lists them",
-                             o->schedule);
+        return schedules_no_such(r, o->schedule);
     o->schedule_id = r->qreq->views[0].id;
     return ask_checks(r, o);
 }
@@ -139,10 +137,7 @@ static void put_check(struct json_out *w, const struct scheduler_check_view *c,
 static enum step finish(struct http_req *r, struct overview *o, bool more)
 {
     json_arr_end(&o->w);
-    if (more)
-        json_id(&o->w, "next_cursor", o->after);
-    else
-        json_null(&o->w, "next_cursor");
+    json_ref(&o->w, "next_cursor", more ? o->after : 0);
     json_obj_end(&o->w);
     reply_begin(r, MHD_HTTP_OK, "application/json");
     strbuf_fini(&r->reply.body);

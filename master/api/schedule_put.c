@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/api/schedule_put.h"
+#include "common/node.h"
 #include "common/require.h"
 #include <math.h>
 #include <string.h>
@@ -15,6 +16,14 @@ void json_wall(struct json_out *w, const char *key, struct wall t)
 void json_seconds(struct json_out *w, const char *key, int64_t s)
 {
     json_wall(w, key, (struct wall){s * 1000000});
+}
+
+void json_ref(struct json_out *w, const char *key, uint64_t id)
+{
+    if (id)
+        json_id(w, key, id);
+    else
+        json_null(w, key);
 }
 
 /* Nine digits: a millisecond of ten days. */
@@ -38,16 +47,6 @@ void put_missed(struct json_out *w, const uint64_t missed[PLAN_MISS_COUNT])
 
 /* ---- schedules */
 
-static const struct json_node *member(const struct json_doc *d, const char *name)
-{
-    if (!d || json_type(json_root(d)) != JSON_OBJECT)
-        return NULL;
-    for (const struct json_node *n = json_first(json_root(d)); n; n = json_next(n))
-        if (strcmp(json_node_key(n), name) == 0)
-            return n;
-    return NULL;
-}
-
 /* A definition that the store has was checked when it came. */
 static struct json_doc *read_doc(const struct store_schedule *s)
 {
@@ -66,13 +65,13 @@ static void put_node(struct json_out *w, const char *key, const struct json_node
         json_put_null(w);
 }
 
-static void put_when(struct json_out *w, const struct json_doc *d)
+static void put_when(struct json_out *w, const struct json_node *definition)
 {
     static const char *const names[] = {"every", "cron", "zone"};
     json_key(w, "when");
     json_obj_begin(w);
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        put_node(w, names[i], member(d, names[i]));
+        put_node(w, names[i], node_at(definition, names[i]));
     json_obj_end(w);
 }
 
@@ -101,13 +100,14 @@ void schedule_put_members(struct json_out *w, const struct store_schedule *s,
                           const struct scheduler_view *v)
 {
     struct json_doc *d = read_doc(s);
+    const struct json_node *definition = d ? json_root(d) : NULL;
     json_str(w, "name", s->name);
     json_id(w, "id", s->id);
     json_u64(w, "version", s->version);
     json_str(w, "owner", s->owner);
-    put_node(w, "labels", member(d, "labels"));
+    put_node(w, "labels", node_at(definition, "labels"));
     json_bool(w, "paused", s->paused);
-    put_when(w, d);
+    put_when(w, definition);
     put_counts(w, s, v);
     json_wall(w, "created_at", s->created_at);
     json_wall(w, "changed_at", s->changed_at);
@@ -117,7 +117,7 @@ void schedule_put_members(struct json_out *w, const struct store_schedule *s,
 bool schedule_has_label(const struct store_schedule *s, const char *label)
 {
     struct json_doc *d = read_doc(s);
-    const struct json_node *labels = member(d, "labels");
+    const struct json_node *labels = d ? node_at(json_root(d), "labels") : NULL;
     size_t n = strcspn(label, ":=");
     bool found = false;
     if (labels && json_type(labels) == JSON_OBJECT && label[n] != '\0')
@@ -143,14 +143,6 @@ void schedule_put_definition(struct json_out *w, const struct store_schedule *s)
 }
 
 /* ---- checks */
-
-static void put_id(struct json_out *w, const char *key, uint64_t id)
-{
-    if (id)
-        json_id(w, key, id);
-    else
-        json_null(w, key);
-}
 
 static void put_last(struct json_out *w, const struct scheduler_check_view *c)
 {
@@ -201,7 +193,7 @@ void check_put_members(struct json_out *w, const struct scheduler_check_view *c,
     json_wall(w, "next_at", c->next);
     json_bool(w, "running", c->running);
     json_u64(w, "slot", c->slot);
-    put_id(w, "incident", c->incident);
+    json_ref(w, "incident", c->incident);
     put_last(w, c);
     put_certificate(w, c->cert_not_after, now);
 }
@@ -214,7 +206,7 @@ void put_transition(struct json_out *w, const struct store_transition *t)
     json_str(w, "to", verdict_word(t->to));
     json_str(w, "cause", cause_word(t->cause));
     json_u64(w, "slot", t->slot);
-    put_id(w, "task", t->task);
+    json_ref(w, "task", t->task);
     json_bool(w, "flapping", t->flapping);
     json_str(w, "advice", t->advice && t->advice[0] ? t->advice : NULL);
     json_obj_end(w);
@@ -257,7 +249,7 @@ static void put_evidence(struct json_out *w, const char *key, const struct incid
     }
     json_obj_begin(w);
     json_id(w, "check", e->check);
-    put_id(w, "task", e->result);
+    json_ref(w, "task", e->result);
     json_str(w, "agent", or_null(e->agent));
     json_str(w, "cause", cause_word(e->cause));
     json_wall(w, "at", e->at);
@@ -305,7 +297,7 @@ void incident_put_members(struct json_out *w, const struct incident *i, const ch
     json_str(w, "agent", or_null(i->agent));
     json_bool(w, "muted", i->muted);
     put_ack(w, i);
-    put_id(w, "withdrawn_for", i->cause_id);
+    json_ref(w, "withdrawn_for", i->cause_id);
     json_key(w, "evidence");
     json_obj_begin(w);
     put_evidence(w, "first", &i->first);

@@ -10,6 +10,7 @@
  */
 void json_wall(struct json_out *w, const char *key, struct wall t); /* 0: null */
 void json_seconds(struct json_out *w, const char *key, int64_t s);  /* since 1970; 0: null */
+void json_ref(struct json_out *w, const char *key, uint64_t id);    /* as json_id; 0: null */
 
 void json_part(struct json_out *w, const char *key, double part); /* 0 to 1; negative: null */
 

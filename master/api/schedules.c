@@ -21,17 +21,17 @@ bool schedules_name_fits(const struct http_req *r)
     return strlen(r->param) <= SCHEDULE_NAME_MAX;
 }
 
-enum step schedules_no_such(struct http_req *r)
+enum step schedules_no_such(struct http_req *r, const char *name)
 {
     return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_schedule",
-                         "there is no schedule '%s'; GET /api/v1/schedules lists them", r->param);
+                         "there is no schedule '%s'; GET /api/v1/schedules lists them", name);
 }
 
 enum step schedules_failed(struct http_req *r)
 {
     REQUIRE(r->sreq->err != ERR_NONE);
     if (r->sreq->err == ERR_NOT_FOUND)
-        return schedules_no_such(r);
+        return schedules_no_such(r, r->param);
     return reply_store_error(r, r->sreq->err, r->sreq->why);
 }
 
@@ -193,7 +193,7 @@ static enum step get_begin(struct http_req *r)
     if (query_end(&r->query) != ERR_NONE)
         return reply_bad_query(r);
     if (!schedules_name_fits(r))
-        return schedules_no_such(r);
+        return schedules_no_such(r, r->param);
     if (count_read(r, g) == STEP_DONE)
         return STEP_DONE;
     struct store_req *s = http_store_req(r, STORE_SCHEDULE_GET);
@@ -257,7 +257,7 @@ static void put_open(struct http_req *r, struct strbuf *b)
     const struct store_schedule *s = &r->sreq->schedule_get.schedule;
     json_out_init(&w, b);
     json_obj_begin(&w);
-    schedule_put_members(&w, s, r->qreq->n_views ? &r->qreq->views[0] : NULL);
+    schedule_put_members(&w, s, view_of(r->qreq, s->id));
     json_key(&w, "definition");
     json_obj_begin(&w);
     schedule_put_definition(&w, s);

@@ -16,7 +16,7 @@ static enum step begin(struct http_req *r, enum store_op op, bool paused)
     if (query_end(&r->query) != ERR_NONE)
         return reply_bad_query(r);
     if (!schedules_name_fits(r))
-        return schedules_no_such(r);
+        return schedules_no_such(r, r->param);
     enum step s = turn_take(r);
     if (s != STEP_MORE)
         return s;

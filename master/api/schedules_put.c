@@ -2,6 +2,7 @@
 #include "common/mem.h"
 #include "master/api/handlers.h"
 #include "master/api/schedule_diff.h"
+#include "master/api/schedule_put.h"
 #include "master/api/schedule_read.h"
 #include "master/api/schedules.h"
 #include "master/api/turn.h"
@@ -280,10 +281,7 @@ static enum step put_reply(struct http_req *r, const struct put *p)
     json_obj_begin(&w);
     json_str(&w, "name", r->param);
     json_u64(&w, "version", s->version);
-    if (s->id)
-        json_id(&w, "id", s->id);
-    else
-        json_null(&w, "id");
+    json_ref(&w, "id", s->id);
     json_bool(&w, "created", s->created);
     json_u64(&w, "checks", p->n_targets);
     json_u64(&w, "new", s->n_new);
