@@ -78,22 +78,22 @@ static void compare(struct json_out *w, const char *of, const char *name,
     json_obj_end(w);
 }
 
-static void put_paused(struct json_out *w, int from, bool to)
+static void put_paused(struct json_out *w, bool was_there, bool from, bool to)
 {
-    if (from == (int)to)
+    if (was_there && from == to)
         return;
     json_obj_begin(w);
     json_str(w, "field", "paused");
-    if (from < 0)
-        json_null(w, "from");
+    if (was_there)
+        json_bool(w, "from", from);
     else
-        json_bool(w, "from", from != 0);
+        json_null(w, "from");
     json_bool(w, "to", to);
     json_obj_end(w);
 }
 
-void schedule_diff_put(struct json_out *w, const char *old_doc, const char *new_doc, int old_paused,
-                       bool new_paused)
+void schedule_diff_put(struct json_out *w, const char *old_doc, const char *new_doc,
+                       bool old_paused, bool new_paused)
 {
     struct json_doc *old = NULL, *new = NULL;
     REQUIRE(new_doc != NULL);
@@ -102,7 +102,7 @@ void schedule_diff_put(struct json_out *w, const char *old_doc, const char *new_
     json_arr_begin(w);
     if (json_parse(new_doc, strlen(new_doc), &new, NULL, 0) == ERR_NONE)
         compare_members(w, NULL, old ? json_root(old) : NULL, json_root(new));
-    put_paused(w, old_paused, new_paused);
+    put_paused(w, old_doc != NULL, old_paused, new_paused);
     json_arr_end(w);
     json_free(&old);
     json_free(&new);

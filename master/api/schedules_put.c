@@ -14,12 +14,12 @@
 /*
  * PUT /schedules/{name}
  *
- *      body ──► turn ──► read ──► channels ──► [dry_run: what is there] ──► store ──► scheduler
- *                 (one at a time)   known?                                   └─ dry_run: the answer
+ *      body ──► turn ──► read ──► channels ──► store ──► scheduler
+ *                 (one at a time)   known?       └─ dry_run: the answer
  *
  * What is committed takes effect even if the scheduler cannot be told at once (schedules_tell).
  */
-enum { PUT_BEGIN, PUT_READ, PUT_CHANNELS, PUT_WAS, PUT_STORED, PUT_TOLD };
+enum { PUT_BEGIN, PUT_READ, PUT_CHANNELS, PUT_STORED, PUT_TOLD };
 
 struct put {
     struct whole_body *body;
@@ -29,7 +29,6 @@ struct put {
     /* What the store borrows: the schedule itself goes to the scheduler. */
     char *doc, *owner;
     bool paused;
-    bool was_there, was_paused; /* dry_run */
     size_t n_targets;
 };
 
@@ -150,18 +149,6 @@ static enum step ask_put(struct http_req *r, struct put *p)
     return http_ask_store(r, s);
 }
 
-/* The answer of a store_put has no old `paused`. */
-static enum step ask_was(struct http_req *r, struct put *p)
-{
-    if (!p->dry_run)
-        return ask_put(r, p);
-    struct store_req *s = http_store_req(r, STORE_SCHEDULE_GET);
-    snprintf(s->schedule_get.name, sizeof(s->schedule_get.name), "%.*s", SCHEDULE_NAME_MAX,
-             r->param);
-    r->phase = PUT_WAS;
-    return http_ask_store(r, s);
-}
-
 /* The body has done its work: its memory is for the next one. */
 static enum step after_read(struct http_req *r, struct put *p)
 {
@@ -176,7 +163,7 @@ static enum step after_read(struct http_req *r, struct put *p)
     p->paused = x->schedule->paused;
     p->n_targets = x->targets.n;
     if (x->schedule->n_alerts == 0)
-        return ask_was(r, p);
+        return ask_put(r, p);
     r->phase = PUT_CHANNELS;
     return http_ask_store(r, http_store_req(r, STORE_CHANNELS));
 }
@@ -201,16 +188,6 @@ static enum step after_channels(struct http_req *r, struct put *p)
                  s->alerts[a]);
         return invalid(r, MHD_HTTP_UNPROCESSABLE_CONTENT, "invalid_schedule", field, why);
     }
-    return ask_was(r, p);
-}
-
-static enum step after_was(struct http_req *r, struct put *p)
-{
-    enum err e = r->sreq->err;
-    if (e != ERR_NONE && e != ERR_NOT_FOUND)
-        return schedules_failed(r);
-    p->was_there = e == ERR_NONE;
-    p->was_paused = p->was_there && r->sreq->schedule_get.schedule.paused;
     return ask_put(r, p);
 }
 
@@ -261,8 +238,7 @@ static void put_diff(struct json_out *w, const struct put *p, const struct store
     json_key(w, "diff");
     json_obj_begin(w);
     json_key(w, "definition");
-    schedule_diff_put(w, s->old_doc, p->doc, p->was_there ? (p->was_paused ? 1 : 0) : -1,
-                      p->paused);
+    schedule_diff_put(w, s->old_doc, p->doc, s->old_paused, p->paused);
     put_targets_diff(w, p, s);
     json_obj_end(w);
 }
@@ -329,8 +305,6 @@ static enum step put_step(struct http_req *r, struct put *p)
         return after_read(r, p);
     case PUT_CHANNELS:
         return after_channels(r, p);
-    case PUT_WAS:
-        return after_was(r, p);
     case PUT_STORED:
         return after_store(r, p);
     case PUT_TOLD: {
@@ -338,7 +312,7 @@ static enum step put_step(struct http_req *r, struct put *p)
         return s == STEP_MORE ? put_reply(r, p) : s;
     }
     }
-    UNREACHABLE("a PUT has six phases");
+    UNREACHABLE("a PUT has five phases");
 }
 
 enum step schedules_put_run(struct http_req *r)

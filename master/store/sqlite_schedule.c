@@ -333,6 +333,7 @@ static void put_head(struct store_put *p, bool there, struct store_schedule *s)
     p->version = there ? s->version : 1;
     p->doc_changed = !there || strcmp(s->doc, p->doc) != 0 || !same_text(s->owner, p->owner);
     if (there) {
+        p->old_paused = s->paused;
         p->old_doc = s->doc;
         s->doc = NULL;
     }

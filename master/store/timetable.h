@@ -46,6 +46,7 @@ struct store_put {
     char **removed_keys;   /* heap; the first STORE_PUT_DIFF */
     size_t n_removed, n_new, n_changed;
     char *old_doc; /* heap, NULL: created */
+    bool old_paused;
 };
 
 /* JOURNAL: entries of the scheduler (scheduler.h), in order, with copies of their strings. */

@@ -167,6 +167,7 @@ static inline void fk_put(struct store_req *r)
     }
     p->created = !s;
     p->old_doc = s ? mem_strdup(s->doc) : NULL;
+    p->old_paused = s && s->paused;
     p->doc_changed = !s || strcmp(s->doc, p->doc) != 0;
     uint64_t id = s ? s->id : fk.last_id + 1;
     fk_removed(p, id);
@@ -179,7 +180,7 @@ static inline void fk_put(struct store_req *r)
     fk_targets(p, id);
     bool changes = p->doc_changed || p->n_new || p->n_changed || p->n_removed;
     p->id = s ? s->id : 0;
-    p->version = (s ? s->version : 0) + (changes || (s && s->paused != p->paused));
+    p->version = (s ? s->version : 0) + changes;
     if (p->dry_run)
         return;
     free(s->doc);

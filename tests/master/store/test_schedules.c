@@ -217,6 +217,12 @@ START_TEST(paused_is_kept)
     ck_assert_uint_ne(id, 0);
     fx_reopen();
     ck_assert(fx_boot.timetable.schedules[0].paused);
+    r = put(TT_DOC, three, 3);
+    ck_assert(r->put.old_paused);
+    store_req_destroy(&r);
+    r = put(TT_DOC, three, 3);
+    ck_assert(!r->put.old_paused);
+    store_req_destroy(&r);
 }
 END_TEST
 
