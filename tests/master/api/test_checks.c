@@ -161,6 +161,8 @@ START_TEST(test_history_with_a_goal_tells_the_budget_and_how_fast_it_burns)
         has(&a, "\"short_rate\":1000,\"threshold\":14.4,\"severity\":\"page\",\"burns\":true}"));
     ck_assert(has(&a, "{\"long\":\"3d\",\"short\":\"6h\",\"rate\":0,"));
     answer_free(&a);
+    sk.goal.period_hours = 36; /* as the definition has it */
+    expect(of_check(id, "/history"), 200, "\"period\":\"1d12h\"");
     sk.has_goal = false;
     schedule_world_stop();
 }

@@ -404,6 +404,43 @@ START_TEST(test_metrics_tell_sums_and_the_series_that_are_asked_for)
 }
 END_TEST
 
+static unsigned lines_of(const struct answer *a, const char *begin)
+{
+    unsigned n = 0;
+    for (const char *p = a->body, *end = p + a->body_len, *nl; p < end; p = nl ? nl + 1 : end) {
+        nl = memchr(p, '\n', (size_t)(end - p));
+        n += strncmp(p, begin, strlen(begin)) == 0;
+    }
+    return n;
+}
+
+/* 5,500 lines of 2,000 characters are more than a family of series may take. */
+START_TEST(test_series_that_find_no_room_are_left_out_whole)
+{
+    char key[2000], rest[64];
+    w.more.check_metrics = 20000;
+    w.more.schedule_stats = &stats;
+    gauge_set(&stats.checks, 5500);
+    schedule_world_start();
+    for (unsigned i = 1; i <= 5500; i++) {
+        snprintf(key, sizeof(key), "http://h%u.test/%01950u", i, 0u);
+        sk.checks[sk.n_checks++] =
+            (struct fk_check){i, 1, mem_strdup(key), mem_strdup(""), mem_strdup("big")};
+    }
+    struct answer a = get("/metrics");
+    unsigned told = lines_of(&a, "sonde_check_state{");
+    ck_assert_uint_gt(told, 5000);
+    ck_assert_uint_lt(told, 5500);
+    ck_assert_uint_eq(lines_of(&a, "sonde_check_total_ms{"), told);
+    ck_assert_uint_eq(lines_of(&a, "sonde_check_certificate_days{"), told);
+    snprintf(rest, sizeof(rest), "sonde_checks_without_series %u\n", 5500 - told);
+    ck_assert_uint_eq(lines_of(&a, rest), 1);
+    ck_assert_int_eq(a.body[a.body_len - 1], '\n');
+    answer_free(&a);
+    schedule_world_stop();
+}
+END_TEST
+
 static void stored(struct store_req *s)
 {
     sem_post(s->arg);
@@ -463,5 +500,6 @@ TESTS(reads, test_secrets_of_targets_are_never_shown,
       test_pause_resume_and_delete_are_stored_then_told,
       test_a_lane_is_read_as_a_batch_and_changed_by_its_schedules_alone,
       test_a_master_without_a_scheduler_says_so,
-      test_metrics_tell_sums_and_the_series_that_are_asked_for)
+      test_metrics_tell_sums_and_the_series_that_are_asked_for,
+      test_series_that_find_no_room_are_left_out_whole)
 CHECK_MAIN("schedules", puts_, large_ones, order, reads)
