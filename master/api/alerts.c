@@ -11,19 +11,18 @@
 
 /* Alert channels: PUT, GET, DELETE /alerts. What of them is secret never leaves (alert.h). */
 
-enum step alerts_no_such(struct http_req *r)
-{
-    return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_channel",
-                         "there is no alert channel '%s'; GET /api/v1/alerts lists them", r->param);
-}
-
-/* One name, or NULL. */
-static const struct store_channel *find(const struct store_req *s, const char *name)
+const struct store_channel *alerts_find(const struct store_req *s, const char *name)
 {
     for (unsigned i = 0; i < s->channels.n; i++)
         if (strcmp(s->channels.items[i].name, name) == 0)
             return &s->channels.items[i];
     return NULL;
+}
+
+enum step alerts_no_such(struct http_req *r)
+{
+    return reply_problem(r, MHD_HTTP_NOT_FOUND, "no_such_channel",
+                         "there is no alert channel '%s'; GET /api/v1/alerts lists them", r->param);
 }
 
 /* One that the store has was checked when it came; what this version cannot read is told as null.
@@ -100,7 +99,7 @@ enum step alerts_get(struct http_req *r)
     const struct store_req *s = r->sreq;
     if (s->err != ERR_NONE && s->err != ERR_NOT_FOUND)
         return reply_store_error(r, s->err, s->why);
-    const struct store_channel *c = s->err == ERR_NONE ? find(s, r->param) : NULL;
+    const struct store_channel *c = s->err == ERR_NONE ? alerts_find(s, r->param) : NULL;
     if (!c)
         return alerts_no_such(r);
     reply_begin(r, MHD_HTTP_OK, "application/json");
@@ -194,7 +193,7 @@ static enum step put_old(struct http_req *r, struct put *p)
     const struct store_req *q = r->sreq;
     if (q->err != ERR_NONE)
         return reply_store_error(r, q->err, q->why);
-    const struct store_channel *old = find(q, r->param);
+    const struct store_channel *old = alerts_find(q, r->param);
     if (!old && q->channels.n >= ALERT_CHANNELS_MAX)
         return reply_problem(r, MHD_HTTP_UNPROCESSABLE_CONTENT, "too_many_channels",
                              "there are %d alert channels, which is the most; delete one first",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/mem.h"
+#include "master/api/alerts.h"
 #include "master/api/handlers.h"
 #include "master/api/schedule_diff.h"
 #include "master/api/schedule_put.h"
@@ -177,10 +178,7 @@ static enum step after_channels(struct http_req *r, struct put *p)
     if (q->err != ERR_NONE)
         return reply_store_error(r, q->err, q->why);
     for (unsigned a = 0; a < s->n_alerts; a++) {
-        unsigned c = 0;
-        while (c < q->channels.n && strcmp(q->channels.items[c].name, s->alerts[a]) != 0)
-            c++;
-        if (c < q->channels.n)
+        if (alerts_find(q, s->alerts[a]))
             continue;
         snprintf(field, sizeof(field), "alerts[%u]", a);
         snprintf(why, sizeof(why),
