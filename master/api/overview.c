@@ -86,10 +86,8 @@ static enum step begin(struct http_req *r)
     json_arr_begin(&o->w);
     if (!schedule)
         return ask_checks(r, o);
-    struct schedule_req *s = http_schedule_req(r, SREQ_SCHEDULES);
-    snprintf(s->name, sizeof(s->name), "%s", o->schedule);
     r->phase = OVERVIEW_SCHEDULE;
-    return http_ask_schedule(r, s);
+    return schedules_ask(r, o->schedule, o->schedule);
 }
 
 static enum step take_schedule(struct http_req *r, struct overview *o)

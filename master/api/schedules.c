@@ -27,6 +27,14 @@ enum step schedules_no_such(struct http_req *r, const char *name)
                          "there is no schedule '%s'; GET /api/v1/schedules lists them", name);
 }
 
+enum step schedules_ask(struct http_req *r, const char *from, const char *to)
+{
+    struct schedule_req *q = http_schedule_req(r, SREQ_SCHEDULES);
+    snprintf(q->from, sizeof(q->from), "%.*s", SCHEDULE_NAME_MAX, from);
+    snprintf(q->to, sizeof(q->to), "%.*s", SCHEDULE_NAME_MAX, to);
+    return http_ask_schedule(r, q);
+}
+
 enum step schedules_failed(struct http_req *r)
 {
     REQUIRE(r->sreq->err != ERR_NONE);
@@ -118,11 +126,6 @@ static void put_page(struct json_out *w, const struct http_req *r, const char *l
 static enum step list_reply(struct http_req *r)
 {
     struct json_out w;
-    struct schedule_req *q = r->qreq;
-    if (!r->schedule_ok)
-        return reply_no_answer(r);
-    if (q->n_views > 1)
-        qsort(q->views, q->n_views, sizeof(*q->views), by_id);
     reply_begin(r, MHD_HTTP_OK, "application/json");
     json_out_init(&w, &r->reply.body);
     json_obj_begin(&w);
@@ -131,18 +134,38 @@ static enum step list_reply(struct http_req *r)
     return STEP_DONE;
 }
 
+/* The scheduler is asked for what is on the page: there may be 10,000 schedules. */
+static enum step list_rows(struct http_req *r)
+{
+    const struct store_req *s = r->sreq;
+    if (s->err != ERR_NONE)
+        return reply_store_error(r, s->err, s->why);
+    if (s->schedules.n == 0)
+        return list_reply(r);
+    r->phase = LIST_VIEWS;
+    return schedules_ask(r, s->schedules.items[0].name,
+                         s->schedules.items[s->schedules.n - 1].name);
+}
+
+static enum step list_views(struct http_req *r)
+{
+    struct schedule_req *q = r->qreq;
+    if (!r->schedule_ok)
+        return reply_no_answer(r);
+    if (q->n_views > 1)
+        qsort(q->views, q->n_views, sizeof(*q->views), by_id);
+    return list_reply(r);
+}
+
 enum step schedules_list(struct http_req *r)
 {
     switch (r->phase) {
     case LIST_BEGIN:
         return http_has_scheduler(r) ? list_begin(r) : STEP_DONE;
     case LIST_ROWS:
-        if (r->sreq->err != ERR_NONE)
-            return reply_store_error(r, r->sreq->err, r->sreq->why);
-        r->phase = LIST_VIEWS;
-        return http_ask_schedule(r, http_schedule_req(r, SREQ_SCHEDULES));
+        return list_rows(r);
     case LIST_VIEWS:
-        return list_reply(r);
+        return list_views(r);
     }
     UNREACHABLE("a list has three phases");
 }
@@ -208,10 +231,8 @@ static enum step get_row(struct http_req *r)
 {
     if (r->sreq->err != ERR_NONE)
         return schedules_failed(r);
-    struct schedule_req *q = http_schedule_req(r, SREQ_SCHEDULES);
-    snprintf(q->name, sizeof(q->name), "%.*s", SCHEDULE_NAME_MAX, r->param);
     r->phase = GET_VIEW;
-    return http_ask_schedule(r, q);
+    return schedules_ask(r, r->param, r->param);
 }
 
 /* One that is stored was checked: what cannot be read is left out of its place. */

@@ -7,6 +7,8 @@
 /* The name in the address; longer ones than there are name no schedule. */
 bool schedules_name_fits(const struct http_req *r);
 enum step schedules_no_such(struct http_req *r, const char *name); /* 404 */
+/* Asks the scheduler for those of these names, and between them. */
+enum step schedules_ask(struct http_req *r, const char *from, const char *to);
 /* Of a store's answer that is no good: 404, or what reply_store_error() says. */
 enum step schedules_failed(struct http_req *r);
 

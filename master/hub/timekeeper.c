@@ -221,7 +221,8 @@ static void serve(struct timekeeper *t, struct schedule_req *r)
         }
         break;
     case SREQ_SCHEDULES:
-        r->n_views = scheduler_views(t->scheduler, r->name[0] ? r->name : NULL, &r->views);
+        r->n_views = scheduler_views(t->scheduler, r->from[0] ? r->from : NULL,
+                                     r->to[0] ? r->to : NULL, &r->views);
         break;
     case SREQ_CHECKS:
         r->n_checks = scheduler_checks(t->scheduler, &r->filter, &r->checks, &r->last, &r->more);

@@ -18,7 +18,7 @@ enum schedule_req_op {
     SREQ_PAUSE,     /* id, pause → found */
     SREQ_ACK,       /* incident, who, note → err: ERR_NOT_FOUND, ERR_EXISTS; else done when it is
                        committed, or with ERR_CLOSED when the master stops before */
-    SREQ_SCHEDULES, /* name or NULL → views */
+    SREQ_SCHEDULES, /* from, to → views */
     SREQ_CHECKS     /* filter → checks, last, more */
 };
 struct schedule_req {
@@ -34,8 +34,8 @@ struct schedule_req {
     char who[INCIDENT_WHO_MAX], note[INCIDENT_NOTE_MAX];
     struct scheduler_filter filter; /* strings borrowed until done */
     char filter_schedule[SCHEDULE_NAME_MAX + 1],
-        filter_host[INCIDENT_HOST_MAX]; /* homes for them */
-    char name[SCHEDULE_NAME_MAX + 1];   /* SCHEDULES: "" = all */
+        filter_host[INCIDENT_HOST_MAX];                          /* homes for them */
+    char from[SCHEDULE_NAME_MAX + 1], to[SCHEDULE_NAME_MAX + 1]; /* names; "" = any */
     /* out */
     bool found;
     enum err err;

@@ -181,8 +181,10 @@ struct scheduler_view { /* of a schedule */
     uint64_t runs, missed[PLAN_MISS_COUNT]; /* since this start */
     struct wall next;                       /* the next slot of any of its checks; 0 = none */
 };
-/* name NULL: all, by name. *out is heap. */
-size_t scheduler_views(const struct scheduler *x, const char *name, struct scheduler_view **out);
+/* Those named `from` to `to`, by name; NULL: from the first, to the last. *out is heap. Looks at
+ * each of their checks. */
+size_t scheduler_views(const struct scheduler *x, const char *from, const char *to,
+                       struct scheduler_view **out);
 
 struct scheduler_check_view {
     uint64_t id;

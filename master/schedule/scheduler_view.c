@@ -82,13 +82,19 @@ static int by_name(const void *a, const void *b)
                   ((const struct scheduler_view *)b)->name);
 }
 
-size_t scheduler_views(const struct scheduler *x, const char *name, struct scheduler_view **out)
+static bool between(const char *name, const char *from, const char *to)
+{
+    return (from == NULL || strcmp(name, from) >= 0) && (to == NULL || strcmp(name, to) <= 0);
+}
+
+size_t scheduler_views(const struct scheduler *x, const char *from, const char *to,
+                       struct scheduler_view **out)
 {
     size_t n = 0, at = 0;
     struct sched_schedule *s;
     *out = mem_array(x->schedules.count + 1, sizeof(**out));
     while ((s = idmap_next(&x->schedules, &at)) != NULL)
-        if (name == NULL || strcmp(s->def->name, name) == 0)
+        if (between(s->def->name, from, to))
             (*out)[n++] = view_of(x, s);
     qsort(*out, n, sizeof(**out), by_name);
     return n;

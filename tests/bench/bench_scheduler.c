@@ -183,7 +183,7 @@ static void bench(uint64_t n)
     scheduler_snapshot(b.x, on_saved, &saved);
     double snapshot_ms = since_ms(start);
     start = cpu_now();
-    size_t n_views = scheduler_views(b.x, NULL, &views);
+    size_t n_views = scheduler_views(b.x, NULL, NULL, &views);
     printf(" snapshot_ms=%.1f views_ms=%.1f\n", snapshot_ms, since_ms(start));
     REQUIRE(saved == n && n_views == SCHEDULES);
     free(views);

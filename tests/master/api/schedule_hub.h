@@ -26,7 +26,8 @@ static inline void sk_views(struct schedule_req *q)
     for (size_t i = 0; i < sk.n_checks; i++) {
         const struct fk_check *c = &sk.checks[i];
         size_t v = 0;
-        if (q->name[0] && strcmp(q->name, c->name) != 0)
+        if ((q->from[0] && strcmp(c->name, q->from) < 0) ||
+            (q->to[0] && strcmp(c->name, q->to) > 0))
             continue;
         while (v < q->n_views && q->views[v].id != c->schedule)
             v++;
@@ -38,6 +39,7 @@ static inline void sk_views(struct schedule_req *q)
         q->views[v].checks++;
         q->views[v].by_state[VERDICT_UP]++;
     }
+    sk.n_views = q->n_views;
 }
 
 static inline void sk_view(const struct fk_check *c, struct scheduler_check_view *v)

@@ -68,7 +68,7 @@ static struct {
     atomic_uint full;                    /* so many posts are refused */
     atomic_uint changing, changing_most; /* changes posted and not answered */
     struct fk_check checks[FK_CHECKS];
-    size_t n_checks;
+    size_t n_checks, n_views; /* n_views: of the last answer */
     bool has_goal;
     struct slo_goal goal;
     uint64_t recent[SCHEDULER_RECENT];

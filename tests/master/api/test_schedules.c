@@ -151,6 +151,8 @@ START_TEST(test_the_list_joins_what_is_stored_with_what_the_scheduler_knows)
     answer_free(&a);
     expect(get("/api/v1/schedules?limit=1"), 200, "\"next_cursor\":\"mail\"");
     expect(get("/api/v1/schedules?limit=1&cursor=mail"), 200, "{\"schedules\":[{\"name\":\"shop\"");
+    ck_assert_uint_eq(sk.n_views, 1); /* no more is asked than the page has */
+    expect(get("/api/v1/schedules?cursor=shop"), 200, "{\"schedules\":[],\"next_cursor\":null}");
     expect(get("/api/v1/schedules?label=team:a"), 200, "{\"schedules\":[{\"name\":\"shop\"");
     expect(get("/api/v1/schedules?label=team:b"), 200, "{\"schedules\":[],");
     expect(get("/api/v1/schedules?owner=web"), 200, "{\"schedules\":[{\"name\":\"shop\"");

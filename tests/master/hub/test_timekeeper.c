@@ -103,7 +103,8 @@ static struct scheduler_view view_of(const char *name, bool *there)
     struct schedule_req *r = mem_zalloc(sizeof(*r));
     struct scheduler_view v = {0};
     r->op = SREQ_SCHEDULES;
-    snprintf(r->name, sizeof(r->name), "%s", name);
+    snprintf(r->from, sizeof(r->from), "%s", name);
+    snprintf(r->to, sizeof(r->to), "%s", name);
     ask(r);
     wait_done(n_done + 1);
     *there = r->n_views == 1;

@@ -207,7 +207,7 @@ START_TEST(test_what_flaps_holds_one_incident_open)
     ck_assert_uint_eq(rig.did[INCIDENT_DID_OPEN], 1);
     ck_assert_uint_eq(rig.did[INCIDENT_DID_RESOLVE], 1);
     struct scheduler_view *v;
-    ck_assert_uint_eq(scheduler_views(rig.x, NULL, &v), 1);
+    ck_assert_uint_eq(scheduler_views(rig.x, NULL, NULL, &v), 1);
     ck_assert_uint_eq(v->flapping + v->unconfirmed, 0);
     free(v);
 }

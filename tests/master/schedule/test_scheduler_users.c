@@ -135,7 +135,7 @@ START_TEST(test_a_put_without_another_rule_moves_nothing)
     rig_pass(2 * MINUTE);
     ck_assert_uint_eq(rig_view(2).slot, slot + 4);
     struct scheduler_view *v;
-    ck_assert_uint_eq(scheduler_views(rig.x, "s", &v), 1);
+    ck_assert_uint_eq(scheduler_views(rig.x, "s", "s", &v), 1);
     ck_assert_uint_eq(v->checks, 2);
     ck_assert_uint_eq(v->by_state[VERDICT_UP], 2);
     ck_assert_int_ne(v->next.us, 0);
@@ -143,10 +143,23 @@ START_TEST(test_a_put_without_another_rule_moves_nothing)
 }
 END_TEST
 
-START_TEST(test_checks_are_found_by_what_they_are)
+static size_t views(const char *from, const char *to)
+{
+    struct scheduler_view *v;
+    size_t n = scheduler_views(rig.x, from, to, &v);
+    free(v);
+    return n;
+}
+
+START_TEST(test_schedules_and_checks_are_found_by_what_they_are)
 {
     rig_put_since(1, schedule_every("s", 30000, 1), 1, 100, NULL);
     rig_put_since(2, schedule_every("t", 30000, 1), 101, 100, "one.example");
+    ck_assert_uint_eq(views("s", "s"), 1);
+    ck_assert_uint_eq(views("s", NULL), 2);
+    ck_assert_uint_eq(views("sa", NULL), 1);
+    ck_assert_uint_eq(views(NULL, "sa"), 1);
+    ck_assert_uint_eq(views("sa", "sb"), 0);
     rig_pass(30);
     struct scheduler_check_view *v;
     struct scheduler_filter f = {.schedule = "t", .host = "one.example", .state = VERDICT_UP};
@@ -226,7 +239,7 @@ TESTS(users_, test_a_schedule_is_deleted_while_it_runs,
       test_what_was_muted_ends_muted_when_its_schedule_is_gone,
       test_a_pause_is_unknown_and_no_slot_of_it_is_missed,
       test_another_rule_keeps_numbers_and_state, test_a_put_without_another_rule_moves_nothing,
-      test_checks_are_found_by_what_they_are, test_somebody_takes_an_incident,
+      test_schedules_and_checks_are_found_by_what_they_are, test_somebody_takes_an_incident,
       test_each_threshold_of_a_certificate_is_told_once)
 
 static TCase *users(void)
