@@ -56,6 +56,7 @@ if [ -n "$QUICK" ]; then
     bench agent.sh dns --count 5000 --peer-seconds 1
     bench store.sh --tasks 20000
     bench plan.sh --checks 10000
+    bench scheduler.sh --checks 10000
     bench master.sh --tasks 10000
     bench idle.sh --agents 200 --seconds 3
 else
@@ -65,6 +66,7 @@ else
     bench agent.sh dns --distinct 20000
     bench store.sh
     bench plan.sh
+    bench scheduler.sh
     bench rollup.sh
     bench history.sh
     bench master.sh --tasks 100000

@@ -10,15 +10,7 @@ ME=history.sh
 . "$(dirname "$0")/lib.sh"
 
 CHECKS=10000
-while [ $# -gt 0 ]; do
-    [ $# -ge 2 ] || set -- --usage
-    case $1 in
-    --runs) need_number "$1" "$2" && RUNS=$2 ;;
-    --checks) need_number "$1" "$2" && CHECKS=$2 ;;
-    *) sed -n '5s/^#     //p' "tests/bench/$ME" >&2 && exit 2 ;;
-    esac
-    shift 2
-done
+take_numbers runs=RUNS checks=CHECKS -- "$@"
 need tests/bench_history
 
 for ((r = 1; r <= RUNS; r++)); do

@@ -60,6 +60,25 @@ need_number() { # OPTION VALUE
     [[ $2 =~ ^[1-9][0-9]{0,8}$ ]] || die "$1 wants a number, not '$2'"
 }
 
+# Options that take a number each; anything else shows the usage, which is the fifth line of the script.
+take_numbers() { # OPTION=VARIABLE... -- ARGUMENT...
+    local -A into=()
+    while [ "$1" != -- ]; do
+        into[--${1%%=*}]=${1#*=}
+        shift
+    done
+    shift
+    while [ $# -gt 0 ]; do
+        if [ $# -lt 2 ] || [ -z "${into[$1]:-}" ]; then
+            sed -n '5s/^#     //p' "tests/bench/$ME" >&2
+            exit 2
+        fi
+        need_number "$1" "$2"
+        printf -v "${into[$1]}" %s "$2"
+        shift 2
+    done
+}
+
 free_port() {
     /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
@@ -105,3 +124,15 @@ summary() {
 
 # One line of figures, shown and kept for the summary.
 figures() { printf '%s\n' "$*" | tee -a "$WORK/lines"; }
+
+# All of a bench that is one program, whose line begins with the name of the bench.
+run_program() { # PROGRAM ARGUMENT...
+    local program=tests/$1 name=${1#bench_} r line
+    shift
+    need "$program"
+    for ((r = 1; r <= RUNS; r++)); do
+        line=$("$BUILD/$program" "$@") || die "the run failed"
+        figures "$name run=$r ${line#"$name "} load=$(load)"
+    done
+    summary
+}

@@ -15,19 +15,7 @@ ME=schedule.sh
 . tests/bench/master_lib.sh
 
 RUNS=1 CHECKS=100000 EVERY=60 SECONDS_MEASURED=120 AGENTS=8
-while [ $# -gt 0 ]; do
-    [ $# -ge 2 ] || die "$1 wants a number"
-    need_number "$1" "$2"
-    case $1 in
-    --runs) RUNS=$2 ;;
-    --checks) CHECKS=$2 ;;
-    --every) EVERY=$2 ;;
-    --seconds) SECONDS_MEASURED=$2 ;;
-    --agents) AGENTS=$2 ;;
-    *) sed -n '5s/^#     //p' "tests/bench/$ME" >&2 && exit 2 ;;
-    esac
-    shift 2
-done
+take_numbers runs=RUNS checks=CHECKS every=EVERY seconds=SECONDS_MEASURED agents=AGENTS -- "$@"
 need bin/sonde-master tests/instant_agent
 
 one_run() { # NUMBER

@@ -10,19 +10,5 @@ ME=store.sh
 . "$(dirname "$0")/lib.sh"
 
 TASKS=200000
-while [ $# -gt 0 ]; do
-    [ $# -ge 2 ] || set -- --usage
-    case $1 in
-    --runs) need_number "$1" "$2" && RUNS=$2 ;;
-    --tasks) need_number "$1" "$2" && TASKS=$2 ;;
-    *) sed -n '5s/^#     //p' "tests/bench/$ME" >&2 && exit 2 ;;
-    esac
-    shift 2
-done
-need tests/bench_store
-
-for ((r = 1; r <= RUNS; r++)); do
-    line=$("$BUILD/tests/bench_store" "$TASKS" "$WORK") || die "the run failed"
-    figures "store run=$r ${line#store } load=$(load)"
-done
-summary
+take_numbers runs=RUNS tasks=TASKS -- "$@"
+run_program bench_store "$TASKS" "$WORK"
