@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "common/clock.h"
 #include "common/human.h"
 #include "common/text.h"
 #include "master/ctl/apply_file.h"
-#include "master/ctl/confirm.h"
 #include "master/ctl/fact.h"
 #include "master/ctl/pages.h"
 #include "master/ctl/schedules.h"
@@ -68,18 +66,9 @@ static void put_members(struct strbuf *out, const struct json_node *channel)
     }
 }
 
-static int print_one(struct ctl *c, const struct answer *a)
+static int print_page(const struct json_node *root)
 {
     struct strbuf out;
-    struct listing l;
-    const struct json_node *root = answer_root(a);
-    if (c->form == FORM_JSON)
-        return ask_print(a);
-    if (c->form != FORM_TABLE) {
-        listing_init(&l, &list, c->form);
-        listing_add(&l, root);
-        return ask_finish(&l);
-    }
     char at[FACT_TIME_MAX];
     const struct json_node *definition = node_at(root, "definition");
     strbuf_init(&out, OUT_MAX);
@@ -101,7 +90,8 @@ int alert_show_run(struct ctl *c)
     answer_init(&a);
     client_path(c->client, API "/alerts/%s", c->words[0]);
     code = ask_get(c, &a);
-    code = code == EXIT_ALL_OK ? print_one(c, &a) : code;
+    if (code == EXIT_ALL_OK)
+        code = c->form == FORM_TABLE ? print_page(answer_root(&a)) : ask_row(&a, &list, c->form);
     answer_fini(&a);
     return code;
 }
@@ -177,21 +167,7 @@ int alert_test_run(struct ctl *c)
 
 int alert_remove_run(struct ctl *c)
 {
-    char what[128];
-    struct client_reply r;
-    int code = schedules_check_name(c->words[0]);
-    snprintf(what, sizeof(what), "alert channel '%.64s'", c->words[0]);
-    code = code == EXIT_ALL_OK ? confirm_removal(c, what) : code;
-    if (code != EXIT_ALL_OK)
-        return code;
-    client_reply_init(&r);
-    client_path(c->client, API "/alerts/%s", c->words[0]);
-    client_delete(c->client, &r);
-    code = client_verdict(c->client, &r);
-    if (code == EXIT_ALL_OK && c->form == FORM_TABLE)
-        printf("alert channel %s is removed\n", c->words[0]);
-    client_reply_fini(&r);
-    return code;
+    return schedules_remove(c, "alerts", "alert channel", "", "");
 }
 
 /* ---- deliveries */

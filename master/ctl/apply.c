@@ -9,8 +9,6 @@
 #include "master/ctl/pages.h"
 #include "master/ctl/verbs.h"
 #include <errno.h>
-#include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 
 /*
@@ -18,13 +16,10 @@
  * which one definition is bad changes nothing, and what is there as the file says is not touched.
  */
 
-#define BODY_MAX      (256u << 20)
-#define PLAN_MAX      (256u << 20)
-#define BUSY_TRIES    30
-#define BUSY_WAIT_S   2
-#define BUSY_WAIT_MAX 30
-#define WRONG_TOLD    20  /* problems that are said one by one */
-#define OWNER_PAGE    200 /* schedules in a page of the master */
+#define BODY_MAX   (256u << 20)
+#define PLAN_MAX   (256u << 20)
+#define WRONG_TOLD 20  /* problems that are said one by one */
+#define OWNER_PAGE 200 /* schedules in a page of the master */
 
 enum what { SAME, NEW, CHANGED, SECRET };
 static const char *const what_words[] = {
@@ -61,12 +56,9 @@ static void put_patiently(struct apply *x, const char *kind, const char *name, b
         client_path(x->c->client, API "/%s/%s", kind, name);
         client_query(x->c->client, "dry_run", dry_run ? "1" : NULL);
         client_put(x->c->client, x->body.data, x->body.len, r);
-        if ((r->status != 429 && r->status != 503) || tries == BUSY_TRIES)
+        if ((r->status != 429 && r->status != 503) || tries == ASK_BUSY_TRIES)
             return;
-        int64_t wait = r->retry_after_s > 0 ? r->retry_after_s : BUSY_WAIT_S;
-        wait = wait < BUSY_WAIT_MAX ? wait : BUSY_WAIT_MAX;
-        ctl_say("the master is busy; trying again in %" PRId64 " s", wait);
-        poll(NULL, 0, (int)(wait * 1000));
+        ask_wait(r);
     }
 }
 

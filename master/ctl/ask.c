@@ -3,12 +3,16 @@
 #include "master/ctl/listing.h"
 #include "common/screen.h"
 #include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 
-#define PREFIX_PAGE    "500"
-#define PREFIX_PAGES   8 /* a beginning is sought among the newest 4,000 batches */
-#define PREFIX_LEAST   4
-#define PREFIX_LETTERS "0123456789abcdef-"
+#define BUSY_WAIT_S     2 /* when the master does not say */
+#define BUSY_WAIT_MAX_S 30
+#define PREFIX_PAGE     "500"
+#define PREFIX_PAGES    8 /* a beginning is sought among the newest 4,000 batches */
+#define PREFIX_LEAST    4
+#define PREFIX_LETTERS  "0123456789abcdef-"
 
 void answer_init(struct answer *a)
 {
@@ -64,6 +68,24 @@ int ask_finish(struct listing *l)
     if (listing_finish(l) != ERR_NONE)
         return ctl_unwritten(errno);
     return EXIT_ALL_OK;
+}
+
+int ask_row(const struct answer *a, const struct list_kind *kind, enum form form)
+{
+    struct listing l;
+    if (form == FORM_JSON)
+        return ask_print(a);
+    listing_init(&l, kind, form);
+    listing_add(&l, answer_root(a));
+    return ask_finish(&l);
+}
+
+void ask_wait(const struct client_reply *r)
+{
+    int64_t wait = r->retry_after_s > 0 ? r->retry_after_s : BUSY_WAIT_S;
+    wait = wait < BUSY_WAIT_MAX_S ? wait : BUSY_WAIT_MAX_S;
+    ctl_say("the master is busy; trying again in %" PRId64 " s", wait);
+    poll(NULL, 0, (int)(wait * 1000));
 }
 
 /* ---- batch ids */

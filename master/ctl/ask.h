@@ -31,3 +31,10 @@ int ask_print(const struct answer *a);
 /* Ends a listing; its exit code. */
 struct listing;
 int ask_finish(struct listing *l);
+/* The reply of one thing, in any form but a table: as it came, or as a row. */
+struct list_kind;
+int ask_row(const struct answer *a, const struct list_kind *kind, enum form form);
+
+/* The master has refused for now and asks for patience: waits as long as it said, and says so. */
+#define ASK_BUSY_TRIES 30
+void ask_wait(const struct client_reply *r);

@@ -10,18 +10,12 @@ static int print(struct ctl *c, const struct answer *a, const char *id, const ch
     static const struct list_column columns[] = {{{.title = "ID"}, "id", CELL_TEXT},
                                                  {{.title = "STATE"}, "state", CELL_TEXT}};
     static const struct list_kind kind = {.columns = columns, .n_columns = ARRAY_LEN(columns)};
-    struct listing l;
     const char *state = node_str(answer_root(a), "state");
-    if (c->form == FORM_JSON)
-        return ask_print(a);
-    if (c->form == FORM_TABLE) {
-        bool ended = state && strcmp(state, "ended") == 0;
-        printf("batch %s %s\n", id, ended ? "had ended already" : done);
-        return EXIT_ALL_OK;
-    }
-    listing_init(&l, &kind, c->form);
-    listing_add(&l, answer_root(a));
-    return ask_finish(&l);
+    if (c->form != FORM_TABLE)
+        return ask_row(a, &kind, c->form);
+    bool ended = state && strcmp(state, "ended") == 0;
+    printf("batch %s %s\n", id, ended ? "had ended already" : done);
+    return EXIT_ALL_OK;
 }
 
 /* call: the last part of the path; done: what the sentence says after it. */

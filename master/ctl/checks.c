@@ -166,22 +166,14 @@ static int print_page(struct ctl *c, const struct json_node *check)
 int check_run(struct ctl *c)
 {
     struct answer a;
-    struct listing l;
     int code = checks_check_id(c->words[0], "a check", "checks");
     if (code != EXIT_ALL_OK)
         return code;
     answer_init(&a);
     client_path(c->client, API "/checks/%s", c->words[0]);
     code = ask_get(c, &a);
-    if (code == EXIT_ALL_OK && c->form == FORM_JSON) {
-        code = ask_print(&a);
-    } else if (code == EXIT_ALL_OK && c->form == FORM_TABLE) {
-        code = print_page(c, answer_root(&a));
-    } else if (code == EXIT_ALL_OK) {
-        listing_init(&l, &list, c->form);
-        listing_add(&l, answer_root(&a));
-        code = ask_finish(&l);
-    }
+    if (code == EXIT_ALL_OK)
+        code = c->form == FORM_TABLE ? print_page(c, answer_root(&a)) : ask_row(&a, &list, c->form);
     answer_fini(&a);
     return code;
 }

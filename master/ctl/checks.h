@@ -3,7 +3,7 @@
 #include "common/node.h"
 #include "common/table.h"
 
-/* checks - what is said of a check's state in more than one place. Pure. */
+/* checks - what is said of a check's state in more than one place. One thread. */
 
 /* The colour of "up", "degraded", "down", "unknown". */
 enum table_tone checks_tone(const char *state);

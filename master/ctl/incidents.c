@@ -75,18 +75,6 @@ static int print_page(const struct json_node *root)
     return fflush(stdout) == 0 ? EXIT_ALL_OK : ctl_unwritten(errno);
 }
 
-static int print(struct ctl *c, const struct answer *a)
-{
-    struct listing l;
-    if (c->form == FORM_JSON)
-        return ask_print(a);
-    if (c->form == FORM_TABLE)
-        return print_page(answer_root(a));
-    listing_init(&l, &list, c->form);
-    listing_add(&l, answer_root(a));
-    return ask_finish(&l);
-}
-
 int incident_run(struct ctl *c)
 {
     struct answer a;
@@ -96,7 +84,8 @@ int incident_run(struct ctl *c)
     answer_init(&a);
     client_path(c->client, API "/incidents/%s", c->words[0]);
     code = ask_get(c, &a);
-    code = code == EXIT_ALL_OK ? print(c, &a) : code;
+    if (code == EXIT_ALL_OK)
+        code = c->form == FORM_TABLE ? print_page(answer_root(&a)) : ask_row(&a, &list, c->form);
     answer_fini(&a);
     return code;
 }

@@ -53,6 +53,27 @@ int schedules_check_name(const char *name)
     return ctl_fail(EXIT_USAGE, "'%s' cannot be a name: letters, digits, . _ and - can", name);
 }
 
+int schedules_remove(struct ctl *c, const char *kind, const char *thing, const char *with,
+                     const char *done)
+{
+    char what[128];
+    struct client_reply r;
+    const char *name = c->words[0];
+    int code = schedules_check_name(name);
+    snprintf(what, sizeof(what), "%s '%.64s'%s", thing, name, with);
+    code = code == EXIT_ALL_OK ? confirm_removal(c, what) : code;
+    if (code != EXIT_ALL_OK)
+        return code;
+    client_reply_init(&r);
+    client_path(c->client, API "/%s/%s", kind, name);
+    client_delete(c->client, &r);
+    code = client_verdict(c->client, &r);
+    if (code == EXIT_ALL_OK && c->form == FORM_TABLE)
+        printf("%s %s is removed%s\n", thing, name, done);
+    client_reply_fini(&r);
+    return code;
+}
+
 /* ---- list */
 
 static void put_missed(const struct json_node *row, struct strbuf *out)
@@ -166,7 +187,6 @@ static int print_page(const struct json_node *root)
 int schedule_show_run(struct ctl *c)
 {
     struct answer a;
-    struct listing l;
     int code = schedules_check_name(c->words[0]);
     if (code != EXIT_ALL_OK)
         return code;
@@ -174,15 +194,8 @@ int schedule_show_run(struct ctl *c)
     client_path(c->client, API "/schedules/%s", c->words[0]);
     client_query(c->client, "targets", c->o.targets ? "1" : NULL);
     code = ask_get(c, &a);
-    if (code == EXIT_ALL_OK && c->form == FORM_JSON) {
-        code = ask_print(&a);
-    } else if (code == EXIT_ALL_OK && c->form == FORM_TABLE) {
-        code = print_page(answer_root(&a));
-    } else if (code == EXIT_ALL_OK) {
-        listing_init(&l, &list, c->form);
-        listing_add(&l, answer_root(&a));
-        code = ask_finish(&l);
-    }
+    if (code == EXIT_ALL_OK)
+        code = c->form == FORM_TABLE ? print_page(answer_root(&a)) : ask_row(&a, &list, c->form);
     answer_fini(&a);
     return code;
 }
@@ -197,7 +210,6 @@ static const struct list_kind change_list = {.columns = change_columns,
 static int change(struct ctl *c, const char *call, const char *done)
 {
     struct answer a;
-    struct listing l;
     int code = schedules_check_name(c->words[0]);
     if (code != EXIT_ALL_OK)
         return code;
@@ -205,15 +217,10 @@ static int change(struct ctl *c, const char *call, const char *done)
     client_path(c->client, API "/schedules/%s/%s", c->words[0], call);
     client_post(c->client, NULL, &a.reply);
     code = ask_parse(c, &a);
-    if (code == EXIT_ALL_OK && c->form == FORM_JSON) {
-        code = ask_print(&a);
-    } else if (code == EXIT_ALL_OK && c->form == FORM_TABLE) {
+    if (code == EXIT_ALL_OK && c->form == FORM_TABLE)
         printf("schedule %s %s\n", c->words[0], done);
-    } else if (code == EXIT_ALL_OK) {
-        listing_init(&l, &change_list, c->form);
-        listing_add(&l, answer_root(&a));
-        code = ask_finish(&l);
-    }
+    else if (code == EXIT_ALL_OK)
+        code = ask_row(&a, &change_list, c->form);
     answer_fini(&a);
     return code;
 }
@@ -230,19 +237,6 @@ int schedule_resume_run(struct ctl *c)
 
 int schedule_remove_run(struct ctl *c)
 {
-    char what[128];
-    struct client_reply r;
-    int code = schedules_check_name(c->words[0]);
-    snprintf(what, sizeof(what), "schedule '%.64s' with its checks", c->words[0]);
-    code = code == EXIT_ALL_OK ? confirm_removal(c, what) : code;
-    if (code != EXIT_ALL_OK)
-        return code;
-    client_reply_init(&r);
-    client_path(c->client, API "/schedules/%s", c->words[0]);
-    client_delete(c->client, &r);
-    code = client_verdict(c->client, &r);
-    if (code == EXIT_ALL_OK && c->form == FORM_TABLE)
-        printf("schedule %s is removed; its history stays until it is old\n", c->words[0]);
-    client_reply_fini(&r);
-    return code;
+    return schedules_remove(c, "schedules", "schedule", " with its checks",
+                            "; its history stays until it is old");
 }

@@ -90,7 +90,6 @@ static int print_hosts(struct ctl *c, const char *id)
 static int status_batch(struct ctl *c, const char *ref)
 {
     struct answer a;
-    struct listing l;
     char id[UUID_TEXT_MAX];
     int code = ask_batch_id(c, ref, id);
     if (code != EXIT_ALL_OK)
@@ -98,19 +97,15 @@ static int status_batch(struct ctl *c, const char *ref)
     answer_init(&a);
     client_path(c->client, API "/batches/%s", id);
     code = ask_get(c, &a);
-    if (code == EXIT_ALL_OK && c->form == FORM_JSON) {
-        code = ask_print(&a);
-    } else if (code == EXIT_ALL_OK && c->form == FORM_TABLE) {
+    if (code == EXIT_ALL_OK && c->form != FORM_TABLE) {
+        code = ask_row(&a, &batches_list, c->form);
+    } else if (code == EXIT_ALL_OK) {
         print_batch(answer_root(&a));
         if (node_count(answer_root(&a), "counts.failed") > 0 &&
             !node_str(answer_root(&a), "purged_at")) {
             fflush(stdout); /* of a large batch that takes seconds */
             code = print_hosts(c, id);
         }
-    } else if (code == EXIT_ALL_OK) {
-        listing_init(&l, &batches_list, c->form);
-        listing_add(&l, answer_root(&a));
-        code = ask_finish(&l);
     }
     answer_fini(&a);
     return code;

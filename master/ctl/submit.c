@@ -10,12 +10,8 @@
 #include "master/ctl/verbs.h"
 #include "master/ctl/watch.h"
 #include <inttypes.h>
-#include <poll.h>
 #include <strings.h>
 
-#define BUSY_TRIES     30
-#define BUSY_WAIT_S    2 /* when the master does not say how long */
-#define BUSY_WAIT_MAX  30
 #define SUMMARY_MAX    (1u << 20)
 #define DURATION_FORMS "a number of seconds, or like 90s, 15m, 2h, 7d"
 
@@ -118,14 +114,11 @@ static int upload(struct ctl *c, struct source *s, const char *deadline_s, struc
         name_upload(c, json, deadline_s);
         client_idempotency_key(c->client, c->o.idempotency_key);
         client_upload(c->client, type, source_read, s, &a->reply);
-        if (!is_busy(c, &a->reply) || tries == BUSY_TRIES)
+        if (!is_busy(c, &a->reply) || tries == ASK_BUSY_TRIES)
             break;
         if (!source_rewind(s))
             return no_rewind(&a->reply);
-        int64_t wait = a->reply.retry_after_s > 0 ? a->reply.retry_after_s : BUSY_WAIT_S;
-        wait = wait < BUSY_WAIT_MAX ? wait : BUSY_WAIT_MAX;
-        ctl_say("the master is busy; trying again in %" PRId64 " s", wait);
-        poll(NULL, 0, (int)(wait * 1000));
+        ask_wait(&a->reply);
     }
     if (a->reply.curl != 0 && s->os_errno != 0 && s->file && ferror(s->file))
         return ctl_fail(EXIT_USAGE, "'%s' cannot be read to its end: %s; nothing was submitted",
