@@ -2,7 +2,6 @@
 #include "common/mem.h"
 #include "master/ctl/checks.h"
 #include "master/ctl/pages.h"
-#include "master/ctl/schedules.h"
 #include "master/ctl/verbs.h"
 #include "common/human.h"
 #include <inttypes.h>
@@ -115,24 +114,10 @@ static int on_row(void *arg, const struct json_node *row)
 
 /* ---- rows */
 
-static void put_missed(const struct json_node *row, struct strbuf *out)
-{
-    char buf[HUMAN_MAX];
-    uint64_t n = node_count(row, "missed");
-    const struct json_node *by_reason = node_at(row, "missed");
-    if (by_reason && json_type(by_reason) == JSON_OBJECT)
-        for (const struct json_node *i = json_first(by_reason); i; i = json_next(i))
-            n += node_count(i, "");
-    strbuf_puts(out, human_count(n, buf));
-}
-
 static void own(const struct json_node *row, const char *path, struct strbuf *out)
 {
     char buf[CHECKS_PERCENT_MAX];
-    if (strcmp(path, "missed") == 0)
-        put_missed(row, out);
-    else
-        strbuf_puts(out, checks_percent(node_at(row, path), buf));
+    strbuf_puts(out, checks_percent(node_at(row, path), buf));
 }
 
 static const struct list_column columns[] = {
@@ -145,7 +130,7 @@ static const struct list_column columns[] = {
     {{.title = "DOWN", .right = true}, "down_ms", CELL_AGE_MS},
     {{.title = "UNKNOWN", .right = true, .drop = 5}, "unknown_ms", CELL_AGE_MS},
     {{.title = "RUNS", .right = true, .drop = 3}, "runs", CELL_COUNT},
-    {{.title = "MISSED", .right = true, .drop = 1}, "missed", CELL_OWN},
+    {{.title = "MISSED", .right = true, .drop = 1}, "missed", CELL_COUNT},
 };
 
 static enum table_tone tone(const struct json_node *row)
