@@ -92,12 +92,12 @@ static void put_head(struct strbuf *out, const struct json_node *agent)
 
 static void put_last_end(struct strbuf *out, const struct json_node *agent)
 {
-    char line[256], age[HUMAN_MAX];
+    char line[256], age[HUMAN_MAX], at[FACT_TIME_MAX];
     const struct json_node *end = node_at(agent, "last_disconnect");
     if (!end || json_type(end) != JSON_OBJECT)
         return;
-    const char *at = node_str(end, "at"), *cause = node_str(end, "cause");
-    snprintf(line, sizeof(line), "%.10s %.8s, after %s: %s", at ? at : "", at ? at + 11 : "",
+    const char *cause = node_str(end, "cause");
+    snprintf(line, sizeof(line), "%s, after %s: %s", fact_time(node_str(end, "at"), at),
              human_took((int64_t)node_num(end, "session_age_ms", 0), age), cause ? cause : "-");
     fact_put(out, "last cut", line);
     fact_put(out, "", node_str(end, "text"));

@@ -64,8 +64,9 @@ static void put_state(struct strbuf *out, const struct json_node *check)
         fact_printf(out, "incident", "%s (sonde incident %s)", incident, incident);
     if (node_true(check, "paused"))
         fact_put(out, "paused", "its schedule is paused");
-    fact_printf(out, "next", "%s%s", fact_time(node_str(check, "next_at"), at),
-                node_true(check, "running") ? ", a run is under way" : "");
+    fact_put(out, "next", fact_time(node_str(check, "next_at"), at));
+    if (node_true(check, "running"))
+        fact_put(out, "now", "a run is under way");
     if (node_at(check, "certificate.days_left"))
         fact_printf(out, "certificate", "ends in %.0f days (%s)",
                     node_num(check, "certificate.days_left", 0),

@@ -6,6 +6,7 @@
 #include "common/screen.h"
 #include "common/text.h"
 #include "master/ctl/ask.h"
+#include "master/ctl/fact.h"
 #include "master/ctl/interrupt.h"
 #include "master/ctl/listing.h"
 #include "master/ctl/verbs.h"
@@ -83,13 +84,14 @@ struct follow {
 /* A line each: columns that wait for no row to come. */
 static void put_line(struct follow *f, const struct json_node *e)
 {
-    const char *at = node_str(e, "at"), *kind = node_str(e, "kind");
+    char at[FACT_TIME_MAX];
+    const char *kind = node_str(e, "kind");
     const char *agent = node_str(e, "agent"), *cause = node_str(e, "cause");
     struct table_style style = screen_style(stdout);
     const char *colour = style.colour ? table_tone_begin(tone(e)) : "";
     strbuf_reset(&f->note);
     note(e, &f->note);
-    strbuf_printf(&f->line, "%.10s %.8s  %s%-18s%s  ", at ? at : "", at ? at + 11 : "", colour,
+    strbuf_printf(&f->line, "%s  %s%-18s%s  ", fact_time(node_str(e, "at"), at), colour,
                   kind ? kind : "", *colour ? TONE_END : "");
     text_clean(&f->line, agent ? agent : "-");
     strbuf_printf(&f->line, "%s%s", cause ? "  " : "", cause ? cause : "");

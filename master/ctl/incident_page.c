@@ -5,8 +5,6 @@
 #include "proto/cause.h"
 #include <string.h>
 
-#define LINE_BYTES 4096
-
 enum table_tone incident_page_tone(const char *state)
 {
     static const struct {
@@ -75,8 +73,8 @@ static void put_ack(struct strbuf *out, const struct json_node *root)
                     said ? ": " : "", said ? said : "");
 }
 
-void incident_page_deliveries(struct strbuf *out, const struct json_node *first,
-                              const struct table_style *style)
+static void put_deliveries(struct strbuf *out, const struct json_node *first,
+                           const struct table_style *style)
 {
     static const struct table_column columns[] = {{.title = "TOLD"},
                                                   {.title = "STATE"},
@@ -127,5 +125,5 @@ void incident_page_put(struct strbuf *out, const struct json_node *root,
     put_ack(out, root);
     put_evidence(out, root, "evidence.first", "first");
     put_evidence(out, root, "evidence.last", "last");
-    incident_page_deliveries(out, node_first(root, "deliveries"), style);
+    put_deliveries(out, node_first(root, "deliveries"), style);
 }

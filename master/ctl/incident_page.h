@@ -12,7 +12,3 @@ void incident_page_put(struct strbuf *out, const struct json_node *root,
 /* "connect_timeout, reset_after_connect" */
 void incident_page_causes(struct strbuf *out, const struct json_node *incident);
 enum table_tone incident_page_tone(const char *state);
-
-/* Messages to channels, as rows with their heads. */
-void incident_page_deliveries(struct strbuf *out, const struct json_node *first,
-                              const struct table_style *style);
