@@ -90,10 +90,12 @@ static const struct verb verbs[] = {
      DIAGNOSE, diagnose_run},
     {"schedule apply", "FILE|-", 1, 1, "makes the schedules what a file says",
      "FILE is YAML or JSON: 'owner: TEXT', 'schedules:' with a list of definitions as the API has\n"
-     "them, and 'alerts:' with channels by name. The master checks all of it before any of it is\n"
-     "written; what is there already as the file says stays untouched. With --dry-run it ends "
-     "with\n"
-     "0: there is nothing to do, 1: something would change.",
+     "them, and 'alerts:' with channels by name. The master checks all schedules before anything "
+     "is\n"
+     "written, and a channel when it is written, before any schedule. What is there already as "
+     "the\n"
+     "file says stays untouched. With --dry-run it ends with 0: there is nothing to do,\n"
+     "1: something would change.",
      APPLY, apply_run},
     {"schedule list", "", 0, 0, "lists the schedules", NULL, SCHEDULES, schedule_list_run},
     {"schedule show", "NAME", 1, 1, "shows a schedule and its definition", NULL, SHOW,
@@ -327,11 +329,16 @@ static size_t group_len(const char *word)
     return word[n] == ' ' ? n : 0;
 }
 
+static bool is_of(const struct verb *v, const char *group)
+{
+    size_t n = group_len(v->word);
+    return n > 0 && n == strlen(group) && strncmp(v->word, group, n) == 0;
+}
+
 static bool is_group(const char *word)
 {
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        if (group_len(verbs[i].word) == strlen(word) && *word != '\0' &&
-            strncmp(verbs[i].word, word, strlen(word)) == 0)
+        if (is_of(&verbs[i], word))
             return true;
     return false;
 }
@@ -403,10 +410,9 @@ static void list_group(struct strbuf *b, const char *group)
 {
     const char *gap = "";
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-        size_t n = group_len(verbs[i].word);
-        if (n != strlen(group) || strncmp(verbs[i].word, group, n) != 0)
+        if (!is_of(&verbs[i], group))
             continue;
-        strbuf_printf(b, "%s%s", gap, verbs[i].word + n + 1);
+        strbuf_printf(b, "%s%s", gap, verbs[i].word + strlen(group) + 1);
         gap = ", ";
     }
 }
@@ -479,8 +485,7 @@ static void help_list(const char *group, FILE *to)
     strbuf_printf(&usage, "sonde %s%sVERB [options]\n\n", group ? group : "", group ? " " : "");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
         char line[VERB_MAX + USAGE_WORDS];
-        size_t n = group_len(verbs[i].word);
-        if (group && (n != strlen(group) || strncmp(verbs[i].word, group, n) != 0))
+        if (group && !is_of(&verbs[i], group))
             continue;
         snprintf(line, sizeof(line), "%s %s", verbs[i].word, verbs[i].operands);
         strbuf_printf(&usage, "  %-*s %s\n", USAGE_WORDS, line, verbs[i].summary);
