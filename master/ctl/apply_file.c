@@ -266,7 +266,7 @@ int apply_file_object(const char *name, struct strbuf *out)
     char why[APPLY_WHY_MAX] = "";
     struct strbuf text;
     int code = EXIT_ALL_OK;
-    strbuf_init(&text, FILE_MAX);
+    strbuf_init(&text, out->max);
     if (file_text(name, &text, why, sizeof(why)) != ERR_NONE)
         code = ctl_fail(EXIT_USAGE, "%s", why);
     else if (looks_like_json(text.data, text.len) && json_is_object(text.data, text.len))

@@ -36,5 +36,6 @@ void apply_file_fini(struct apply_file *f);
 const char *apply_file_where(const struct apply_file *f, const struct json_node *n,
                              const char *field, char buf[APPLY_WHERE_MAX]);
 
-/* A file of one object, such as an alert channel, as JSON text. */
+/* A file of one object, such as an alert channel, as JSON text; no longer than out's ceiling. An
+ * exit code; what is wrong has been said. */
 int apply_file_object(const char *name, struct strbuf *out);

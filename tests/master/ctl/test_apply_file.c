@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/apply_file.h"
 #include "common/node.h"
+#include "master/ctl/ctl.h"
 #include "tests/support/check_main.h"
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct apply_file f;
 static char why[APPLY_WHY_MAX];
@@ -94,6 +97,36 @@ START_TEST(test_fields_have_a_place)
 }
 END_TEST
 
+static int read_object(const char *text, size_t max, struct strbuf *out)
+{
+    char path[] = "/tmp/sonde-apply-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    strbuf_init(out, max);
+    int code = apply_file_object(path, out);
+    unlink(path);
+    return code;
+}
+
+START_TEST(test_an_object_is_read_whole_or_refused)
+{
+    struct strbuf out;
+    ck_assert_int_eq(read_object("kind: slack\n", 64, &out), EXIT_ALL_OK);
+    ck_assert_str_eq(out.data, "{\"kind\":\"slack\"}");
+    strbuf_fini(&out);
+    ck_assert_int_eq(read_object("{\"kind\":\"slack\"}", 64, &out), EXIT_ALL_OK);
+    ck_assert_str_eq(out.data, "{\"kind\":\"slack\"}");
+    strbuf_fini(&out);
+    ck_assert_int_eq(read_object("{\"kind\":\"slack\"}", 8, &out), EXIT_USAGE);
+    strbuf_fini(&out);
+    ck_assert_int_eq(read_object("[a,b,c]", 8, &out), EXIT_USAGE);
+    strbuf_fini(&out);
+    ck_assert_int_eq(read_object("- a\n", 64, &out), EXIT_USAGE);
+    strbuf_fini(&out);
+}
+END_TEST
+
 TESTS(apply_file, test_parts, test_json_that_only_json_can_say, test_what_a_file_must_be,
-      test_fields_have_a_place)
+      test_fields_have_a_place, test_an_object_is_read_whole_or_refused)
 CHECK_MAIN("ctl apply file", apply_file)
