@@ -13,7 +13,8 @@
 
 /*
  * `schedule apply`: first the whole plan, from dry runs of the master, then all of it. So a file of
- * which one definition is bad changes nothing, and what is there as the file says is not touched.
+ * which one schedule is bad changes nothing, and what is there as the file says is not touched.
+ * Channels have no dry run: a bad one is found when it is written, before any schedule is.
  */
 
 #define BODY_MAX   (256u << 20)
