@@ -218,7 +218,6 @@ def test_a_master_that_does_not_read_blames_its_handler_and_gives_up_nobody(w):
         w.wait_agent(name)
     with w.case("it is over when it reads again: the same sessions, and each task run once"):
         w.wait_for(lambda: told.events(w, "bulk_loss_over"), 10, "that is told")
-
         equal({n: w.api.agent(n)["session"] for n in names}, sessions, "sessions")
         equal({r["attempt"] for r in finish(w, batch, total)}, {1}, "attempts")
         equal(w.requests(), total, "requests that the targets saw")

@@ -8,6 +8,7 @@ import threading
 import time
 
 import peers
+import told
 from faults import metric
 from harness import Sampler, Skipped, equal, expect, short
 from ills import calm_log
@@ -62,7 +63,7 @@ class LossyPath:
 
 
 def refusals(w):
-    return [e for kind in ("hello_refused", "upgrade_refused") for e in w.api.must("GET", f"events?kind={kind}&limit=100").json["events"]]
+    return told.events(w, "hello_refused") + told.events(w, "upgrade_refused")
 
 
 @short
@@ -190,7 +191,6 @@ def test_a_crowd_is_heard_in_turn_and_none_is_refused(w):
             equal(w.wait_batch(w.api.submit([w.url(f"/ok?{i}") for i in range(20)], agents={"names": ["a1"]}), 20)["ok"], 20, "ok")
         with w.case("it is told once"):
             if paced:
-                w.wait_for(lambda: w.api.must("GET", "events?kind=hellos_paced").json["events"], 5, "an event says so")
-                said = w.api.must("GET", "events?kind=hellos_paced").json["events"]
+                said = w.wait_for(lambda: told.events(w, "hellos_paced"), 5, "an event says so")
                 expect(sum(int(e["detail"].split()[0]) for e in said) == paced and len(said) <= 5, said)
     calm_log(w.master_proc)

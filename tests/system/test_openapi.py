@@ -95,7 +95,7 @@ class Shapes:
     def request(self, pattern, body, method="POST"):
         """What is sent is as the document says."""
         op = operations(self.closed)[method, pattern]
-        self.check(op["requestBody"]["content"]["application/json"]["schema"], body, f"the body of POST {pattern}")
+        self.check(op["requestBody"]["content"]["application/json"]["schema"], body, f"the body of {method} {pattern}")
 
 
 @short
@@ -146,17 +146,15 @@ def schedules(w, shapes):
     shapes.request(v1 + "/schedules/{name}", definition, "PUT")
     ask("PUT", "/schedules/{name}", "/schedules/shop", {"every": "1s", "targets": ["nonsense"]})
     ask("PUT", "/schedules/{name}", "/schedules/shop?dry_run=1", definition)
-    there = ask("PUT", "/schedules/{name}", "/schedules/shop", definition).status == 201
+    equal(ask("PUT", "/schedules/{name}", "/schedules/shop", definition).status, 201, "status of a new schedule")
     ask("PUT", "/schedules/{name}", "/schedules/shop", definition, headers={"If-Match": '"99"'})
 
     def checks():
-        return {c["state"]: c for c in ask("GET", "/checks").json.get("checks", ())}
+        return {c["state"]: c for c in ask("GET", "/checks").json["checks"]}
 
-    if there:
-        w.wait_for(lambda: {"up", "down"} <= set(checks()), 30, "checks that are up and down")
-        w.wait_for(lambda: ask("GET", "/incidents").json["incidents"], 30, "an incident")
-    check = checks().get("down", {"id": "1"})["id"]
-    incident = (ask("GET", "/incidents").json.get("incidents") or [{"id": "1"}])[0]["id"]
+    w.wait_for(lambda: {"up", "down"} <= set(checks()), 30, "checks that are up and down")
+    incident = w.wait_for(lambda: ask("GET", "/incidents").json["incidents"], 30, "an incident")[0]["id"]
+    check = checks()["down"]["id"]
     for pattern, path in (("/schedules", None), ("/schedules/{name}", "/schedules/shop?targets=1"), ("/schedules/{name}", "/schedules/none"), ("/checks/{id}", f"/checks/{check}"),
                           ("/checks/{id}/history", f"/checks/{check}/history"), ("/checks/{id}/history", f"/checks/{check}/history?by=hour"), ("/checks/{id}/runs", f"/checks/{check}/runs"),
                           ("/overview", None), ("/overview", "/overview?schedule=none"), ("/incidents/{id}", f"/incidents/{incident}"), ("/incidents/{id}", "/incidents/99"),

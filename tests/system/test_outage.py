@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """The outage that Sonde was built for: targets that never answer fill every slot, and nobody is cut off by it."""
-import datetime
 import math
 import time
 
@@ -40,7 +39,7 @@ class Watch:
 
 
 def ended_at(result):
-    began = datetime.datetime.fromisoformat(result["started_at"].replace("Z", "+00:00")).timestamp()
+    began = told.seconds(result["started_at"])
     return began + result["timings"]["total_ms"] / 1000
 
 

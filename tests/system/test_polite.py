@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A busy host has its budget and no more, and holds up nobody."""
-import datetime
-
+import told
 from harness import check_sum, equal, expect, short
 
 BUSY = 20000  # tasks of one host at the head of a batch: more than the master keeps of it in memory
@@ -82,15 +81,11 @@ def test_too_many_open_tasks_refuse_the_next_upload(w):
     w.api.submit([w.url("/ok")])
 
 
-def seconds_of(stamp):
-    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
-
-
 def started_s(result):
-    return seconds_of(result["started_at"])
+    return told.seconds(result["started_at"])
 
 
 def leased_s(w, result):
     """When the master gave it away: an agent that a busy machine makes late is not what is measured."""
     task = w.api.must("GET", f"tasks/{result['task']}").json
-    return seconds_of(next(s["at"] for s in task["timeline"] if s["step"] == "leased"))
+    return told.seconds(next(s["at"] for s in task["timeline"] if s["step"] == "leased"))

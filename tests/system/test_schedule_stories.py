@@ -198,7 +198,7 @@ def test_the_master_is_down_and_nothing_comes_in_a_burst(w):
 @short
 def test_a_great_batch_delays_no_schedule(w):
     w.fleet(agents=("a1",), agent_options=("--workers", "1", "--slots", "16"))
-    batch = w.api.submit([w.url(f"/slow/1000?{i}") for i in range(400)], per_host=0)
+    batch = w.slow_batch(400, 1000)
     put(w, "prompt", [w.url("/status/204")], per_host=0)
     wait_state(w, "prompt", "up", 20)
     time.sleep(10)

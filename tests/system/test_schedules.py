@@ -4,16 +4,14 @@ import gzip
 import json
 import threading
 
-from harness import Skipped, equal, expect, free_port, short
+from harness import equal, expect, free_port, short
 
 FAST = {"every": "1s", "confirm": 0}
 
 
 def start(w, *more):
-    """A master with a scheduler, and its fleet."""
+    """A master and its fleet."""
     w.master(*more)
-    if w.api.get("schedules").status == 503:
-        raise Skipped("the master has no scheduler")
     w.world()
     for name in ("a1", "a2"):
         w.agent(name)

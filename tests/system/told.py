@@ -9,9 +9,13 @@ def events(w, kind=None, agent=None):
     return w.api.must("GET", "events?limit=1000" + more).json["events"]
 
 
+def seconds(stamp):
+    """RFC 3339 as seconds since 1970."""
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
 def at(event):
-    """When, in seconds since 1970."""
-    return datetime.datetime.fromisoformat(event["at"].replace("Z", "+00:00")).timestamp()
+    return seconds(event["at"])
 
 
 def findings(w):
