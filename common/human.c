@@ -107,8 +107,7 @@ static enum err parse_units(const char *text, int64_t *sum)
         text += digits;
         while (unit < ARRAY_LEN(units) && units[unit].letter != *text)
             unit++;
-        if (unit == ARRAY_LEN(units) || n > INT64_MAX / DAY / 2 ||
-            *sum > INT64_MAX - n * units[unit].s)
+        if (unit == ARRAY_LEN(units) || n > (HUMAN_SPAN_MAX_S - *sum) / units[unit].s)
             return ERR_INVALID;
         *sum += n * units[unit].s;
     }
@@ -121,7 +120,7 @@ enum err human_parse_duration(const char *text, int64_t *seconds)
     size_t digits = strspn(text, "0123456789");
     enum err e = digits > 0 && text[digits] == '\0' ? i64_parse(text, digits, &sum)
                                                     : parse_units(text, &sum);
-    if (e != ERR_NONE || sum == 0)
+    if (e != ERR_NONE || sum == 0 || sum > HUMAN_SPAN_MAX_S)
         return ERR_INVALID;
     *seconds = sum;
     return ERR_NONE;

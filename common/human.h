@@ -16,5 +16,7 @@ char *human_rate(double per_s, char buf[HUMAN_MAX]);  /* "0.4/s" "310/s" */
 
 char *human_span(int64_t s, char buf[HUMAN_MAX]); /* "30s" "1h30m" "7d": as it is read below */
 
-/* "90" (seconds), "90s", "5m", "1h30m", "7d"; ERR_INVALID for anything else and for 0. */
+/* "90" (seconds), "90s", "5m", "1h30m", "7d"; ERR_INVALID for anything else, for 0, and for more
+ * than milliseconds can hold. */
+#define HUMAN_SPAN_MAX_S (INT64_MAX / 1000)
 MUST_USE enum err human_parse_duration(const char *text, int64_t *seconds);

@@ -68,6 +68,8 @@ START_TEST(test_durations_are_read)
     ck_assert_int_eq(s, 5400);
     ck_assert_int_eq(human_parse_duration("2d3h4m5s", &s), ERR_NONE);
     ck_assert_int_eq(s, 2 * 86400 + 3 * 3600 + 4 * 60 + 5);
+    ck_assert_int_eq(human_parse_duration("106751991167d25975s", &s), ERR_NONE);
+    ck_assert_int_eq(s, HUMAN_SPAN_MAX_S);
 }
 END_TEST
 
@@ -96,6 +98,9 @@ START_TEST(test_bad_durations_are_refused)
                                       "1.5h",
                                       "99999999999999999d",
                                       "99999999999999999999",
+                                      "9223372036854776",
+                                      "106751991168d",
+                                      "106751991167d86400s",
                                       "5m1h",
                                       "1h1h",
                                       "1h5",
