@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl/batches.h"
-#include "master/ctl/ask.h"
+#include "master/ctl/pages.h"
 #include "master/ctl/verbs.h"
-#include <inttypes.h>
+
+#define LIST_PAGE 500
 
 static const struct list_column columns[] = {
     {{.title = "ID"}, "id", CELL_TEXT},
@@ -31,61 +32,17 @@ static enum table_tone tone(const struct json_node *row)
 const struct list_kind batches_list = {
     .columns = columns, .n_columns = ARRAY_LEN(columns), .toned = 2, .tone = tone};
 
-static void name_list(struct ctl *c, const char *cursor, uint64_t rows)
-{
-    char limit[24];
-    snprintf(limit, sizeof(limit), "%" PRIu64, rows);
-    client_path(c->client, API "/batches");
-    client_query(c->client, "limit", limit);
-    client_query(c->client, "cursor", cursor);
-    client_query(c->client, "state", c->o.state);
-    for (size_t i = 0; i < c->o.labels.count; i++)
-        client_query(c->client, "label", c->o.labels.items[i]);
-}
-
-/* A page may be short, or empty, while there are more: the master looks at so many at once. */
-static int list_all(struct ctl *c, struct answer *a, struct listing *l)
-{
-    char cursor[24] = "";
-    uint64_t most = (uint64_t)c->o.limit;
-    int code = EXIT_ALL_OK;
-    do {
-        name_list(c, cursor[0] ? cursor : NULL, most - l->n_rows);
-        code = ask_get(c, a);
-        if (code != EXIT_ALL_OK)
-            return code;
-        for (const struct json_node *b = node_first(answer_root(a), "batches"); b; b = json_next(b))
-            listing_add(l, b);
-        const char *next = node_str(answer_root(a), "next_cursor");
-        snprintf(cursor, sizeof(cursor), "%s", next ? next : "");
-    } while (cursor[0] && l->n_rows < most);
-    return code;
-}
-
-static bool is_filtered(const struct ctl *c)
-{
-    return c->o.state != NULL || c->o.labels.count > 0;
-}
-
 int batches_run(struct ctl *c)
 {
-    struct answer a;
-    struct listing l;
-    int code;
-    answer_init(&a);
-    if (c->form == FORM_JSON) {
-        name_list(c, NULL, (uint64_t)c->o.limit);
-        code = ask_get(c, &a);
-        code = code == EXIT_ALL_OK ? ask_print(&a) : code;
-    } else {
-        listing_init(&l, &batches_list, c->form);
-        code = list_all(c, &a, &l);
-        if (code == EXIT_ALL_OK && l.n_rows == 0 && c->form == FORM_TABLE)
-            ctl_say(is_filtered(c) ? "there is no such batch"
-                                   : "there is no batch yet; 'sonde submit FILE' makes one");
-        int printed = ask_finish(&l);
-        code = code == EXIT_ALL_OK ? printed : code;
-    }
-    answer_fini(&a);
-    return code;
+    bool filtered = c->o.state || c->o.labels.count > 0;
+    const struct pages p = {.path = "/batches",
+                            .member = "batches",
+                            .kind = &batches_list,
+                            .query = {{"state", c->o.state}},
+                            .labels = &c->o.labels,
+                            .page_max = LIST_PAGE,
+                            .none = filtered
+                                        ? "there is no such batch"
+                                        : "there is no batch yet; 'sonde submit FILE' makes one"};
+    return pages_run(c, &p);
 }

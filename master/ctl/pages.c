@@ -12,6 +12,8 @@ static void name_page(struct ctl *c, const struct pages *p, const char *cursor, 
     client_path(c->client, API "%s", p->path);
     for (size_t i = 0; i < PAGES_QUERY_MAX && p->query[i].name; i++)
         client_query(c->client, p->query[i].name, p->query[i].value);
+    for (size_t i = 0; p->labels && i < p->labels->count; i++)
+        client_query(c->client, "label", p->labels->items[i]);
     client_query(c->client, "limit", limit);
     client_query(c->client, "cursor", cursor[0] ? cursor : NULL);
 }

@@ -17,8 +17,9 @@ struct pages {
     struct {
         const char *name, *value; /* value NULL: left out */
     } query[PAGES_QUERY_MAX];
-    uint64_t page_max; /* what the master takes as a limit */
-    const char *none;  /* said when there is no row in a table */
+    const struct option_list *labels; /* each as a "label"; NULL: none */
+    uint64_t page_max;                /* what the master takes as a limit */
+    const char *none;                 /* said when there is no row in a table */
 };
 int pages_run(struct ctl *c, const struct pages *p);
 
