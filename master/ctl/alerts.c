@@ -10,7 +10,7 @@
 
 /* Alert channels, and what was sent to them. */
 
-#define LIST_PAGE 200
+#define LIST_PAGE 500
 #define OUT_MAX   (1u << 20)
 
 static const struct list_column columns[] = {

@@ -20,7 +20,7 @@
 #define BODY_MAX   (256u << 20)
 #define PLAN_MAX   (256u << 20)
 #define WRONG_TOLD 20  /* problems that are said one by one */
-#define OWNER_PAGE 200 /* schedules in a page of the master */
+#define OWNER_PAGE 500 /* schedules in a page of the master */
 
 enum what { SAME, NEW, CHANGED, SECRET };
 static const char *const what_words[] = {

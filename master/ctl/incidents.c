@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define LIST_PAGE 200
+#define LIST_PAGE 500
 #define NOTE_MAX  1024
 #define OUT_MAX   (1u << 20)
 

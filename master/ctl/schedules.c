@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-#define LIST_PAGE    200
+#define LIST_PAGE    500
 #define OUT_MAX      (256u << 20)
 #define LABEL_MAX    512
 
