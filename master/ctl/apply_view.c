@@ -8,26 +8,27 @@
 #define VALUE_MAX  (1u << 20)
 #define SET        "(set)" /* what the master shows of a secret */
 
+enum kind { NEW, CHANGED, REMOVED, SAME, LEFT };
 static const struct {
     const char *what, *mark, *word;
     enum table_tone tone;
-} kinds[] = {{"new", "+", "new", TONE_GOOD},
-             {"changed", "~", "changed", TONE_WARN},
-             {"removed", "-", "removed", TONE_BAD},
-             {"same", " ", "as they are", TONE_DIM},
-             {"left", " ", "not in the file", TONE_DIM}};
+} kinds[] = {[NEW] = {"new", "+", "new", TONE_GOOD},
+             [CHANGED] = {"changed", "~", "changed", TONE_WARN},
+             [REMOVED] = {"removed", "-", "removed", TONE_BAD},
+             [SAME] = {"same", " ", "as they are", TONE_DIM},
+             [LEFT] = {"left", " ", "not in the file", TONE_DIM}};
 
-static size_t kind_of(const struct json_node *n)
+static enum kind kind_of(const struct json_node *n)
 {
     const char *what = node_str(n, "what");
     for (size_t i = 0; what && i < ARRAY_LEN(kinds); i++)
         if (strcmp(kinds[i].what, what) == 0)
-            return i;
-    return ARRAY_LEN(kinds) - 1;
+            return (enum kind)i;
+    return LEFT;
 }
 
 /* A line's beginning in the colour of what it tells. */
-static void put_mark(struct strbuf *out, size_t indent, size_t kind,
+static void put_mark(struct strbuf *out, size_t indent, enum kind kind,
                      const struct table_style *style)
 {
     const char *begin = style->colour ? table_tone_begin(kinds[kind].tone) : "";
@@ -61,7 +62,7 @@ static void put_field(struct strbuf *out, const struct json_node *change,
                       const struct table_style *style)
 {
     const struct json_node *from = node_at(change, "from"), *to = node_at(change, "to");
-    put_mark(out, 4, from && to ? 1 : to ? 0 : 2, style);
+    put_mark(out, 4, from && to ? CHANGED : to ? NEW : REMOVED, style);
     put_text(out, node_str(change, "field"));
     strbuf_puts(out, ": ");
     if (from)
@@ -122,21 +123,20 @@ static void put_summary(struct strbuf *out, const struct json_node *item)
 static void put_item(struct strbuf *out, const struct json_node *item,
                      const struct table_style *style)
 {
-    size_t kind = kind_of(item);
-    const char *what = kinds[kind].what;
+    enum kind kind = kind_of(item);
     const char *of = node_str(item, "kind");
     bool schedule = of && strcmp(of, "schedule") == 0;
-    if (strcmp(what, "same") == 0)
+    if (kind == SAME)
         return;
     put_mark(out, 0, kind, style);
     strbuf_puts(out, schedule ? "schedule " : "alert ");
     put_text(out, node_str(item, "name"));
     if (schedule)
         put_summary(out, item);
-    if (strcmp(what, "left") == 0)
+    if (kind == LEFT)
         strbuf_puts(out, ": of this owner and not in the file; --prune removes it");
     strbuf_putc(out, '\n');
-    if (strcmp(what, "changed") != 0)
+    if (kind != CHANGED)
         return;
     for (const struct json_node *c = node_first(item, "definition"); c; c = json_next(c))
         put_field(out, c, style);
