@@ -66,11 +66,13 @@ START_TEST(test_a_page_of_what_is_not_there)
 {
     struct strbuf out;
     struct table_style style = {.width = 80};
-    struct json_doc *d = must_parse("{}");
+    struct json_doc *d = must_parse("{\"running\":true,\"next_at\":null}");
     text_init();
     strbuf_init(&out, 1 << 16);
     check_page_put(&out, json_root(d), json_root(d), &style);
     ck_assert_ptr_nonnull(strstr(out.data, "uptime      - since"));
+    ck_assert_ptr_nonnull(strstr(out.data, "now         a run is under way"));
+    ck_assert_ptr_null(strstr(out.data, "next "));
     strbuf_fini(&out);
     json_free(&d);
 }
