@@ -3,6 +3,7 @@
 #include "common/text.h"
 #include "master/ctl/apply_file.h"
 #include "master/ctl/fact.h"
+#include "master/ctl/incident_page.h"
 #include "master/ctl/pages.h"
 #include "master/ctl/schedules.h"
 #include "master/ctl/verbs.h"
@@ -185,10 +186,7 @@ static const struct list_column delivery_columns[] = {
 
 static enum table_tone delivery_tone(const struct json_node *row)
 {
-    const char *state = node_str(row, "state");
-    if (state && strcmp(state, "delivered") == 0)
-        return TONE_GOOD;
-    return state && strcmp(state, "failed") == 0 ? TONE_BAD : TONE_WARN;
+    return incident_page_delivery_tone(node_str(row, "state"));
 }
 
 static void delivery_note(const struct json_node *row, struct strbuf *out)

@@ -17,6 +17,13 @@ enum table_tone incident_page_tone(const char *state)
     return TONE_DIM;
 }
 
+enum table_tone incident_page_delivery_tone(const char *state)
+{
+    if (state && strcmp(state, "delivered") == 0)
+        return TONE_GOOD;
+    return state && strcmp(state, "failed") == 0 ? TONE_BAD : TONE_WARN;
+}
+
 void incident_page_causes(struct strbuf *out, const struct json_node *incident)
 {
     const char *gap = "";
@@ -88,14 +95,13 @@ static void put_deliveries(struct strbuf *out, const struct json_node *first,
     for (const struct json_node *n = first; n; n = json_next(n)) {
         char at[FACT_TIME_MAX], tries[HUMAN_MAX];
         const char *state = node_str(n, "state");
-        bool good = state && strcmp(state, "delivered") == 0;
         const char *cells[] = {node_str(n, "channel"),
                                state,
                                node_str(n, "about"),
                                fact_time(node_str(n, "created_at"), at),
                                human_count(node_count(n, "attempts"), tries),
                                node_str(n, "error")};
-        table_row(t, cells, 1, good ? TONE_GOOD : TONE_WARN);
+        table_row(t, cells, 1, incident_page_delivery_tone(state));
     }
     strbuf_putc(out, '\n');
     table_print(t, style, out);

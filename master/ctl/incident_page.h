@@ -12,3 +12,5 @@ void incident_page_put(struct strbuf *out, const struct json_node *root,
 /* "connect_timeout, reset_after_connect" */
 void incident_page_causes(struct strbuf *out, const struct json_node *incident);
 enum table_tone incident_page_tone(const char *state);
+/* Of a message to a channel. */
+enum table_tone incident_page_delivery_tone(const char *state);
