@@ -57,6 +57,9 @@ if [ -n "$QUICK" ]; then
     bench store.sh --tasks 20000
     bench plan.sh --checks 10000
     bench scheduler.sh --checks 10000
+    bench rollup.sh
+    bench history.sh --checks 1000
+    bench schedule.sh --checks 1000 --every 5 --seconds 5
     bench master.sh --tasks 10000
     bench idle.sh --agents 200 --seconds 3
 else
@@ -69,6 +72,7 @@ else
     bench scheduler.sh
     bench rollup.sh
     bench history.sh
+    bench schedule.sh
     bench master.sh --tasks 100000
     bench idle.sh --agents 1000
 fi
