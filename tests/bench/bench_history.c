@@ -376,7 +376,8 @@ int main(int argc, char **argv)
     double overview_cold = read_overview(), overview_warm = read_overview();
     store_close(&store);
     printf("history checks=%u put_ms=%.0f boot_ms=%.0f roll_ms=%.0f roll_cpu_s=%.1f "
-           "hour_bytes=%.0f list_bytes=%.0f days90_ms=%.1f/%.1f overview_ms=%.0f/%.0f\n",
+           "hour_bytes=%.0f list_bytes=%.0f days90_cold_ms=%.1f days90_warm_ms=%.1f "
+           "overview_cold_ms=%.0f overview_warm_ms=%.0f\n",
            checks, put_ms, boot_ms, roll_ms, roll_cpu, bytes_per_row("rollup", "hours"),
            bytes_per_row("tasks", "hour_tasks"), history_cold, history_warm, overview_cold,
            overview_warm);
